@@ -1,0 +1,140 @@
+# pg_ratchet: a job scheduler inside PostgreSQL
+#
+#   make demo        install what is missing, build, show a job on a private server
+#   make check       install what is missing, run every test
+#
+# and, as every extension that is built with PGXS (PG_CONFIG=... chooses the server):
+#
+#   make && make install && make installcheck
+
+EXTENSION := pg_ratchet
+
+# The directory of this file: differs from the current one in a build outside of the source tree
+# (make -f .../Makefile in an empty directory).
+top := $(patsubst %/,%,$(dir $(lastword $(MAKEFILE_LIST))))
+
+# ---- Targets for people: each is a script, none needs PostgreSQL to be installed already --------
+
+people_targets := demo demo-stop setup check lint format tidy unit fuzz regress isolation tap bench
+
+ifneq ($(filter $(people_targets),$(MAKECMDGOALS)),)
+
+.PHONY: $(MAKECMDGOALS)
+
+# PGXS has a target "check" of its own, which only says that it is not supported. So its rules are
+# read for its own targets only.
+ifneq ($(filter-out $(people_targets),$(MAKECMDGOALS)),)
+$(filter-out $(people_targets),$(MAKECMDGOALS)):
+	+@$(MAKE) -f $(firstword $(MAKEFILE_LIST)) $@
+endif
+
+demo:
+	@$(top)/script/demo
+demo-stop:
+	@$(top)/script/demo stop
+setup:
+	@$(top)/script/setup check
+check:
+	@$(top)/script/check
+lint unit regress isolation tap:
+	@$(top)/script/check $@
+format:
+	@$(top)/script/format
+tidy:
+	@$(top)/script/tidy
+fuzz:
+	@$(top)/script/fuzz
+bench:
+	@if [ -x $(top)/bench/run ]; then $(top)/bench/run; else echo "there are no benchmarks yet"; fi
+
+else
+
+# ---- The extension ------------------------------------------------------------------------------
+
+version := $(shell sed -n "s/^default_version *= *'\(.*\)'/\1/p" $(top)/$(EXTENSION).control)
+
+MODULE_big := $(EXTENSION)
+sources := $(sort $(patsubst $(top)/%,%,$(wildcard $(top)/src/*/*.cpp)))
+OBJS := $(sources:.cpp=.o)
+
+# The install script is put together from its parts in the order of their names.
+install_script := $(EXTENSION)--$(version).sql
+install_parts := $(sort $(wildcard $(top)/sql/install/*.sql))
+DATA_built := $(install_script)
+DATA := $(patsubst $(top)/%,%,$(wildcard $(top)/sql/upgrade/*.sql))
+
+# make WERROR= builds with warnings, for compilers newer than the ones that we know.
+WERROR ?= -Werror
+
+# The server's headers are not ours to mend: as system headers they cannot raise a warning.
+PG_CPPFLAGS = -I$(top)/src -isystem $(includedir_server)
+
+# -Wno-register: headers of PostgreSQL 15 still say "register", which C++17 does not know.
+# -MMD -MP: most servers are built without dependency tracking, so PGXS does none either.
+PG_CXXFLAGS = -std=c++20 -Wall -Wextra -Wpedantic -Wno-register $(WERROR) \
+	-fvisibility-inlines-hidden -fno-semantic-interposition -MMD -MP
+
+# PGXS hands on warning options of the compiler that built the server.
+ifneq ($(findstring clang,$(CXX)),)
+PG_CXXFLAGS += -Wno-unknown-warning-option
+endif
+
+# The version script hides all but the server's entry points: modules are loaded with RTLD_GLOBAL,
+# where weak C++ symbols of one extension would replace those of another. -fvisibility=hidden is no
+# substitute: PGDLLEXPORT is empty on PostgreSQL 15, so that not even Pg_magic_func would be left.
+# -lstdc++, because PGXS links with the C compiler.
+SHLIB_LINK = -Wl,--version-script=$(top)/src/exports.map -lstdc++
+
+# Nothing here profits from inlining into queries, and bitcode would need a clang of the right age.
+override with_llvm := no
+
+# ---- make installcheck: the tests against an installed server that preloads the library ---------
+
+REGRESS := $(sort $(patsubst $(top)/sql/%.sql,%,$(wildcard $(top)/sql/*.sql)))
+REGRESS_OPTS = --inputdir=$(top) --load-extension=$(EXTENSION)
+
+ISOLATION := $(sort $(patsubst $(top)/test/isolation/specs/%.spec,%, \
+	$(wildcard $(top)/test/isolation/specs/*.spec)))
+ISOLATION_OPTS = --inputdir=$(top)/test/isolation --load-extension=$(EXTENSION)
+
+TAP_TESTS := 1
+PROVE_TESTS ?= $(sort $(wildcard $(top)/test/tap/*.pl))
+
+EXTRA_CLEAN = $(OBJS:.o=.d)
+
+PG_CONFIG ?= pg_config
+PGXS := $(shell $(PG_CONFIG) --pgxs)
+ifeq ($(PGXS),)
+$(error pg_config of PostgreSQL was not found: install the server's development files (Debian: \
+postgresql-server-dev-15), or name it: make PG_CONFIG=/path/to/pg_config)
+endif
+include $(PGXS)
+
+PG_PROVE_FLAGS += -I $(top)/test/tap/lib
+
+ifneq ($(filter 9.% 10 11 12 13 14,$(MAJORVERSION)),)
+$(error PostgreSQL $(MAJORVERSION) is not supported: pg_ratchet needs 15 or later)
+endif
+
+$(shlib): $(top)/src/exports.map
+
+# A build outside of the source tree must not take up what a build inside of it has left there, as it
+# would with a general VPATH.
+VPATH :=
+vpath %.control $(top)
+
+object_dirs := $(sort $(dir $(OBJS)))
+$(OBJS): %.o: $(top)/%.cpp | $(object_dirs)
+	$(COMPILE.cpp) $(OUTPUT_OPTION) $<
+
+$(object_dirs):
+	mkdir -p $@
+
+$(install_script): $(install_parts) $(top)/$(EXTENSION).control
+	{ printf '%s\n' '\echo Use "CREATE EXTENSION $(EXTENSION)" to load this file. \quit'; \
+	  cat $(install_parts) /dev/null; } > $@.new
+	mv $@.new $@
+
+-include $(OBJS:.o=.d)
+
+endif

@@ -1,0 +1,296 @@
+package RatchetTest;
+
+# Servers with the extension for tests, on top of PostgreSQL::Test::Cluster.
+#
+#   use RatchetTest;
+#   my $node = new_node('main');
+#   my $run = psql_ok($node, "SELECT ratchet.trigger('tick')", 'triggered');
+#   wait_run($node, $run, 'succeeded');
+#   finish();
+#
+# finish() takes the place of done_testing(): it also looks through the logs of all servers for
+# crashes, and fails the test if there is one that was not announced by expect_crash().
+
+use strict;
+use warnings;
+
+use Carp;
+use Exporter 'import';
+use FindBin;
+use IPC::Run ();
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+use Time::HiRes qw(time usleep);
+
+our @EXPORT = qw(
+  new_node psql_ok psql_fails value wait_until run_status wait_run ratchet_pids
+  kill_ratchet terminate_ratchet expect_crash finish
+);
+
+# For how long to wait for what should come at once. Long, because the machine may be busy: a test
+# that passes never waits that long.
+our $deadline = $ENV{PG_TEST_TIMEOUT_DEFAULT} || 180;
+
+my $test_dir = "$FindBin::RealBin/..";
+my @nodes;
+my %expected_faults;    # by node name: patterns
+
+sub read_file_of
+{
+	my ($path) = @_;
+	open(my $file, '<', $path) or croak "cannot read $path: $!";
+	local $/ = undef;
+	my $text = <$file>;
+	close($file);
+	return $text;
+}
+
+# A server that runs, with the library preloaded and the extension in database postgres. Options:
+#   conf         more lines of postgresql.conf
+#   init         arrayref of arguments of Cluster->init
+#   start        0: leave it stopped
+#   extension    0: without CREATE EXTENSION
+sub new_node
+{
+	my ($name, %option) = @_;
+	my $node = PostgreSQL::Test::Cluster->new($name);
+	$node->init(@{ $option{init} // [] });
+	$node->append_conf('postgresql.conf', read_file_of("$test_dir/regress.conf"));
+	# Cluster turns this off; servers in use have it on, and what follows a crash is what we test.
+	$node->append_conf('postgresql.conf', 'restart_after_crash = on');
+	$node->append_conf('postgresql.conf', $option{conf}) if defined $option{conf};
+	watch_log($node);
+	return $node if defined $option{start} && !$option{start};
+	$node->start;
+	$node->safe_psql('postgres', 'CREATE EXTENSION pg_ratchet')
+	  unless defined $option{extension} && !$option{extension};
+	return $node;
+}
+
+# Has finish() look at the log of a server that new_node() did not make, such as a standby.
+sub watch_log
+{
+	my ($node) = @_;
+	push @nodes, $node;
+	$expected_faults{ $node->name } = [];
+	return;
+}
+
+# Runs SQL that has to succeed; returns what it prints. Without $what it is no test of its own.
+sub psql_ok
+{
+	my ($node, $sql, $what, %option) = @_;
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	my ($status, $out, $err) =
+	  $node->psql($option{db} // 'postgres', $sql, extra_params => user_params(%option));
+	if ($status != 0)
+	{
+		fail($what // 'SQL succeeds');
+		diag("$sql\n$err");
+	}
+	elsif (defined $what)
+	{
+		pass($what);
+	}
+	return $out;
+}
+
+# Runs SQL that has to fail with a message that matches. The SQLSTATE is part of what is matched.
+sub psql_fails
+{
+	my ($node, $sql, $pattern, $what, %option) = @_;
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	my ($status, $out, $err) = $node->psql(
+		$option{db} // 'postgres',
+		"\\set VERBOSITY verbose\n$sql",
+		on_error_stop => 1,
+		extra_params => user_params(%option));
+	isnt($status, 0, "$what: fails");
+	like($err, $pattern, $what);
+	return $err;
+}
+
+sub user_params
+{
+	my (%option) = @_;
+	return defined $option{user} ? [ '-U', $option{user} ] : [];
+}
+
+# One value, quietly: for use inside of other tests.
+sub value
+{
+	my ($node, $sql, %option) = @_;
+	return $node->safe_psql($option{db} // 'postgres', $sql);
+}
+
+# Waits until the query's first column is true; dies when it is not in time, because what follows
+# would only fail in ways that say less. The server may be restarted or crash meanwhile.
+#
+# The server does the polling, in one session, in a transaction per look, so that it neither costs a
+# process per look nor holds a snapshot for others to wait for.
+sub wait_until
+{
+	my ($node, $sql, $what, %option) = @_;
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	my $end = time() + ($option{timeout} // $deadline);
+	my $said = '';
+	while ((my $left = $end - time()) > 0)
+	{
+		my $poll = <<"SQL";
+DO \$wait_until\$
+DECLARE reached boolean;
+BEGIN
+	FOR look IN 1 .. 1000000000 LOOP
+		EXECUTE \$query\$$sql\$query\$ INTO reached;
+		EXIT WHEN reached OR clock_timestamp() - statement_timestamp() > make_interval(secs => $left);
+		COMMIT;
+		PERFORM pg_sleep(0.02);
+	END LOOP;
+	IF reached IS NOT TRUE THEN
+		RAISE EXCEPTION 'not within the deadline';
+	END IF;
+END \$wait_until\$;
+SQL
+		my ($out, $err) = ('', '');
+		IPC::Run::run(
+			[
+				$node->installed_command('psql'), '-XAtq', '-v', 'ON_ERROR_STOP=1', '-d',
+				$node->connstr($option{db} // 'postgres'), '-f', '-'
+			],
+			'<', \$poll, '>', \$out, '2>', \$err);
+		my $exit = $? >> 8;
+		$said = $err;
+		if ($exit == 0)
+		{
+			pass($what) if defined $what;
+			return 1;
+		}
+		last if $exit == 3 && $err !~ /^psql:.*(FATAL|server closed)/m;
+		usleep(100_000);    # no connection: the server is down or starts
+	}
+	fail($what // 'wait_until');
+	diag("waited for: $sql\n$said");
+	diag(recent_runs($node, %option));
+	die "gave up waiting\n";
+}
+
+# What happened lately, for the log of a failed test.
+sub recent_runs
+{
+	my ($node, %option) = @_;
+	my ($status, $out) = $node->psql(
+		$option{db} // 'postgres',
+		"SELECT run_id, job_name, cause, status, attempt, sqlstate, left(error, 200), reason
+		   FROM ratchet.runs ORDER BY run_id DESC LIMIT 20");
+	return $status == 0 ? "the last runs:\n$out" : 'the last runs cannot be read';
+}
+
+sub run_status
+{
+	my ($node, $run_id, %option) = @_;
+	return value($node, "SELECT status FROM ratchet.runs WHERE run_id = $run_id", %option);
+}
+
+# Waits until the run has ended, and checks how.
+sub wait_run
+{
+	my ($node, $run_id, $status, $what, %option) = @_;
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	wait_until($node,
+		"SELECT status NOT IN ('queued', 'running') FROM ratchet.runs WHERE run_id = $run_id",
+		undef, %option);
+	my $is = run_status($node, $run_id, %option);
+	is($is, $status, $what // "run $run_id: $status");
+	diag(recent_runs($node, %option)) if $is ne $status;
+	return $is;
+}
+
+# Process ids of the launcher, the scheduler or the workers: of one database, or of all of them.
+sub ratchet_pids
+{
+	my ($node, $kind, $database) = @_;
+	croak "no such kind of process: $kind" unless $kind =~ /^(launcher|scheduler|worker)$/;
+	my $where = defined $database ? "AND datname = '$database'" : '';
+	return split /\n/,
+	  $node->safe_psql('postgres',
+		"SELECT pid FROM pg_stat_activity WHERE backend_type LIKE 'pg_ratchet $kind%' $where ORDER BY pid");
+}
+
+# kill -9, after which the postmaster restarts the whole server: that crash is then expected.
+sub kill_ratchet
+{
+	my ($node, $kind, $database) = @_;
+	my @pids = ratchet_pids($node, $kind, $database);
+	croak "there is no $kind to kill" unless @pids;
+	expect_crash($node, qr/was terminated by signal 9/);
+	kill('KILL', $pids[0]) == 1 or croak "cannot kill $kind $pids[0]: $!";
+	return $pids[0];
+}
+
+# pg_terminate_backend, which ends that process only.
+sub terminate_ratchet
+{
+	my ($node, $kind, $database) = @_;
+	my @pids = ratchet_pids($node, $kind, $database);
+	croak "there is no $kind to terminate" unless @pids;
+	$node->safe_psql('postgres', "SELECT pg_terminate_backend($_)") for @pids;
+	return @pids;
+}
+
+# Announces faults in this server's log: every line of a fault has to match one of the patterns,
+# and every pattern has to match a line.
+sub expect_crash
+{
+	my ($node, $pattern) = @_;
+	push @{ $expected_faults{ $node->name } }, $pattern // qr/was terminated by signal/;
+	return;
+}
+
+sub check_log
+{
+	my ($node) = @_;
+	my @expected = @{ $expected_faults{ $node->name } };
+	my $faults = join '|', split /\n/, read_file_of("$test_dir/server_log_faults");
+	my $log = -e $node->logfile ? read_file_of($node->logfile) : '';
+	my @lines = grep { /$faults/ } split /\n/, $log;
+	my @unexpected;
+	for my $line (@lines)
+	{
+		push @unexpected, $line unless grep { $line =~ $_ } @expected;
+	}
+	ok(!@unexpected, 'no crash in the log of server ' . $node->name);
+	diag($_) for @unexpected[ 0 .. ($#unexpected < 19 ? $#unexpected : 19) ];
+	for my $pattern (@expected)
+	{
+		ok((grep { $_ =~ $pattern } @lines) > 0, "the expected crash is in the log: $pattern");
+	}
+	return;
+}
+
+# Ends the test: stops all servers, so that what goes wrong while they stop is seen too.
+sub finish
+{
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	for my $node (@nodes)
+	{
+		$node->stop('fast', fail_ok => 1) if defined $node->{_pid};
+		check_log($node);
+	}
+	done_testing();
+	return;
+}
+
+# Runs before the END of Cluster, which gives up all other tests too when a server that it wants to
+# stop is dead already.
+END
+{
+	my $exit_code = $?;
+	for my $node (@nodes)
+	{
+		$node->{_pid} = undef if defined $node->{_pid} && !kill(0, $node->{_pid});
+	}
+	$? = $exit_code;
+}
+
+1;
