@@ -1,0 +1,293 @@
+#include <cstddef>
+#include <cstdint>
+#include <string>
+
+#include "calendar/parse.h"
+#include "calendar/text.h"
+
+namespace ratchet::calendar {
+
+namespace {
+
+enum FieldIndex { kSecondField, kMinuteField, kHourField, kDayField, kMonthField, kWeekdayField };
+
+constexpr int kFieldCount = 6;
+
+struct Field {
+  const char* name;
+  const char* hint;
+  int low;
+  int high;  // 6 for weekdays: 7 is another name of 0, not another day
+};
+
+constexpr Field kFields[kFieldCount] = {
+    {"second", "Seconds go from 0 to 59.", 0, 59},
+    {"minute", "Minutes go from 0 to 59.", 0, 59},
+    {"hour", "Hours go from 0 to 23.", 0, 23},
+    {"day of month",
+     "Days of the month go from 1 to 31; there are also L (the last day), L-3, LW and 15W.", 1, 31},
+    {"month", "Months go from 1 to 12 or from JAN to DEC.", 1, 12},
+    {"day of week",
+     "Days of the week go from 0 to 7 (0 and 7 are Sunday) or from SUN to SAT; there are also 5L "
+     "(the last Friday) and MON#2.",
+     0, 6}};
+
+constexpr const char* kMonthNames[] = {"January",   "February", "March",    "April",
+                                       "May",       "June",     "July",     "August",
+                                       "September", "October",  "November", "December"};
+constexpr const char* kWeekdayNames[] = {"Sunday",   "Monday", "Tuesday", "Wednesday",
+                                         "Thursday", "Friday", "Saturday"};
+
+// 'MON' or 'Monday'.
+bool IsNameOf(std::string_view text, std::string_view name) {
+  return EqualsIgnoringCase(text, name) || EqualsIgnoringCase(text, name.substr(0, 3));
+}
+
+class CronParser {
+ public:
+  explicit CronParser(std::string_view text) : text_(text) {}
+
+  Cron Parse() {
+    std::string_view words[kFieldCount];
+    const int count = Split(words);
+    cron_.elapsed = words[kMinuteField].front() == '*' || words[kHourField].front() == '*';
+    cron_.day_star = IsStar(words[kDayField]);
+    cron_.weekday_star = IsStar(words[kWeekdayField]);
+    if (count == kFieldCount) {
+      cron_.seconds = ParseField(kSecondField, words[kSecondField]);
+    } else {
+      cron_.seconds = 1;
+    }
+    cron_.minutes = ParseField(kMinuteField, words[kMinuteField]);
+    cron_.hours = static_cast<std::uint32_t>(ParseField(kHourField, words[kHourField]));
+    cron_.days = static_cast<std::uint32_t>(ParseField(kDayField, words[kDayField]));
+    cron_.months = static_cast<std::uint16_t>(ParseField(kMonthField, words[kMonthField]));
+    cron_.weekdays = static_cast<std::uint8_t>(ParseField(kWeekdayField, words[kWeekdayField]));
+    if (!CanEverMatch(cron_)) {
+      throw ScheduleError("cron schedule " + Quote(text_) + " never runs",
+                          "No day of any year matches its day and month fields.");
+    }
+    return cron_;
+  }
+
+ private:
+  [[noreturn]] void Fail(const Field& field, const char* what, std::string_view part,
+                         const std::string& hint) const {
+    throw ScheduleError("invalid " + std::string(field.name) + what + " " + Quote(part) +
+                            " in cron schedule " + Quote(text_),
+                        hint);
+  }
+
+  static bool IsStar(std::string_view word) { return word.front() == '*' || word == "?"; }
+
+  // The fields by their index, with an empty one for seconds that are not given.
+  int Split(std::string_view* words) const {
+    std::string_view rest = text_;
+    int count = 0;
+    for (; !rest.empty(); ++count) {
+      const std::string_view word = TakeWord(&rest);
+      if (count < kFieldCount) {
+        words[count] = word;
+      }
+    }
+    if (count != kFieldCount && count != kFieldCount - 1) {
+      throw ScheduleError("cron schedule " + Quote(text_) + " has " + std::to_string(count) +
+                              (count == 1 ? " field" : " fields"),
+                          "A cron schedule has five fields (minute, hour, day of month, month, day "
+                          "of week), or six with seconds in front.");
+    }
+    for (int i = kFieldCount - 1; count < kFieldCount && i > 0; --i) {
+      words[i] = words[i - 1];
+    }
+    return count;
+  }
+
+  std::uint64_t ParseField(FieldIndex index, std::string_view word) {
+    const Field& field = kFields[index];
+    const bool is_day = index == kDayField || index == kWeekdayField;
+    if (is_day && word == "?") {
+      return Steps(field.low, field.high, 1, index);
+    }
+    if (word.find('?') != std::string_view::npos) {
+      Fail(field, "", word,
+           is_day ? "\"?\" stands alone in its field." : "\"?\" stands in the day fields only.");
+    }
+    std::uint64_t set = 0;
+    for (std::string_view rest = word;;) {
+      const std::size_t comma = rest.find(',');
+      const std::string_view item = rest.substr(0, comma);
+      if (item.empty()) {
+        Fail(field, " list", word, "There is a value on both sides of a comma.");
+      }
+      set |= ParseItem(index, item);
+      if (comma == std::string_view::npos) {
+        return set;
+      }
+      rest.remove_prefix(comma + 1);
+    }
+  }
+
+  // '*', 'a', 'a-b', each with '/step', and what only the day fields understand.
+  std::uint64_t ParseItem(FieldIndex index, std::string_view item) {
+    const Field& field = kFields[index];
+    if ((index == kDayField && ParseDayRule(item)) ||
+        (index == kWeekdayField && ParseWeekdayRule(item))) {
+      return 0;
+    }
+    if (ToLower(item.front()) == 'h' && (item.size() == 1 || !IsLetter(item[1]))) {
+      Fail(field, "", item,
+           std::string("\"H\", a value chosen by hash, is not supported. ") + field.hint);
+    }
+    const std::size_t slash = item.find('/');
+    const std::string_view range = item.substr(0, slash);
+    int step = 1;
+    if (slash != std::string_view::npos) {
+      step = ParseStep(field, item.substr(slash + 1));
+    }
+    if (range == "*") {
+      return Steps(field.low, field.high, step, index);
+    }
+    const std::size_t dash = range.find('-');
+    bool has_name = false;
+    const int from = ParseValue(index, range.substr(0, dash), item, &has_name);
+    if (dash == std::string_view::npos) {
+      return Steps(from, slash == std::string_view::npos ? from : field.high, step, index);
+    }
+    const int to = ParseValue(index, range.substr(dash + 1), item, &has_name);
+    return ParseRange(index, from, to, step, has_name, item);
+  }
+
+  std::uint64_t ParseRange(FieldIndex index, int from, int to, int step, bool has_name,
+                           std::string_view item) const {
+    const Field& field = kFields[index];
+    if (to < from && has_name) {
+      // 'FRI-MON' goes on into the next week, 'NOV-FEB' into the next year.
+      to += field.high - field.low + 1;
+    }
+    if (to < from) {
+      Fail(field, " range", item, "A range runs from the smaller number to the larger one.");
+    }
+    return Steps(from, to, step, index);
+  }
+
+  // Weekday 7 stays 7, so that '5-7' does not run backwards.
+  int ParseValue(FieldIndex index, std::string_view text, std::string_view item,
+                 bool* has_name) const {
+    const Field& field = kFields[index];
+    int value = 0;
+    if (ParseNumber(text, &value)) {
+      const int high = index == kWeekdayField ? 7 : field.high;
+      if (value < field.low || value > high) {
+        Fail(field, "", text, field.hint);
+      }
+      return value;
+    }
+    if (FindName(index, text, &value)) {
+      *has_name = true;
+      return value;
+    }
+    Fail(field, "", item, field.hint);
+  }
+
+  static bool FindName(FieldIndex index, std::string_view text, int* value) {
+    for (int i = 0; index == kMonthField && i < 12; ++i) {
+      if (IsNameOf(text, kMonthNames[i])) {
+        *value = i + 1;
+        return true;
+      }
+    }
+    for (int i = 0; index == kWeekdayField && i < 7; ++i) {
+      if (IsNameOf(text, kWeekdayNames[i])) {
+        *value = i;
+        return true;
+      }
+    }
+    return false;
+  }
+
+  int ParseStep(const Field& field, std::string_view text) const {
+    const int values = field.high - field.low + 1;
+    int step = 0;
+    if (!ParseNumber(text, &step) || step < 1 || step > values) {
+      Fail(field, " step", text, "The step is a number from 1 to " + std::to_string(values) + ".");
+    }
+    return step;
+  }
+
+  // The set of from, from + step, ... up to `to`; values beyond the field's end wrap around.
+  static std::uint64_t Steps(int from, int to, int step, FieldIndex index) {
+    const Field& field = kFields[index];
+    const int values = field.high - field.low + 1;
+    // '7/2' starts on a Sunday that is the last day of its week.
+    to = to < from ? from : to;
+    std::uint64_t set = 0;
+    for (int value = from; value <= to; value += step) {
+      set |= std::uint64_t{1} << ((value - field.low) % values + field.low);
+    }
+    return set;
+  }
+
+  // L, L-3, LW, 15W.
+  bool ParseDayRule(std::string_view item) {
+    const Field& field = kFields[kDayField];
+    int number = 0;
+    if (EqualsIgnoringCase(item, "L")) {
+      cron_.days_before_last |= 1;
+      return true;
+    }
+    if (EqualsIgnoringCase(item, "LW")) {
+      cron_.last_workday = true;
+      return true;
+    }
+    if (StartsWithIgnoringCase(item, "L-")) {
+      if (!ParseNumber(item.substr(2), &number) || number < 1 || number > 30) {
+        Fail(field, "", item, "Behind \"L-\" stands a number of days from 1 to 30.");
+      }
+      cron_.days_before_last |= 1U << number;
+      return true;
+    }
+    if (ToLower(item.back()) == 'w') {
+      if (!ParseNumber(item.substr(0, item.size() - 1), &number) || number < 1 || number > 31) {
+        Fail(field, "", item, "In front of \"W\" stands one day of the month, or L.");
+      }
+      cron_.nearest_weekdays |= 1U << number;
+      return true;
+    }
+    return false;
+  }
+
+  // 5L, FRIL, MON#2.
+  bool ParseWeekdayRule(std::string_view item) {
+    const Field& field = kFields[kWeekdayField];
+    bool has_name = false;
+    const std::size_t hash = item.find('#');
+    if (hash != std::string_view::npos) {
+      const int weekday = ParseValue(kWeekdayField, item.substr(0, hash), item, &has_name) % 7;
+      int n = 0;
+      if (!ParseNumber(item.substr(hash + 1), &n) || n < 1 || n > 5) {
+        Fail(field, "", item, "Behind \"#\" stands a number from 1 to 5.");
+      }
+      cron_.nth_weekdays |= std::uint64_t{1} << (7 * (n - 1) + weekday);
+      return true;
+    }
+    if (ToLower(item.back()) == 'l') {
+      if (item.size() == 1) {
+        Fail(field, "", item, "In front of \"L\" stands a day of the week: 5L is the last Friday.");
+      }
+      const std::string_view weekday = item.substr(0, item.size() - 1);
+      cron_.last_weekdays |= static_cast<std::uint8_t>(
+          1U << (ParseValue(kWeekdayField, weekday, item, &has_name) % 7));
+      return true;
+    }
+    return false;
+  }
+
+  std::string_view text_;
+  Cron cron_;
+};
+
+}  // namespace
+
+Cron ParseCron(std::string_view text) { return CronParser(text).Parse(); }
+
+}  // namespace ratchet::calendar

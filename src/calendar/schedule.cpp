@@ -1,0 +1,235 @@
+#include "calendar/schedule.h"
+
+#include <type_traits>
+#include <utility>
+
+#include "calendar/parse.h"
+#include "calendar/text.h"
+#include "calendar/wall_clock.h"
+
+namespace ratchet::calendar {
+
+static_assert(std::is_trivially_copyable_v<Schedule>);
+static_assert(sizeof(Schedule) <= 64);
+
+namespace {
+
+constexpr char kFormsHint[] =
+    "Write an interval (\"5 minutes\", \"5 minutes after completion\"), a cron line "
+    "(\"0 9 * * MON-FRI\"), a point in time (\"at 2027-01-01 00:00\"), or one of @hourly, @daily, "
+    "@weekly, @monthly, @yearly, @startup and @manual.";
+
+bool IsCalendarRule(std::string_view text) {
+  for (const char* property : {"RRULE", "RDATE", "EXRULE", "EXDATE", "DTSTART"}) {
+    const std::string_view name = property;
+    if (StartsWithIgnoringCase(text, name) && text.size() > name.size() &&
+        (text[name.size()] == ':' || text[name.size()] == ';')) {
+      return true;
+    }
+  }
+  return false;
+}
+
+// Removes 'after completion' from the end of `text`.
+bool TakeAfterCompletion(std::string_view* text) {
+  std::string_view rest = *text;
+  for (const std::string_view word : {std::string_view("completion"), std::string_view("after")}) {
+    if (rest.size() <= word.size()) {
+      return false;
+    }
+    const std::size_t length = rest.size() - word.size();
+    if (!EqualsIgnoringCase(rest.substr(length), word) || !IsSpace(rest[length - 1])) {
+      return false;
+    }
+    rest = Trim(rest.substr(0, length));
+  }
+  *text = rest;
+  return true;
+}
+
+// Whether to read `text` as a cron line. It decides which error a wrong text gets, and keeps
+// '5 * * * *' from being taken for five seconds and '1 hour 30 min 5 sec' for six fields.
+bool LooksLikeCron(std::string_view text) {
+  if (text.find('*') != std::string_view::npos) {
+    return true;
+  }
+  std::string_view rest = text;
+  std::string_view words[6];
+  int count = 0;
+  for (; count < 6 && !rest.empty(); ++count) {
+    words[count] = TakeWord(&rest);
+  }
+  if (!rest.empty() || count < 5) {
+    return false;
+  }
+  const std::string_view first = words[0];
+  const std::string_view second = words[1];
+  if (EqualsIgnoringCase(first, "H")) {
+    return true;
+  }
+  // '10s' and '01:30' begin an interval. Neither of the first two fields knows names.
+  if (!IsDigit(first.front()) || IsLetter(first.back()) ||
+      first.find(':') != std::string_view::npos) {
+    return false;
+  }
+  // 'H' is a hashed hour in '0 H 1 1 1' and an hour in '2 H 1 min 5 s'.
+  if (EqualsIgnoringCase(second, "H")) {
+    return !IsIntervalUnit(words[3]);
+  }
+  return !IsIntervalUnit(second) &&
+         !(second.size() > 1 && IsLetter(second.front()) && IsLetter(second.back()));
+}
+
+Instant Clamped(Instant t) { return t >= kEndInstant ? kEndInstant - 1 : ClampInstant(t); }
+
+Instant DueOnce(const Once& once, const Zone& zone) {
+  const Instant due = once.is_instant ? once.time : DueAt(once.time, zone);
+  return due < kEndInstant ? due : kNever;
+}
+
+}  // namespace
+
+ScheduleError::ScheduleError(const std::string& message, std::string hint)
+    : std::runtime_error(message), hint_(std::move(hint)) {}
+
+Schedule Schedule::Parse(std::string_view text) {
+  if (text.size() > kMaxScheduleLength) {
+    throw ScheduleError("schedule " + Quote(text) + " is too long",
+                        "A schedule has at most " + std::to_string(kMaxScheduleLength) + " bytes.");
+  }
+  const std::string_view whole = Trim(text);
+  if (whole.empty()) {
+    throw ScheduleError("schedule is empty", kFormsHint);
+  }
+  if (whole.front() == '@') {
+    return ParseName(whole);
+  }
+  if (IsCalendarRule(whole)) {
+    throw ScheduleError("iCalendar schedule " + Quote(whole) + " is not supported", kFormsHint);
+  }
+  std::string_view rest = whole;
+  const std::string_view word = TakeWord(&rest);
+  if (EqualsIgnoringCase(word, "at")) {
+    return Schedule(ParseOnce(rest, whole));
+  }
+  const bool every = EqualsIgnoringCase(word, "every");
+  if (!every) {
+    rest = whole;
+  }
+  const bool after_completion = TakeAfterCompletion(&rest);
+  if (!every && !after_completion && LooksLikeCron(rest)) {
+    return Schedule(ParseCron(rest));
+  }
+  const char first = rest.empty() ? ' ' : rest.front();
+  if (!every && !after_completion && !IsDigit(first) && first != '+' && first != '-' &&
+      first != '.') {
+    throw ScheduleError("invalid schedule " + Quote(whole), kFormsHint);
+  }
+  return Schedule(after_completion ? Kind::kAfterCompletion : Kind::kInterval,
+                  ParseInterval(rest, whole, every));
+}
+
+Schedule Schedule::ParseName(std::string_view name) {
+  if (EqualsIgnoringCase(name, "@manual")) {
+    return Schedule(Kind::kManual);
+  }
+  if (EqualsIgnoringCase(name, "@startup") || EqualsIgnoringCase(name, "@reboot")) {
+    return Schedule(Kind::kStartup);
+  }
+  struct Macro {
+    const char* name;
+    const char* cron;
+  };
+  static constexpr Macro kMacros[] = {{"@hourly", "0 * * * *"},   {"@daily", "0 0 * * *"},
+                                      {"@midnight", "0 0 * * *"}, {"@weekly", "0 0 * * 0"},
+                                      {"@monthly", "0 0 1 * *"},  {"@yearly", "0 0 1 1 *"},
+                                      {"@annually", "0 0 1 1 *"}};
+  for (const Macro& macro : kMacros) {
+    if (EqualsIgnoringCase(name, macro.name)) {
+      return Schedule(ParseCron(macro.cron));
+    }
+  }
+  if (EqualsIgnoringCase(name, "@continuous")) {
+    throw ScheduleError("schedule " + Quote(name) + " is not supported", kFormsHint);
+  }
+  throw ScheduleError("unknown schedule " + Quote(name), kFormsHint);
+}
+
+Instant Schedule::Next(Instant after, const Zone& zone, Instant anchor) const {
+  if (after >= kEndInstant - 1) {
+    return kNever;
+  }
+  after = ClampInstant(after);
+  switch (kind_) {
+    case Kind::kInterval:
+      return anchor >= kEndInstant ? kNever
+                                   : NextOnGrid(interval(), after, zone, ClampInstant(anchor));
+    case Kind::kAfterCompletion:
+      return anchor > after && anchor < kEndInstant ? anchor : kNever;
+    case Kind::kCron:
+      return NextOfCron(cron(), after, zone);
+    case Kind::kOnce: {
+      const Instant due = DueOnce(once(), zone);
+      return due > after ? due : kNever;
+    }
+    case Kind::kManual:
+    case Kind::kStartup:
+      break;
+  }
+  return kNever;
+}
+
+Instant Schedule::Last(Instant after, Instant until, const Zone& zone, Instant anchor) const {
+  after = Clamped(after);
+  until = Clamped(until);
+  if (until <= after) {
+    return kNever;
+  }
+  switch (kind_) {
+    case Kind::kInterval:
+      return anchor >= kEndInstant
+                 ? kNever
+                 : LastOnGrid(interval(), after, until, zone, ClampInstant(anchor));
+    case Kind::kCron:
+      return LastOfCron(cron(), after, until, zone);
+    case Kind::kAfterCompletion:
+    case Kind::kOnce:
+    case Kind::kManual:
+    case Kind::kStartup:
+      break;
+  }
+  // At most one occurrence: if there is one in the range, it is the latest.
+  const Instant only = Next(after, zone, anchor);
+  return only <= until ? only : kNever;
+}
+
+std::int64_t Schedule::Count(Instant after, Instant until, const Zone& zone, Instant anchor,
+                             std::int64_t limit) const {
+  after = Clamped(after);
+  until = Clamped(until);
+  if (limit <= 0) {
+    return 0;
+  }
+  if (kind_ == Kind::kInterval && interval().IsElapsed()) {
+    if (anchor >= kEndInstant) {
+      return 0;
+    }
+    const std::int64_t count = CountElapsed(interval(), after, until, ClampInstant(anchor));
+    return count < limit ? count : limit;
+  }
+  std::int64_t count = 0;
+  for (Instant t = Next(after, zone, anchor); t <= until && count < limit;
+       t = Next(t, zone, anchor)) {
+    ++count;
+  }
+  return count;
+}
+
+Instant Schedule::NextAfterCompletion(Instant finished, const Zone& zone) const {
+  if (kind_ != Kind::kAfterCompletion || finished >= kEndInstant) {
+    return kNever;
+  }
+  return AddInterval(interval(), ClampInstant(finished), zone);
+}
+
+}  // namespace ratchet::calendar

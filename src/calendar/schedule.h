@@ -1,0 +1,100 @@
+#pragma once
+
+#include <cstdint>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <variant>
+
+#include "calendar/cron.h"
+#include "calendar/instant.h"
+#include "calendar/interval.h"
+#include "calendar/zone.h"
+
+namespace ratchet::calendar {
+
+enum class Kind : std::uint8_t {
+  kInterval,         // '5 minutes': a fixed grid from the anchor
+  kAfterCompletion,  // '5 minutes after completion'
+  kCron,             // '0 9 * * MON-FRI', '@daily'
+  kOnce,             // 'at 2027-01-01 00:00'
+  kManual,           // '@manual'
+  kStartup,          // '@startup'
+};
+
+// What is wrong with a schedule's text. what() is a message in PostgreSQL's style, hint() a whole
+// sentence or empty. Both are valid UTF-8 whatever the text was.
+class ScheduleError : public std::runtime_error {
+ public:
+  ScheduleError(const std::string& message, std::string hint);
+  const std::string& hint() const { return hint_; }
+
+ private:
+  std::string hint_;
+};
+
+// One point in time: an instant, or a reading of the wall clock of the job's zone.
+struct Once {
+  std::int64_t time = 0;
+  bool is_instant = false;
+
+  friend bool operator==(const Once&, const Once&) = default;
+};
+
+// When a job is due. A plain value without heap memory: a server holds a million of them.
+//
+// Wall-clock schedules (cron with a fixed minute and hour, intervals of days and longer, 'at'
+// without an offset) meet daylight saving as cronie does: an occurrence in a spring gap is due
+// once, at the first valid instant after it; one in a repeated hour once, in its first pass; one in
+// a gap longer than three hours not at all. Cron whose minute or hour field starts with '*' and
+// intervals below a day go by elapsed time: due in both passes of a repeated hour, never in a gap.
+class Schedule {
+ public:
+  // Same as Parse("@manual").
+  Schedule() = default;
+
+  // Throws ScheduleError, and no other exception but std::bad_alloc.
+  static Schedule Parse(std::string_view text);
+
+  Kind kind() const { return kind_; }
+
+  // First occurrence strictly after `after`, or kNever. `anchor` matters to intervals only: their
+  // first occurrence is the anchor itself. kAfterCompletion has the anchor as its only occurrence
+  // known in advance; kManual and kStartup have none.
+  Instant Next(Instant after, const Zone& zone, Instant anchor) const;
+
+  // Latest occurrence in (after, until], or kNever when there is none.
+  Instant Last(Instant after, Instant until, const Zone& zone, Instant anchor) const;
+
+  // Number of occurrences in (after, until], counted at most to `limit`. Constant time for
+  // intervals below a day, proportional to the result for the others.
+  std::int64_t Count(Instant after, Instant until, const Zone& zone, Instant anchor,
+                     std::int64_t limit) const;
+
+  // kAfterCompletion: the start that follows a run which finished then. kNever for other kinds.
+  Instant NextAfterCompletion(Instant finished, const Zone& zone) const;
+
+  // Exact English, to read behind "runs ": 'at 09:00 on Monday', 'every 5 minutes'.
+  std::string Describe() const;
+
+  friend bool operator==(const Schedule&, const Schedule&) = default;
+
+ private:
+  explicit Schedule(Kind kind) : kind_(kind) {}
+  Schedule(Kind kind, const Interval& interval) : rule_(interval), kind_(kind) {}
+  explicit Schedule(const Cron& cron) : rule_(cron), kind_(Kind::kCron) {}
+  explicit Schedule(const Once& once) : rule_(once), kind_(Kind::kOnce) {}
+
+  static Schedule ParseName(std::string_view name);
+
+  const Cron& cron() const { return *std::get_if<Cron>(&rule_); }
+  const Interval& interval() const { return *std::get_if<Interval>(&rule_); }
+  const Once& once() const { return *std::get_if<Once>(&rule_); }
+
+  std::variant<std::monostate, Interval, Cron, Once> rule_;
+  Kind kind_ = Kind::kManual;
+};
+
+inline std::string Describe(const Schedule& schedule) { return schedule.Describe(); }
+
+}  // namespace ratchet::calendar
