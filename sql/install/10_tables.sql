@@ -1,0 +1,261 @@
+-- The extension's tables. All rows are written by the library through the heap, never by user SQL:
+-- ordinary roles hold SELECT only, and row-level security shows them their own jobs.
+-- The column order is known to src/catalog (see catalog/*.h); the scheduler verifies it when it starts.
+
+-- Job definitions -----------------------------------------------------------------------------
+
+CREATE SEQUENCE ratchet.job_id_seq AS bigint;
+CREATE SEQUENCE ratchet.run_id_seq AS bigint;
+
+CREATE TABLE ratchet.job (
+    job_id         bigint      NOT NULL DEFAULT pg_catalog.nextval('ratchet.job_id_seq'),
+    job_name       text        NOT NULL,
+    owner          regrole     NOT NULL,
+    version        integer     NOT NULL DEFAULT 1,
+    enabled        boolean     NOT NULL DEFAULT true,
+    schedule       text        NOT NULL,
+    time_zone      text        NOT NULL,
+    schedule_since timestamptz NOT NULL,
+    command        text        NOT NULL,
+    transaction    text        NOT NULL DEFAULT 'single'
+        CHECK (transaction IN ('single', 'per_statement')),
+    overlap        text        NOT NULL DEFAULT 'skip' CHECK (overlap IN ('skip', 'queue', 'allow')),
+    timeout        interval,
+    max_attempts   integer     NOT NULL DEFAULT 1 CHECK (max_attempts >= 1),
+    backoff        interval    NOT NULL DEFAULT '1 minute',
+    backoff_factor float8      NOT NULL DEFAULT 2,
+    backoff_cap    interval    NOT NULL DEFAULT '1 hour',
+    backoff_jitter float8      NOT NULL DEFAULT 0,
+    on_crash       text        NOT NULL DEFAULT 'resume' CHECK (on_crash IN ('resume', 'next')),
+    misfire        text        NOT NULL DEFAULT 'once' CHECK (misfire IN ('once', 'skip', 'all')),
+    misfire_limit  integer     NOT NULL DEFAULT 100 CHECK (misfire_limit >= 1),
+    start_at       timestamptz,
+    end_at         timestamptz,
+    max_runs       integer CHECK (max_runs >= 1),
+    environments   text[],
+    priority       integer     NOT NULL DEFAULT 0,
+    settings       jsonb,
+    payload        jsonb,
+    keep_history   interval,
+    comment        text,
+    tags           text[],
+    created_at     timestamptz NOT NULL DEFAULT pg_catalog.now(),
+    changed_at     timestamptz NOT NULL DEFAULT pg_catalog.now(),
+    PRIMARY KEY (job_id)
+);
+CREATE UNIQUE INDEX job_name_key ON ratchet.job (job_name);
+
+COMMENT ON TABLE ratchet.job IS
+    'job definitions, one row each; read it through the view ratchet.jobs';
+COMMENT ON COLUMN ratchet.job.version IS
+    'grows with every change of what a run does; the versions that ran are kept in ratchet.job_version';
+COMMENT ON COLUMN ratchet.job.schedule_since IS
+    'the schedule in force counts occurrences after this instant; also the anchor of an interval without start_at';
+
+-- What a run ran: a row for every version of a job that ran, kept as long as its runs are ---------
+
+CREATE TABLE ratchet.job_version (
+    job_id      bigint      NOT NULL,
+    version     integer     NOT NULL,
+    job_name    text        NOT NULL,
+    owner       oid         NOT NULL,
+    owner_name  name        NOT NULL,
+    schedule    text        NOT NULL,
+    time_zone   text        NOT NULL,
+    command     text        NOT NULL,
+    transaction text        NOT NULL,
+    timeout     interval,
+    settings    jsonb,
+    payload     jsonb,
+    pinned_at   timestamptz NOT NULL,
+    PRIMARY KEY (job_id, version)
+);
+COMMENT ON TABLE ratchet.job_version IS
+    'the definition that each run pins (command, settings, owner), kept after the job was altered or dropped';
+
+-- Where each job stands. Written by the scheduler of the database only, by tuple id, so that the
+-- cost does not grow with dead row versions under an old snapshot.
+
+CREATE TABLE ratchet.job_state (
+    job_id               bigint NOT NULL,
+    next_run_at          timestamptz,
+    last_scheduled_at    timestamptz,
+    last_run_id          bigint,
+    last_run_at          timestamptz,
+    last_finished_at     timestamptz,
+    last_status          text,
+    last_success_at      timestamptz,
+    consecutive_failures integer NOT NULL,
+    crash_streak         integer NOT NULL,
+    backoff_until        timestamptz,
+    run_count            bigint NOT NULL,
+    PRIMARY KEY (job_id)
+) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.02);
+COMMENT ON TABLE ratchet.job_state IS
+    'where each job stands in its schedule; read it through the view ratchet.jobs';
+COMMENT ON COLUMN ratchet.job_state.last_scheduled_at IS
+    'every occurrence up to this instant is accounted for: it ran or its skip is recorded';
+
+-- Runs asked for or under way -----------------------------------------------------------------
+
+CREATE TABLE ratchet.run_queue (
+    run_id                bigint      NOT NULL,
+    job_id                bigint      NOT NULL,
+    version               integer     NOT NULL,
+    owner                 oid         NOT NULL,
+    cause                 text        NOT NULL,
+    attempt               integer     NOT NULL,
+    scheduled_at          timestamptz NOT NULL,
+    previous_scheduled_at timestamptz,
+    run_at                timestamptz NOT NULL,
+    queued_at             timestamptz NOT NULL,
+    claimed_at            timestamptz,
+    payload               jsonb,
+    coalesce              boolean     NOT NULL,
+    dry_run               boolean     NOT NULL,
+    replay_of             bigint,
+    retry_of              bigint,
+    PRIMARY KEY (run_id)
+) WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.0, autovacuum_vacuum_threshold = 5000);
+CREATE INDEX run_queue_job_idx ON ratchet.run_queue (job_id);
+COMMENT ON TABLE ratchet.run_queue IS
+    'runs that were asked for or are under way, a row each until they end; read it through the view ratchet.runs';
+COMMENT ON COLUMN ratchet.run_queue.version IS 'definition that the run pins; 0 until it is claimed';
+COMMENT ON COLUMN ratchet.run_queue.claimed_at IS 'null while the run waits';
+
+-- Runs that ended: append only ------------------------------------------------------------------
+
+CREATE TABLE ratchet.run_log (
+    run_id          bigint      NOT NULL,
+    job_id          bigint      NOT NULL,
+    job_name        text        NOT NULL,
+    owner           oid         NOT NULL,
+    version         integer     NOT NULL,
+    cause           text        NOT NULL,
+    status          text        NOT NULL,
+    attempt         integer     NOT NULL,
+    scheduled_at    timestamptz NOT NULL,
+    queued_at       timestamptz NOT NULL,
+    started_at      timestamptz,
+    finished_at     timestamptz NOT NULL,
+    items_done      bigint,
+    items_failed    bigint,
+    batches         bigint,
+    checkpoint_from jsonb,
+    checkpoint_to   jsonb,
+    rows_affected   bigint,
+    sqlstate        text,
+    error           text,
+    error_detail    text,
+    error_hint      text,
+    error_context   text,
+    reason          text,
+    worker_pid      integer,
+    node            text,
+    payload         jsonb,
+    replay_of       bigint,
+    retry_of        bigint,
+    dry_run         boolean     NOT NULL,
+    wal_bytes       bigint,
+    blocks_read     bigint,
+    blocks_hit      bigint,
+    cpu_time        interval,
+    result          text,
+    occurrences     bigint      NOT NULL,
+    PRIMARY KEY (run_id)
+);
+CREATE INDEX run_log_job_idx ON ratchet.run_log (job_id, run_id);
+COMMENT ON TABLE ratchet.run_log IS
+    'runs that ended and occurrences that did not run, append only; read it through the view ratchet.runs';
+COMMENT ON COLUMN ratchet.run_log.occurrences IS
+    'occurrences that the row accounts for: 1, or more when one row records several skipped ones';
+COMMENT ON COLUMN ratchet.run_log.result IS
+    'first row of the last query of the command as JSON text, cut to 8000 bytes';
+
+-- Counters per job ------------------------------------------------------------------------------
+
+CREATE TABLE ratchet.job_stat (
+    job_id          bigint NOT NULL,
+    runs            bigint NOT NULL,
+    succeeded       bigint NOT NULL,
+    failures        bigint NOT NULL,
+    skipped         bigint NOT NULL,
+    items           bigint NOT NULL,
+    rows_affected   bigint NOT NULL,
+    total_time      float8 NOT NULL,
+    max_time        float8 NOT NULL,
+    total_lag       float8 NOT NULL,
+    max_lag         float8 NOT NULL,
+    cpu_time        float8 NOT NULL,
+    wal_bytes       bigint NOT NULL,
+    blocks_read     bigint NOT NULL,
+    blocks_hit      bigint NOT NULL,
+    stats_reset     timestamptz,
+    day             bytea,
+    PRIMARY KEY (job_id)
+) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.02);
+COMMENT ON TABLE ratchet.job_stat IS
+    'cumulative counters per job, times in milliseconds; read it through the views ratchet.stat_jobs and ratchet.job_health';
+COMMENT ON COLUMN ratchet.job_stat.day IS
+    'counters per hour and a histogram of durations over the last day, in the library''s own format';
+
+-- Checkpoints of hand-written procedures --------------------------------------------------------
+
+CREATE TABLE ratchet.job_checkpoint (
+    job_id   bigint      NOT NULL,
+    owner    oid         NOT NULL,
+    run_id   bigint      NOT NULL,
+    saved_at timestamptz NOT NULL,
+    value    jsonb       NOT NULL,
+    PRIMARY KEY (job_id)
+) WITH (fillfactor = 50);
+COMMENT ON TABLE ratchet.job_checkpoint IS
+    'what ratchet.save_checkpoint() saved, until a run of the job succeeds';
+
+-- Where these jobs are at home: a restored or cloned copy finds a foreign row and holds still -----
+
+CREATE TABLE ratchet.home (
+    system_identifier bigint      NOT NULL,
+    database_oid      oid         NOT NULL,
+    job_table_oid     oid         NOT NULL,
+    since             timestamptz NOT NULL
+);
+COMMENT ON TABLE ratchet.home IS
+    'the server and database that run these jobs; a copy that finds another one here starts nothing until ratchet.adopt()';
+
+-- Who sees what ---------------------------------------------------------------------------------
+-- Own rows, and all of them for superusers and members of pg_monitor.
+
+ALTER TABLE ratchet.job ENABLE ROW LEVEL SECURITY;
+ALTER TABLE ratchet.job_version ENABLE ROW LEVEL SECURITY;
+ALTER TABLE ratchet.job_state ENABLE ROW LEVEL SECURITY;
+ALTER TABLE ratchet.run_queue ENABLE ROW LEVEL SECURITY;
+ALTER TABLE ratchet.run_log ENABLE ROW LEVEL SECURITY;
+ALTER TABLE ratchet.job_stat ENABLE ROW LEVEL SECURITY;
+ALTER TABLE ratchet.job_checkpoint ENABLE ROW LEVEL SECURITY;
+ALTER TABLE ratchet.home ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY own_jobs ON ratchet.job FOR SELECT USING (
+    (SELECT pg_catalog.pg_has_role('pg_monitor', 'USAGE')) OR pg_catalog.pg_has_role(owner::oid, 'USAGE'));
+CREATE POLICY own_jobs ON ratchet.job_version FOR SELECT USING (
+    (SELECT pg_catalog.pg_has_role('pg_monitor', 'USAGE')) OR pg_catalog.pg_has_role(owner, 'USAGE'));
+CREATE POLICY own_jobs ON ratchet.job_state FOR SELECT USING (
+    EXISTS (SELECT FROM ratchet.job j WHERE j.job_id OPERATOR(pg_catalog.=) job_state.job_id));
+CREATE POLICY own_jobs ON ratchet.run_queue FOR SELECT USING (
+    (SELECT pg_catalog.pg_has_role('pg_monitor', 'USAGE')) OR pg_catalog.pg_has_role(owner, 'USAGE'));
+CREATE POLICY own_jobs ON ratchet.run_log FOR SELECT USING (
+    (SELECT pg_catalog.pg_has_role('pg_monitor', 'USAGE')) OR pg_catalog.pg_has_role(owner, 'USAGE'));
+CREATE POLICY own_jobs ON ratchet.job_stat FOR SELECT USING (
+    EXISTS (SELECT FROM ratchet.job j WHERE j.job_id OPERATOR(pg_catalog.=) job_stat.job_id));
+CREATE POLICY own_jobs ON ratchet.job_checkpoint FOR SELECT USING (
+    (SELECT pg_catalog.pg_has_role('pg_monitor', 'USAGE')) OR pg_catalog.pg_has_role(owner, 'USAGE'));
+CREATE POLICY everybody ON ratchet.home FOR SELECT USING (true);
+
+GRANT SELECT ON ratchet.job, ratchet.job_version, ratchet.job_state, ratchet.run_queue,
+    ratchet.run_log, ratchet.job_stat, ratchet.job_checkpoint, ratchet.home TO PUBLIC;
+
+-- pg_dump carries the definitions and the checkpoints, not the history.
+SELECT pg_catalog.pg_extension_config_dump('ratchet.job', '');
+SELECT pg_catalog.pg_extension_config_dump('ratchet.job_id_seq', '');
+SELECT pg_catalog.pg_extension_config_dump('ratchet.job_checkpoint', '');
+SELECT pg_catalog.pg_extension_config_dump('ratchet.home', '');

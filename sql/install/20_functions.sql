@@ -1,0 +1,216 @@
+-- Functions. Schema USAGE, which an administrator grants, is the right to call them; what else somebody
+-- may do is looked up in each of them. None is SECURITY DEFINER.
+--
+-- search_path: functions in SQL or PL/pgSQL set it to pg_catalog, pg_temp, and so do those in C, but for
+--   * schedule and alter_job, which pin the search_path of the calling session;
+--   * the procedures run and wait_for: a procedure that sets something cannot commit;
+--   * functions called for every row or in every run, which look up nothing by name.
+-- The test "privileges" has the list.
+
+-- Defining jobs ---------------------------------------------------------------------------------
+
+CREATE FUNCTION ratchet.schedule(
+    job_name       text,
+    schedule       text,
+    command        text,
+    time_zone      text        DEFAULT NULL,
+    overlap        text        DEFAULT NULL,
+    transaction    text        DEFAULT NULL,
+    timeout        interval    DEFAULT NULL,
+    max_attempts   integer     DEFAULT NULL,
+    backoff        interval    DEFAULT NULL,
+    backoff_factor float8      DEFAULT NULL,
+    backoff_cap    interval    DEFAULT NULL,
+    backoff_jitter float8      DEFAULT NULL,
+    on_crash       text        DEFAULT NULL,
+    misfire        text        DEFAULT NULL,
+    misfire_limit  integer     DEFAULT NULL,
+    start_at       timestamptz DEFAULT NULL,
+    end_at         timestamptz DEFAULT NULL,
+    max_runs       integer     DEFAULT NULL,
+    environments   text[]      DEFAULT NULL,
+    priority       integer     DEFAULT NULL,
+    settings       jsonb       DEFAULT NULL,
+    payload        jsonb       DEFAULT NULL,
+    run_as         regrole     DEFAULT NULL,
+    keep_history   interval    DEFAULT NULL,
+    enabled        boolean     DEFAULT NULL,
+    comment        text        DEFAULT NULL,
+    tags           text[]      DEFAULT NULL)
+RETURNS bigint
+LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'ratchet_schedule';
+COMMENT ON FUNCTION ratchet.schedule IS
+    'defines a job, or redefines the one of that name: options that are not given go back to their defaults, except enabled and run_as; returns job_id';
+
+CREATE FUNCTION ratchet.alter_job(
+    job_name       text,
+    schedule       text        DEFAULT NULL,
+    command        text        DEFAULT NULL,
+    new_name       text        DEFAULT NULL,
+    time_zone      text        DEFAULT NULL,
+    overlap        text        DEFAULT NULL,
+    transaction    text        DEFAULT NULL,
+    timeout        interval    DEFAULT NULL,
+    max_attempts   integer     DEFAULT NULL,
+    backoff        interval    DEFAULT NULL,
+    backoff_factor float8      DEFAULT NULL,
+    backoff_cap    interval    DEFAULT NULL,
+    backoff_jitter float8      DEFAULT NULL,
+    on_crash       text        DEFAULT NULL,
+    misfire        text        DEFAULT NULL,
+    misfire_limit  integer     DEFAULT NULL,
+    start_at       timestamptz DEFAULT NULL,
+    end_at         timestamptz DEFAULT NULL,
+    max_runs       integer     DEFAULT NULL,
+    environments   text[]      DEFAULT NULL,
+    priority       integer     DEFAULT NULL,
+    settings       jsonb       DEFAULT NULL,
+    payload        jsonb       DEFAULT NULL,
+    run_as         regrole     DEFAULT NULL,
+    keep_history   interval    DEFAULT NULL,
+    enabled        boolean     DEFAULT NULL,
+    comment        text        DEFAULT NULL,
+    tags           text[]      DEFAULT NULL,
+    reset          text[]      DEFAULT NULL)
+RETURNS void
+LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'ratchet_alter_job';
+COMMENT ON FUNCTION ratchet.alter_job IS
+    'changes what is given and leaves the rest of a job as it is; reset names the options that go back to their defaults';
+
+CREATE FUNCTION ratchet.unschedule(job_name text, if_exists boolean DEFAULT false)
+RETURNS boolean
+LANGUAGE c VOLATILE SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'ratchet_unschedule';
+COMMENT ON FUNCTION ratchet.unschedule IS
+    'drops a job; its history stays, runs that wait are canceled, and one that is running is let finish';
+
+CREATE FUNCTION ratchet.pause_job(job_name text)
+RETURNS void
+LANGUAGE c VOLATILE SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'ratchet_pause_job';
+COMMENT ON FUNCTION ratchet.pause_job IS
+    'keeps a job from starting by its schedule; a run that is running is let finish';
+
+CREATE FUNCTION ratchet.resume_job(job_name text)
+RETURNS void
+LANGUAGE c VOLATILE SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'ratchet_resume_job';
+COMMENT ON FUNCTION ratchet.resume_job IS
+    'lets a paused job start again; what was missed meanwhile goes by its option misfire';
+
+-- Runs ------------------------------------------------------------------------------------------
+
+CREATE FUNCTION ratchet.trigger(
+    job_name text,
+    payload  jsonb       DEFAULT NULL,
+    run_at   timestamptz DEFAULT NULL,
+    "coalesce" boolean   DEFAULT true)
+RETURNS bigint
+LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'ratchet_trigger';
+COMMENT ON FUNCTION ratchet.trigger IS
+    'asks for a run of a job, which starts once the transaction has committed; "coalesce" (quoted, it is a key word) shares a run that waits already; returns run_id';
+
+CREATE FUNCTION ratchet.cancel(run_id bigint)
+RETURNS boolean
+LANGUAGE c VOLATILE SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'ratchet_cancel';
+COMMENT ON FUNCTION ratchet.cancel IS
+    'cancels a run that waits or is running, once the transaction has committed; false when it has ended already';
+
+CREATE FUNCTION ratchet.wait(run_id bigint, timeout interval DEFAULT '1 minute')
+RETURNS text
+LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'ratchet_wait';
+COMMENT ON FUNCTION ratchet.wait IS
+    'waits until a run has ended and returns its status; queued or running when the timeout is over; null waits without a limit';
+
+CREATE PROCEDURE ratchet.wait_for(
+    run_id bigint,
+    timeout interval DEFAULT '1 minute',
+    INOUT status text DEFAULT NULL)
+LANGUAGE c AS 'MODULE_PATHNAME', 'ratchet_wait_for';
+COMMENT ON PROCEDURE ratchet.wait_for IS
+    'as ratchet.wait(), but holds no snapshot while it waits; not inside a transaction block';
+
+-- Schedules -------------------------------------------------------------------------------------
+
+CREATE FUNCTION ratchet.next_runs(
+    schedule  text,
+    time_zone text        DEFAULT NULL,
+    count     integer     DEFAULT 5,
+    after     timestamptz DEFAULT pg_catalog.now())
+RETURNS SETOF timestamptz
+LANGUAGE c STABLE PARALLEL SAFE ROWS 5 SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'ratchet_next_runs';
+COMMENT ON FUNCTION ratchet.next_runs IS
+    'when a job with this schedule would run if it were scheduled at that time';
+
+CREATE FUNCTION ratchet.describe_schedule(schedule text)
+RETURNS text
+LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'ratchet_describe_schedule';
+COMMENT ON FUNCTION ratchet.describe_schedule IS 'a schedule in words, such as "at 09:00 on Monday"';
+
+-- Administration ----------------------------------------------------------------------------------
+
+CREATE FUNCTION ratchet.status(
+    OUT component text, OUT state text, OUT detail text, OUT hint text)
+RETURNS SETOF record
+LANGUAGE c VOLATILE ROWS 10 SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'ratchet_status';
+COMMENT ON FUNCTION ratchet.status IS
+    'the state of the scheduler''s parts, and what to do about those that need something';
+
+CREATE FUNCTION ratchet.adopt() RETURNS void
+LANGUAGE c VOLATILE SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'ratchet_adopt';
+COMMENT ON FUNCTION ratchet.adopt IS
+    'lets the jobs of a restored or cloned database run here; for superusers and the owner of the database';
+
+CREATE FUNCTION ratchet.stat_reset(job_name text DEFAULT NULL) RETURNS void
+LANGUAGE c VOLATILE SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'ratchet_stat_reset';
+COMMENT ON FUNCTION ratchet.stat_reset IS
+    'starts the counters of a job again from zero, or those of all jobs, once the transaction has committed';
+
+-- Internal: for the views and the install script ----------------------------------------------------
+
+CREATE FUNCTION ratchet._live_runs(
+    OUT run_id bigint, OUT job_id bigint, OUT job_name text, OUT owner oid, OUT version integer,
+    OUT cause text, OUT state text, OUT attempt integer, OUT pid integer,
+    OUT scheduled_at timestamptz, OUT queued_at timestamptz, OUT started_at timestamptz,
+    OUT items_done bigint, OUT items_remaining bigint, OUT items_failed bigint, OUT batches bigint,
+    OUT dry_run boolean, OUT replay_of bigint, OUT retry_of bigint, OUT cancel_asked boolean)
+RETURNS SETOF record
+LANGUAGE c VOLATILE PARALLEL RESTRICTED ROWS 10 AS 'MODULE_PATHNAME', 'ratchet_live_runs';
+COMMENT ON FUNCTION ratchet._live_runs IS
+    'internal: runs in shared memory that the caller may see';
+
+CREATE FUNCTION ratchet._node() RETURNS text
+LANGUAGE c STABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'ratchet_node';
+COMMENT ON FUNCTION ratchet._node IS 'internal: the name under which this server signs its runs';
+
+CREATE FUNCTION ratchet._missed_fire_times(
+    schedule text, time_zone text, anchor timestamptz, since timestamptz, until timestamptz)
+RETURNS integer
+LANGUAGE c STABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'ratchet_missed_fire_times';
+COMMENT ON FUNCTION ratchet._missed_fire_times IS
+    'internal: how many occurrences there are after "since" up to "until", counted to 3';
+
+CREATE FUNCTION ratchet._job_day(
+    day bytea, at timestamptz,
+    OUT runs bigint, OUT failures bigint, OUT avg_duration interval, OUT p95_duration interval,
+    OUT avg_lag interval, OUT max_lag interval)
+LANGUAGE c STABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'ratchet_job_day';
+COMMENT ON FUNCTION ratchet._job_day IS 'internal: reads the day that the scheduler counts for each job';
+
+CREATE FUNCTION ratchet._tables_changed() RETURNS trigger
+LANGUAGE c SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'ratchet_tables_changed';
+COMMENT ON FUNCTION ratchet._tables_changed IS
+    'internal: tells the scheduler of jobs that were written by hand, by pg_restore for one';
+
+CREATE FUNCTION ratchet._extension_created() RETURNS void
+LANGUAGE c VOLATILE SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'ratchet_extension_created';
+COMMENT ON FUNCTION ratchet._extension_created IS
+    'internal: a scheduler starts once CREATE EXTENSION has committed';
+
+-- These make a scheduler read all jobs again, which nobody else needs to do.
+REVOKE EXECUTE ON FUNCTION ratchet._tables_changed(), ratchet._extension_created() FROM PUBLIC;
+
+CREATE TRIGGER tables_changed
+    AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON ratchet.job
+    FOR EACH STATEMENT EXECUTE FUNCTION ratchet._tables_changed();

@@ -1,0 +1,203 @@
+-- Views. security_invoker: the row-level security of the tables below shows everybody their own jobs.
+
+-- Jobs ------------------------------------------------------------------------------------------
+
+CREATE VIEW ratchet.jobs WITH (security_invoker = true) AS
+SELECT j.job_id, j.job_name, j.owner, j.enabled, j.schedule, j.time_zone, j.command, j.transaction,
+       s.last_run_at, s.last_status,
+       CASE WHEN j.enabled THEN s.next_run_at END AS next_run_at,
+       coalesce(s.consecutive_failures, 0) AS consecutive_failures,
+       s.backoff_until, s.last_success_at,
+       coalesce(s.run_count, 0) AS run_count,
+       coalesce(l.running, 0) AS running,
+       j.overlap, j.timeout, j.max_attempts, j.backoff, j.backoff_factor, j.backoff_cap,
+       j.backoff_jitter, j.on_crash, j.misfire, j.misfire_limit, j.start_at, j.end_at, j.max_runs,
+       j.environments, j.priority, j.settings, j.payload, j.keep_history, j.comment, j.tags,
+       j.version, j.schedule_since, s.last_run_id, s.last_finished_at, j.created_at, j.changed_at
+  FROM ratchet.job j
+  LEFT JOIN ratchet.job_state s ON s.job_id = j.job_id
+  LEFT JOIN (SELECT job_id, count(*) AS running
+               FROM ratchet._live_runs() WHERE state = 'running' GROUP BY job_id) l
+         ON l.job_id = j.job_id;
+
+COMMENT ON VIEW ratchet.jobs IS 'jobs: their definitions, and where they stand';
+COMMENT ON COLUMN ratchet.jobs.owner IS 'the role that the job runs as, in a session of its own';
+COMMENT ON COLUMN ratchet.jobs.next_run_at IS
+    'when the job starts next, as far as that is known: null for @manual and for paused jobs';
+COMMENT ON COLUMN ratchet.jobs.last_run_at IS 'when its last run started';
+COMMENT ON COLUMN ratchet.jobs.last_status IS 'how its last run ended';
+COMMENT ON COLUMN ratchet.jobs.consecutive_failures IS
+    'runs that failed, timed out or crashed since the last success';
+COMMENT ON COLUMN ratchet.jobs.backoff_until IS
+    'after failures: the schedule starts no run before this time, ratchet.trigger() does';
+COMMENT ON COLUMN ratchet.jobs.run_count IS 'runs that the schedule started; counts towards max_runs';
+COMMENT ON COLUMN ratchet.jobs.running IS 'runs that are running now';
+COMMENT ON COLUMN ratchet.jobs.version IS
+    'grows with every change of what a run does; runs.version says which one ran';
+COMMENT ON COLUMN ratchet.jobs.schedule_since IS
+    'since when the schedule has been in force; without start_at also the anchor of an interval';
+
+-- Runs ------------------------------------------------------------------------------------------
+-- Runs that ended, runs that wait or are running, and foreground runs, which no queue knows. The types
+-- of the columns are exactly the same in each arm, and each arm has a plain run_id: so the newest runs
+-- are found by the primary key, however long the history is.
+
+CREATE VIEW ratchet.runs WITH (security_invoker = true) AS
+SELECT r.run_id, r.job_id, r.job_name, r.cause, r.status, r.attempt, r.scheduled_at, r.started_at,
+       r.finished_at, r.finished_at - r.started_at AS duration, r.items_done, r.items_failed,
+       r.batches, r.checkpoint_from, r.checkpoint_to, r.rows_affected, r.sqlstate, r.error,
+       r.error_detail, r.error_hint, r.error_context, r.reason, r.worker_pid, r.node, r.payload,
+       r.replay_of, r.retry_of, r.dry_run, r.wal_bytes, r.blocks_read, r.blocks_hit, r.cpu_time,
+       r.result, r.queued_at, r.version, r.owner::regrole AS owner, r.occurrences
+  FROM ratchet.run_log r
+UNION ALL
+SELECT q.run_id, q.job_id, coalesce(j.job_name, l.job_name), q.cause,
+       CASE WHEN l.state IN ('running', 'ended') THEN 'running' ELSE 'queued' END,
+       q.attempt, q.scheduled_at, l.started_at, NULL::timestamptz, clock_timestamp() - l.started_at,
+       l.items_done, l.items_failed, l.batches, NULL::jsonb, NULL::jsonb, NULL::bigint, NULL::text,
+       NULL::text, NULL::text, NULL::text, NULL::text, NULL::text, l.pid,
+       CASE WHEN l.pid IS NOT NULL THEN ratchet._node() END, coalesce(q.payload, j.payload),
+       q.replay_of, q.retry_of, q.dry_run, NULL::bigint, NULL::bigint, NULL::bigint,
+       NULL::interval, NULL::text, q.queued_at,
+       CASE WHEN q.version <> 0 THEN q.version ELSE j.version END, q.owner::regrole, 1::bigint
+  FROM ratchet.run_queue q
+  LEFT JOIN ratchet._live_runs() l ON l.run_id = q.run_id
+  LEFT JOIN ratchet.job j ON j.job_id = q.job_id
+ WHERE NOT EXISTS (SELECT FROM ratchet.run_log r WHERE r.run_id = q.run_id)
+UNION ALL
+SELECT l.run_id, l.job_id, coalesce(j.job_name, l.job_name), l.cause, 'running'::text, l.attempt,
+       l.scheduled_at, l.started_at, NULL::timestamptz, clock_timestamp() - l.started_at,
+       l.items_done, l.items_failed, l.batches, NULL::jsonb, NULL::jsonb, NULL::bigint, NULL::text,
+       NULL::text, NULL::text, NULL::text, NULL::text, NULL::text, l.pid, ratchet._node(),
+       NULL::jsonb, l.replay_of, l.retry_of, l.dry_run, NULL::bigint, NULL::bigint, NULL::bigint,
+       NULL::interval, NULL::text, l.queued_at, l.version, l.owner::regrole, 1::bigint
+  FROM ratchet._live_runs() l
+  LEFT JOIN ratchet.job j ON j.job_id = l.job_id
+ WHERE l.cause = 'foreground'
+   AND NOT EXISTS (SELECT FROM ratchet.run_queue q WHERE q.run_id = l.run_id)
+   AND NOT EXISTS (SELECT FROM ratchet.run_log r WHERE r.run_id = l.run_id);
+
+COMMENT ON VIEW ratchet.runs IS
+    'runs, one row each: those that ended, those under way and those that wait; the newest have the largest run_id';
+COMMENT ON COLUMN ratchet.runs.job_name IS 'the name that the job had when it ran';
+COMMENT ON COLUMN ratchet.runs.cause IS
+    'schedule, trigger, retry, catchup, replay, backfill, dependency or foreground';
+COMMENT ON COLUMN ratchet.runs.status IS
+    'queued, running, succeeded, partial, failed, timed_out, canceled, skipped or crashed';
+COMMENT ON COLUMN ratchet.runs.scheduled_at IS
+    'the logical time: the occurrence that the run is for, however late it started';
+COMMENT ON COLUMN ratchet.runs.duration IS 'until now for a run that is running';
+COMMENT ON COLUMN ratchet.runs.reason IS 'why it did not run, or did not run to its end';
+COMMENT ON COLUMN ratchet.runs.node IS 'the server on which it ran: ratchet.node there';
+COMMENT ON COLUMN ratchet.runs.result IS
+    'first row of the last query of the command as JSON text, cut to 8000 bytes';
+COMMENT ON COLUMN ratchet.runs.version IS 'the version of the job''s definition, kept in ratchet.job_version';
+COMMENT ON COLUMN ratchet.runs.occurrences IS
+    'occurrences that the row accounts for: more than 1 when it records several skipped ones';
+
+CREATE VIEW ratchet.running WITH (security_invoker = true) AS
+SELECT l.pid, coalesce(j.job_name, l.job_name) AS job_name, l.job_id, l.run_id, l.cause, l.attempt,
+       l.started_at, clock_timestamp() - l.started_at AS elapsed, l.items_done, l.items_remaining,
+       l.batches + 1 AS current_batch,
+       round((l.items_done / nullif(extract(epoch FROM clock_timestamp() - l.started_at), 0)), 1) AS rate,
+       CASE WHEN l.items_done > 0
+            THEN clock_timestamp() + (clock_timestamp() - l.started_at)
+                 * (l.items_remaining::float8 / l.items_done) END AS eta,
+       l.scheduled_at, l.owner::regrole AS owner, l.cancel_asked
+  FROM ratchet._live_runs() l
+  LEFT JOIN ratchet.job j ON j.job_id = l.job_id
+ WHERE l.state = 'running';
+
+COMMENT ON VIEW ratchet.running IS 'runs that are running now, from shared memory';
+COMMENT ON COLUMN ratchet.running.items_done IS 'as the run reports it by ratchet.progress()';
+COMMENT ON COLUMN ratchet.running.rate IS 'items per second since the run started';
+COMMENT ON COLUMN ratchet.running.eta IS 'when it will have ended if it goes on at this rate';
+COMMENT ON COLUMN ratchet.running.cancel_asked IS 'it was asked to stop, by somebody or by its timeout';
+
+-- Health ----------------------------------------------------------------------------------------
+
+CREATE VIEW ratchet.job_health WITH (security_invoker = true) AS
+SELECT h.job_id, h.job_name,
+       CASE WHEN NOT h.enabled OR NOT h.here THEN 'gray'
+            WHEN h.failing OR h.missed >= 2 THEN 'red'
+            WHEN h.in_backoff OR h.late OR h.last_status = 'partial' THEN 'amber'
+            WHEN h.last_status IS NULL THEN 'gray'
+            ELSE 'green' END AS color,
+       CASE WHEN NOT h.enabled THEN 'paused'
+            WHEN NOT h.here THEN 'not meant for this environment'
+            WHEN h.failing AND h.consecutive_failures = 1
+                THEN 'the last run ' || h.last_words || coalesce(': ' || h.error, '')
+            WHEN h.failing
+                THEN h.consecutive_failures || ' failures in a row, the last run ' || h.last_words
+                     || coalesce(': ' || h.error, '')
+            WHEN h.missed >= 2
+                THEN CASE WHEN h.missed > 2 THEN 'more than two' ELSE 'two' END
+                     || ' expected runs without a success since '
+                     || date_trunc('second', h.expected_since)
+            WHEN h.in_backoff THEN 'in back-off until ' || date_trunc('second', h.backoff_until)
+            WHEN h.late THEN 'the next run is late'
+            WHEN h.last_status = 'partial' THEN 'the last run was partial'
+            WHEN h.last_status IS NULL THEN 'has not run yet'
+            ELSE 'the last run ' || h.last_words END AS why,
+       h.last_success_at, coalesce(d.runs, 0) AS runs_24h, coalesce(d.failures, 0) AS failures_24h,
+       d.avg_duration, d.p95_duration, d.avg_lag, d.max_lag,
+       h.last_status, h.consecutive_failures, h.next_run_at, h.owner
+  FROM (SELECT j.job_id, j.job_name, j.owner, j.enabled, b.here, s.last_status, s.last_success_at,
+               s.backoff_until, coalesce(s.consecutive_failures, 0) AS consecutive_failures,
+               CASE WHEN j.enabled THEN s.next_run_at END AS next_run_at, e.expected_since, r.error,
+               t.day,
+               coalesce(s.consecutive_failures > 0
+                        AND s.last_status IN ('failed', 'timed_out', 'crashed'), false) AS failing,
+               coalesce(s.backoff_until > now(), false) AS in_backoff,
+               CASE s.last_status
+                    WHEN 'timed_out' THEN 'timed out'
+                    WHEN 'canceled' THEN 'was canceled'
+                    WHEN 'skipped' THEN 'was skipped'
+                    ELSE s.last_status END AS last_words,
+               CASE WHEN b.expected
+                    THEN ratchet._missed_fire_times(
+                             j.schedule, j.time_zone, b.anchor, e.expected_since,
+                             least(now() - interval '5 seconds', j.end_at))
+                    ELSE 0 END AS missed,
+               b.expected
+               AND ratchet._missed_fire_times(
+                       j.schedule, j.time_zone, b.anchor,
+                       greatest(b.since, s.last_scheduled_at),
+                       least(now() - interval '1 minute', j.end_at)) > 0 AS late
+          FROM ratchet.job j
+          LEFT JOIN ratchet.job_state s ON s.job_id = j.job_id
+          LEFT JOIN ratchet.job_stat t ON t.job_id = j.job_id
+          LEFT JOIN ratchet.run_log r ON r.run_id = s.last_run_id
+         CROSS JOIN LATERAL (
+               SELECT coalesce(j.start_at, j.schedule_since) AS anchor,
+                      greatest(j.schedule_since, j.start_at - interval '1 microsecond') AS since,
+                      j.environments IS NULL
+                      OR current_setting('ratchet.environment', true) = ANY (j.environments) AS here,
+                      j.enabled AND coalesce(s.run_count < j.max_runs, true) AS expected) b
+         CROSS JOIN LATERAL (
+               SELECT greatest(b.since, s.last_success_at) AS expected_since) e) h
+ CROSS JOIN LATERAL ratchet._job_day(h.day, now()) d;
+
+COMMENT ON VIEW ratchet.job_health IS
+    'jobs: how they are, and what they did over the last 24 hours';
+COMMENT ON COLUMN ratchet.job_health.color IS
+    'red: failing, or two expected runs passed without a success; amber: late, partial, or in back-off; gray: paused, or has not run yet; else green';
+COMMENT ON COLUMN ratchet.job_health.why IS 'the reason for the color';
+COMMENT ON COLUMN ratchet.job_health.avg_lag IS
+    'from the time at which a run could have started to its start';
+
+CREATE VIEW ratchet.stat_jobs WITH (security_invoker = true) AS
+SELECT j.job_id, j.job_name, t.runs, t.succeeded, t.failures, t.skipped, t.items, t.rows_affected,
+       t.total_time, t.max_time, t.total_time / nullif(t.runs, 0) AS mean_time, t.total_lag,
+       t.max_lag, t.cpu_time, t.wal_bytes, t.blocks_read, t.blocks_hit, t.stats_reset
+  FROM ratchet.job j
+  JOIN ratchet.job_stat t ON t.job_id = j.job_id;
+
+COMMENT ON VIEW ratchet.stat_jobs IS
+    'cumulative counters per job since stats_reset; times are in milliseconds';
+COMMENT ON COLUMN ratchet.stat_jobs.runs IS 'runs that started';
+COMMENT ON COLUMN ratchet.stat_jobs.failures IS 'runs that failed, timed out or crashed';
+COMMENT ON COLUMN ratchet.stat_jobs.skipped IS 'occurrences that did not run';
+
+GRANT SELECT ON ratchet.jobs, ratchet.runs, ratchet.running, ratchet.job_health, ratchet.stat_jobs
+   TO PUBLIC;

@@ -1,0 +1,114 @@
+// ratchet.alter_job(), ratchet.pause_job() and ratchet.resume_job()
+#include <algorithm>
+
+#include "api/argument.h"
+#include "api/job_check.h"
+#include "api/job_settings.h"
+#include "api/option.h"
+#include "api/privilege.h"
+#include "catalog/commit_notice.h"
+#include "pg/text_array.h"
+
+namespace ratchet::api {
+namespace {
+
+enum Argument { kJobName, kSchedule, kCommand, kNewName, kFirstOption };
+
+void LockNames(const std::string& one, const std::string& other) {
+  // In an order that is the same for everybody.
+  catalog::LockJobName(std::min(one, other));
+  if (one != other) {
+    catalog::LockJobName(std::max(one, other));
+  }
+}
+
+std::vector<std::string> ResetNames(const Arguments& arguments) {
+  std::vector<std::string> names;
+  const int reset = kFirstOption + kOptionCount;
+  if (!arguments.IsNull(reset)) {
+    pg::Call([&] { pg::AppendTextArray(arguments.Value(reset), &names); });
+  }
+  return names;
+}
+
+void Rename(catalog::JobDefinition* job, const std::string& new_name) {
+  if (new_name != job->job_name && catalog::FindJobByName(new_name)) {
+    throw pg::Error(ERRCODE_DUPLICATE_OBJECT, "job \"" + new_name + "\" already exists");
+  }
+  job->job_name = new_name;
+}
+
+void AlterJob(const Arguments& arguments) {
+  RequireWritable("ratchet.alter_job()");
+  const std::string job_name = arguments.Text(kJobName, "job_name");
+  const bool renames = !arguments.IsNull(kNewName);
+  const std::string new_name = renames ? arguments.Text(kNewName, "new_name") : job_name;
+  if (renames) {
+    CheckJobName(new_name, "new_name");
+  }
+  LockNames(job_name, new_name);
+  ItemPointerData tid;
+  const catalog::JobDefinition old = RequireJob(job_name, &tid);
+  catalog::JobDefinition job = old;
+  Rename(&job, new_name);
+  if (!arguments.IsNull(kSchedule)) {
+    job.schedule = arguments.Text(kSchedule, "schedule");
+  }
+  if (!arguments.IsNull(kCommand)) {
+    job.command = arguments.Text(kCommand, "command");
+  }
+  SetOptions(arguments, kFirstOption, &job);
+  ResetOptions(ResetNames(arguments), arguments, kFirstOption, &job);
+  // New settings do not silently move the job to the search_path of whoever gives them.
+  const std::string search_path = IsGiven("settings", arguments, kFirstOption)
+                                      ? SearchPathIn(old.settings).value_or(SearchPathOfSession())
+                                      : SearchPathOfSession();
+  if (CompleteJob(&job, &old, search_path)) {
+    catalog::UpdateJob(&tid, job);
+    catalog::NoteJobChanged(job.job_id);
+  }
+}
+
+void SetEnabled(const Arguments& arguments, bool enabled, const char* command) {
+  RequireWritable(command);
+  const std::string job_name = arguments.Text(kJobName, "job_name");
+  catalog::LockJobName(job_name);
+  ItemPointerData tid;
+  catalog::JobDefinition job = RequireJob(job_name, &tid);
+  if (job.enabled == enabled) {
+    return;
+  }
+  job.enabled = enabled;
+  job.changed_at = GetCurrentTransactionStartTimestamp();
+  catalog::UpdateJob(&tid, job);
+  catalog::NoteJobChanged(job.job_id);
+}
+
+}  // namespace
+}  // namespace ratchet::api
+
+extern "C" {
+
+PG_FUNCTION_INFO_V1(ratchet_alter_job);
+PGDLLEXPORT Datum ratchet_alter_job(PG_FUNCTION_ARGS) {
+  ratchet::pg::Entry([fcinfo] { ratchet::api::AlterJob(ratchet::api::Arguments(fcinfo)); });
+  PG_RETURN_VOID();
+}
+
+PG_FUNCTION_INFO_V1(ratchet_pause_job);
+PGDLLEXPORT Datum ratchet_pause_job(PG_FUNCTION_ARGS) {
+  ratchet::pg::Entry([fcinfo] {
+    ratchet::api::SetEnabled(ratchet::api::Arguments(fcinfo), false, "ratchet.pause_job()");
+  });
+  PG_RETURN_VOID();
+}
+
+PG_FUNCTION_INFO_V1(ratchet_resume_job);
+PGDLLEXPORT Datum ratchet_resume_job(PG_FUNCTION_ARGS) {
+  ratchet::pg::Entry([fcinfo] {
+    ratchet::api::SetEnabled(ratchet::api::Arguments(fcinfo), true, "ratchet.resume_job()");
+  });
+  PG_RETURN_VOID();
+}
+
+}  // extern "C"

@@ -1,0 +1,113 @@
+// ratchet.cancel()
+#include "api/argument.h"
+#include "api/live_run.h"
+#include "api/privilege.h"
+#include "board/board.h"
+#include "catalog/commit_notice.h"
+#include "catalog/run_log.h"
+#include "catalog/run_queue.h"
+#include "pg/row_lock.h"
+#include "pg/table.h"
+
+namespace ratchet::api {
+namespace {
+
+[[noreturn]] void NoSuchRun(std::int64_t run_id) {
+  throw pg::Error(ERRCODE_UNDEFINED_OBJECT, "run " + std::to_string(run_id) + " does not exist");
+}
+
+void RequireMayCancel(std::int64_t run_id, Oid owner) {
+  if (!MaySee(owner)) {
+    NoSuchRun(run_id);
+  }
+  RequireMayManageRun(run_id, owner);
+}
+
+// Whoever else wants the row waits for this transaction, or passes it over as the scheduler does.
+bool LockWaitingRun(const catalog::FoundRun& found) {
+  ItemPointerData tid = found.tid;
+  return pg::Call([&tid] {
+    Relation table = pg::OpenTable("run_queue", RowShareLock);
+    const pg::RowLock lock = pg::LockRow(table, &tid, LockTupleExclusive, true);
+    table_close(table, NoLock);
+    return lock == pg::RowLock::kLocked;
+  });
+}
+
+// A run that waits ends here, in the caller's transaction.
+void EndWaitingRun(catalog::FoundRun* found) {
+  const catalog::QueuedRun& run = found->run;
+  const auto job = catalog::FindJob(run.job_id);
+  catalog::RunRecord record;
+  record.run_id = run.run_id;
+  record.job_id = run.job_id;
+  record.job_name = job ? job->job_name : "";
+  record.owner = run.owner;
+  record.version = run.version != 0 || !job ? run.version : job->version;
+  record.cause = run.cause;
+  record.status = policy::RunStatus::kCanceled;
+  record.attempt = run.attempt;
+  record.scheduled_at = run.scheduled_at;
+  record.queued_at = run.queued_at;
+  record.finished_at = GetCurrentTimestamp();
+  record.reason = "canceled by role \"" + RoleName(GetUserId()) + "\" before it started";
+  record.payload = run.payload;
+  record.replay_of = run.replay_of;
+  record.retry_of = run.retry_of;
+  record.dry_run = run.dry_run;
+  catalog::InsertRunRecord(record);
+  catalog::DeleteQueuedRun(run.run_id, &found->tid);
+  pg::Call([] { CommandCounterIncrement(); });
+  catalog::NoteRunHeld(run.run_id);
+  catalog::NoteRunsRecorded();
+}
+
+bool Cancel(const Arguments& arguments) {
+  RequireWritable("ratchet.cancel()");
+  const std::int64_t run_id = arguments.Int64(0, "run_id");
+  for (;;) {
+    std::optional<catalog::FoundRun> found = catalog::FindQueuedRun(run_id);
+    const auto ended = catalog::FindRunRecord(run_id);
+    if (ended) {
+      RequireMayCancel(run_id, ended->owner);
+      return false;
+    }
+    if (!found) {
+      break;
+    }
+    RequireMayCancel(run_id, found->run.owner);
+    if (found->run.claimed_at != 0) {
+      // It is running, or about to: it is asked to stop when this transaction commits.
+      board::RequireBoard();
+      catalog::NoteCancel(run_id);
+      return true;
+    }
+    if (LockWaitingRun(*found)) {
+      EndWaitingRun(&*found);
+      return true;
+    }
+    // It was claimed or ended while we waited for it.
+    pg::Call([] { CHECK_FOR_INTERRUPTS(); });
+  }
+  // A run in the foreground of a session has no row before it ends.
+  if (const auto live = FindLiveRun(run_id)) {
+    RequireMayCancel(run_id, live->ticket.owner);
+    catalog::NoteCancel(run_id);
+    return true;
+  }
+  NoSuchRun(run_id);
+}
+
+}  // namespace
+}  // namespace ratchet::api
+
+extern "C" {
+
+PG_FUNCTION_INFO_V1(ratchet_cancel);
+PGDLLEXPORT Datum ratchet_cancel(PG_FUNCTION_ARGS) {
+  return ratchet::pg::Entry([fcinfo] {
+    return BoolGetDatum(ratchet::api::Cancel(ratchet::api::Arguments(fcinfo)));
+  });
+}
+
+}  // extern "C"

@@ -1,0 +1,160 @@
+#include "api/job_check.h"
+
+#include <algorithm>
+
+#include "api/job_settings.h"
+#include "api/privilege.h"
+#include "api/schedule_text.h"
+#include "pg/guard.h"
+#include "worker/command_check.h"
+
+namespace ratchet::api {
+namespace {
+
+using catalog::JobDefinition;
+
+constexpr std::size_t kLongestName = 255;
+
+[[noreturn]] void Refuse(const std::string& message, const std::string& hint = {}) {
+  throw pg::Error(ERRCODE_INVALID_PARAMETER_VALUE, message, hint);
+}
+
+// Whether the schedule is one, and ever comes.
+void CheckSchedule(const JobDefinition& job) {
+  if (job.start_at != 0 && job.end_at != 0 && job.end_at <= job.start_at) {
+    Refuse("end_at must be later than start_at");
+  }
+  const calendar::Schedule schedule = ParseSchedule(job.schedule);
+  switch (schedule.kind()) {
+    case calendar::Kind::kManual:
+    case calendar::Kind::kStartup:
+    case calendar::Kind::kAfterCompletion:
+      return;
+    default:
+      break;
+  }
+  const bool starts = job.start_at != 0;
+  const TimestampTz from = starts ? std::max(job.start_at - 1, job.schedule_since) : job.schedule_since;
+  const calendar::Instant next = schedule.Next(from, RequireZone(job.time_zone, "time_zone"),
+                                               starts ? job.start_at : job.schedule_since);
+  if (next == calendar::kNever) {
+    Refuse("schedule \"" + job.schedule + "\" has no occurrence left",
+           schedule.kind() == calendar::Kind::kOnce
+               ? "The point in time is over, or never comes. For a run at once use @manual and "
+                 "ratchet.trigger()."
+               : "");
+  }
+  if (job.end_at != 0 && next > job.end_at) {
+    Refuse("schedule \"" + job.schedule + "\" has no occurrence before end_at");
+  }
+}
+
+bool HasText(const std::string& text) {
+  return text.find_first_not_of(" \t\r\n\f\v") != std::string::npos;
+}
+
+// A syntax error's position is one in the command, not in the query that calls us.
+class CommandContext {
+ public:
+  explicit CommandContext(const std::string& command) {
+    callback_ = {error_context_stack, Point, const_cast<char*>(command.c_str())};
+    error_context_stack = &callback_;
+  }
+  CommandContext(const CommandContext&) = delete;
+  CommandContext& operator=(const CommandContext&) = delete;
+  ~CommandContext() { error_context_stack = callback_.previous; }
+
+ private:
+  static void Point(void* command) {
+    const int position = geterrposition();
+    if (position > 0) {
+      errposition(0);
+      internalerrposition(position);
+      internalerrquery(static_cast<const char*>(command));
+    }
+  }
+
+  ErrorContextCallback callback_;
+};
+
+void CheckCommand(const JobDefinition& job) {
+  if (!HasText(job.command)) {
+    Refuse("command must not be empty");
+  }
+  const CommandContext context(job.command);
+  worker::CheckCommand(job.command, job.transaction == catalog::TransactionMode::kPerStatement);
+}
+
+void CompleteSettings(JobDefinition* job, const JobDefinition* old,
+                      const std::string& search_path) {
+  if (old != nullptr && job->settings == old->settings && job->owner == old->owner) {
+    return;
+  }
+  CheckSettings(job->settings, job->owner);
+  if (!SearchPathIn(job->settings)) {
+    job->settings = WithSearchPath(job->settings, search_path);
+  }
+}
+
+// A run pins these: see catalog/job_version.h.
+bool RunsTheSame(const JobDefinition& a, const JobDefinition& b) {
+  return a.job_name == b.job_name && a.owner == b.owner && a.schedule == b.schedule &&
+         a.time_zone == b.time_zone && a.command == b.command && a.transaction == b.transaction &&
+         a.timeout == b.timeout && a.settings == b.settings && a.payload == b.payload;
+}
+
+bool IsDueTheSame(const JobDefinition& a, const JobDefinition& b) {
+  return a.schedule == b.schedule && a.time_zone == b.time_zone && a.start_at == b.start_at;
+}
+
+}  // namespace
+
+void CheckJobName(const std::string& job_name, const char* argument) {
+  if (!HasText(job_name)) {
+    Refuse(std::string(argument) + " must not be empty");
+  }
+  if (job_name.size() > kLongestName) {
+    Refuse(std::string(argument) + " must not be longer than " + std::to_string(kLongestName) +
+           " bytes");
+  }
+  for (const char c : job_name) {
+    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) {
+      Refuse(std::string(argument) + " must not contain control characters");
+    }
+  }
+}
+
+bool CompleteJob(JobDefinition* job, const JobDefinition* old, const std::string& search_path) {
+  const TimestampTz now = GetCurrentTransactionStartTimestamp();
+  if (job->time_zone.empty()) {
+    job->time_zone = DefaultZone().name();
+  }
+  if (!OidIsValid(job->owner)) {
+    job->owner = GetUserId();
+  }
+  if (old == nullptr || job->owner != old->owner) {
+    RequireUsableOwner(job->owner);
+  }
+  CompleteSettings(job, old, search_path);
+  if (old != nullptr && *job == *old) {
+    return false;
+  }
+  if (old == nullptr) {
+    job->version = 1;
+    job->schedule_since = now;
+    job->created_at = now;
+  } else {
+    job->version = old->version + (RunsTheSame(*job, *old) ? 0 : 1);
+    job->schedule_since = IsDueTheSame(*job, *old) ? old->schedule_since : now;
+  }
+  job->changed_at = now;
+  if (old == nullptr || !IsDueTheSame(*job, *old) || job->end_at != old->end_at) {
+    CheckSchedule(*job);
+  }
+  if (old == nullptr || job->command != old->command || job->transaction != old->transaction) {
+    CheckCommand(*job);
+  }
+  return true;
+}
+
+}  // namespace ratchet::api

@@ -1,0 +1,19 @@
+// What makes a definition a sensible one.
+#pragma once
+
+#include <string>
+
+#include "catalog/job.h"
+
+namespace ratchet::api {
+
+// Raises an error that names the argument.
+void CheckJobName(const std::string& job_name, const char* argument);
+
+// Fills in what was not given (the defaults of time zone and owner; `search_path` in the settings),
+// checks everything that differs from `old`, and sets version and schedule_since as the difference asks
+// for. `old` is null for a new job. Returns whether there is a difference.
+bool CompleteJob(catalog::JobDefinition* job, const catalog::JobDefinition* old,
+                 const std::string& search_path);
+
+}  // namespace ratchet::api

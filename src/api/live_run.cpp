@@ -1,0 +1,148 @@
+// The live runs: ratchet._live_runs(), what the views runs and running are made of
+#include "api/live_run.h"
+
+#include "api/privilege.h"
+#include "api/row_set.h"
+#include "policy/run.h"
+
+extern "C" {
+#include "mb/pg_wchar.h"
+}
+
+#include <cstring>
+
+namespace ratchet::api {
+namespace {
+
+enum Column {
+  kRunId,
+  kJobId,
+  kJobName,
+  kOwner,
+  kVersion,
+  kCause,
+  kState,
+  kAttempt,
+  kPid,
+  kScheduledAt,
+  kQueuedAt,
+  kStartedAt,
+  kItemsDone,
+  kItemsRemaining,
+  kItemsFailed,
+  kBatches,
+  kDryRun,
+  kReplayOf,
+  kRetryOf,
+  kCancelAsked,
+  kColumns,
+};
+
+struct Values {
+  Datum values[kColumns] = {};
+  bool nulls[kColumns] = {};
+
+  void Set(Column column, Datum value) { values[column] = value; }
+  // Null for values that mean "none".
+  void SetIf(bool known, Column column, Datum value) {
+    values[column] = value;
+    nulls[column] = !known;
+  }
+};
+
+Datum TextDatum(std::string_view value) {
+  return PointerGetDatum(cstring_to_text_with_len(value.data(), static_cast<int>(value.size())));
+}
+
+// For use inside pg::Call.
+void Fill(const board::LiveRun& run, Values* row) {
+  const board::RunTicket& ticket = run.ticket;
+  const bool batch = run.counters.batches > 0;
+  const bool reported = run.progress_done != 0 || run.progress_remaining >= 0;
+  row->Set(kRunId, Int64GetDatum(ticket.run_id));
+  row->Set(kJobId, Int64GetDatum(ticket.job_id));
+  // The name was cut to a number of bytes, maybe inside of a character.
+  const int length = static_cast<int>(strlen(ticket.job_name));
+  row->Set(kJobName, TextDatum({ticket.job_name,
+                                static_cast<std::size_t>(
+                                    pg_mbcliplen(ticket.job_name, length, length))}));
+  row->Set(kOwner, ObjectIdGetDatum(ticket.owner));
+  row->Set(kVersion, Int32GetDatum(ticket.version));
+  row->Set(kCause, TextDatum(policy::Name(ticket.cause)));
+  row->Set(kState, TextDatum(NameOfState(run.state)));
+  row->Set(kAttempt, Int32GetDatum(ticket.attempt));
+  row->SetIf(run.pid != 0, kPid, Int32GetDatum(run.pid));
+  row->Set(kScheduledAt, TimestampTzGetDatum(ticket.scheduled_at));
+  row->Set(kQueuedAt, TimestampTzGetDatum(ticket.queued_at));
+  row->SetIf(run.started_at != 0, kStartedAt, TimestampTzGetDatum(run.started_at));
+  row->SetIf(reported || batch, kItemsDone,
+             Int64GetDatum(reported ? run.progress_done : run.counters.items_done));
+  row->SetIf(run.progress_remaining >= 0, kItemsRemaining, Int64GetDatum(run.progress_remaining));
+  row->SetIf(batch, kItemsFailed, Int64GetDatum(run.counters.items_failed));
+  row->SetIf(batch, kBatches, Int64GetDatum(run.counters.batches));
+  row->Set(kDryRun, BoolGetDatum(ticket.dry_run));
+  row->SetIf(ticket.replay_of != 0, kReplayOf, Int64GetDatum(ticket.replay_of));
+  row->SetIf(ticket.retry_of != 0, kRetryOf, Int64GetDatum(ticket.retry_of));
+  row->Set(kCancelAsked, BoolGetDatum(run.cancel != board::CancelReason::kNotCanceled));
+}
+
+// A reserved run has not been claimed yet: for everybody else it still waits in the queue.
+bool IsShown(const board::LiveRun& run) { return run.state != board::RunState::kReserved; }
+
+void ListLiveRuns(FunctionCallInfo call) {
+  RowSet rows(call);
+  if (board::TheBoard() == nullptr) {
+    return;
+  }
+  std::vector<board::LiveRun> runs;
+  board::ListRuns(MyDatabaseId, &runs);
+  for (const board::LiveRun& run : runs) {
+    if (!IsShown(run) || !MaySee(run.ticket.owner)) {
+      continue;
+    }
+    pg::Call([&rows, &run] {
+      Values row;
+      Fill(run, &row);
+      rows.Add(row.values, row.nulls);
+    });
+  }
+}
+
+}  // namespace
+
+const char* NameOfState(board::RunState state) {
+  switch (state) {
+    case board::RunState::kRunning:
+      return "running";
+    case board::RunState::kEnded:
+      return "ended";
+    default:
+      return "queued";
+  }
+}
+
+std::optional<board::LiveRun> FindLiveRun(std::int64_t run_id) {
+  if (board::TheBoard() == nullptr) {
+    return std::nullopt;
+  }
+  std::vector<board::LiveRun> runs;
+  board::ListRuns(MyDatabaseId, &runs);
+  for (const board::LiveRun& run : runs) {
+    if (run.ticket.run_id == run_id && IsShown(run)) {
+      return run;
+    }
+  }
+  return std::nullopt;
+}
+
+}  // namespace ratchet::api
+
+extern "C" {
+
+PG_FUNCTION_INFO_V1(ratchet_live_runs);
+PGDLLEXPORT Datum ratchet_live_runs(PG_FUNCTION_ARGS) {
+  ratchet::pg::Entry([fcinfo] { ratchet::api::ListLiveRuns(fcinfo); });
+  return static_cast<Datum>(0);
+}
+
+}  // extern "C"

@@ -1,0 +1,32 @@
+// The library's entry point.
+#include "api/utility_hook.h"
+#include "board/board.h"
+#include "catalog/commit_notice.h"
+#include "pg/guard.h"
+#include "pg/settings.h"
+#include "scheduler/launcher.h"
+
+extern "C" {
+
+PG_MODULE_MAGIC;
+
+PGDLLEXPORT void _PG_init(void);
+
+// Loaded at server start it does all its work; loaded by a session that calls a function, the SQL
+// interface works and ratchet.status() says what is missing.
+void _PG_init(void) {
+  ratchet::pg::Entry([] {
+    ratchet::pg::Call([] { ratchet::pg::DefineSettings(); });
+    ratchet::catalog::InstallCommitNotice();
+    if (!process_shared_preload_libraries_in_progress) {
+      return;
+    }
+    ratchet::board::InstallSharedMemory();
+    ratchet::api::InstallUtilityHook();
+    if (!IsBinaryUpgrade) {
+      ratchet::scheduler::RegisterLauncher();
+    }
+  });
+}
+
+}  // extern "C"

@@ -1,0 +1,129 @@
+#include "api/privilege.h"
+
+#include "pg/compat.h"
+#include "pg/guard.h"
+
+extern "C" {
+#include "access/htup_details.h"
+#include "catalog/pg_authid.h"
+#include "commands/dbcommands.h"
+#include "utils/syscache.h"
+}
+
+namespace ratchet::api {
+namespace {
+
+enum class Login { kAllowed, kNoRole, kNoLogin, kNoConnect };
+
+Login LoginOf(Oid role) {
+  return pg::Call([role] {
+    HeapTuple tuple = SearchSysCache1(AUTHOID, ObjectIdGetDatum(role));
+    if (!HeapTupleIsValid(tuple)) {
+      return Login::kNoRole;
+    }
+    const bool may_log_in = reinterpret_cast<Form_pg_authid>(GETSTRUCT(tuple))->rolcanlogin;
+    ReleaseSysCache(tuple);
+    if (!may_log_in) {
+      return Login::kNoLogin;
+    }
+    return pg::MayConnect(MyDatabaseId, role) ? Login::kAllowed : Login::kNoConnect;
+  });
+}
+
+std::string Quoted(const char* identifier) {
+  std::string quoted;
+  pg::Call([&quoted, identifier] { quoted = quote_identifier(identifier); });
+  return quoted;
+}
+
+void RequireLogin(Oid role) {
+  const Login login = LoginOf(role);
+  if (login == Login::kAllowed) {
+    return;
+  }
+  const std::string name = RoleName(role);
+  if (login == Login::kNoRole) {
+    throw pg::Error(ERRCODE_UNDEFINED_OBJECT,
+                    "run_as: role with OID " + std::to_string(role) + " does not exist");
+  }
+  const std::string quoted = Quoted(name.c_str());
+  if (login == Login::kNoLogin) {
+    throw pg::Error(ERRCODE_INSUFFICIENT_PRIVILEGE,
+                    "role \"" + name + "\" cannot own a job because it is not permitted to log in",
+                    "Run ALTER ROLE " + quoted + " LOGIN, or name another role by run_as.",
+                    "A job runs in a session of its owner.");
+  }
+  std::string database;
+  pg::Call([&database] {
+    const char* found = get_database_name(MyDatabaseId);
+    database = quote_identifier(found != nullptr ? found : "");
+  });
+  throw pg::Error(ERRCODE_INSUFFICIENT_PRIVILEGE,
+                  "role \"" + name + "\" cannot own a job because it has no CONNECT privilege",
+                  "Run GRANT CONNECT ON DATABASE " + database + " TO " + quoted +
+                      ", or name another role by run_as.",
+                  "A job runs in a session of its owner.");
+}
+
+}  // namespace
+
+bool MaySee(Oid owner) {
+  return pg::Call([owner] {
+    return has_privs_of_role(GetUserId(), owner) || has_privs_of_role(GetUserId(), ROLE_PG_MONITOR);
+  });
+}
+
+bool MayManage(Oid owner) {
+  return pg::Call([owner] {
+    return superuser() || (has_privs_of_role(GetUserId(), owner) && !superuser_arg(owner));
+  });
+}
+
+void RequireMayManage(const catalog::JobDefinition& job) {
+  if (!MayManage(job.owner)) {
+    throw pg::Error(ERRCODE_INSUFFICIENT_PRIVILEGE,
+                    "must be owner of job \"" + job.job_name + "\"");
+  }
+}
+
+void RequireMayManageRun(std::int64_t run_id, Oid owner) {
+  if (!MayManage(owner)) {
+    throw pg::Error(ERRCODE_INSUFFICIENT_PRIVILEGE,
+                    "must be owner of run " + std::to_string(run_id));
+  }
+}
+
+void RequireUsableOwner(Oid owner) {
+  const bool may_use = pg::Call([owner] {
+    return owner == GetUserId() || superuser() ||
+           (pg::MaySetRole(GetUserId(), owner) && !superuser_arg(owner));
+  });
+  if (!may_use) {
+    throw pg::Error(ERRCODE_INSUFFICIENT_PRIVILEGE,
+                    "permission denied to run a job as role \"" + RoleName(owner) + "\"",
+                    "run_as needs the right to SET ROLE to it, and a superuser for a superuser.");
+  }
+  RequireLogin(owner);
+}
+
+std::string RoleName(Oid role) {
+  std::string name;
+  pg::Call([&name, role] {
+    const char* found = GetUserNameFromId(role, true);
+    if (found != nullptr) {
+      name = found;
+    }
+  });
+  return name.empty() ? std::to_string(role) : name;
+}
+
+catalog::JobDefinition RequireJob(const std::string& job_name, ItemPointer tid) {
+  std::optional<catalog::JobDefinition> job = catalog::FindJobByName(job_name, tid);
+  if (!job) {
+    throw pg::Error(ERRCODE_UNDEFINED_OBJECT, "job \"" + job_name + "\" does not exist");
+  }
+  RequireMayManage(*job);
+  return *std::move(job);
+}
+
+}  // namespace ratchet::api

@@ -1,0 +1,47 @@
+#include "api/schedule_text.h"
+
+#include "pg/guard.h"
+#include "pg/settings.h"
+
+namespace ratchet::api {
+
+calendar::Schedule ParseSchedule(const std::string& text) {
+  try {
+    return calendar::Schedule::Parse(text);
+  } catch (const calendar::ScheduleError& error) {
+    throw pg::Error(ERRCODE_INVALID_PARAMETER_VALUE, error.what(), error.hint());
+  }
+}
+
+const pg::PgZone& RequireZone(const std::string& name, const char* argument) {
+  const pg::PgZone* zone = pg::FindZone(name);
+  if (zone == nullptr) {
+    throw pg::Error(
+        ERRCODE_INVALID_PARAMETER_VALUE,
+        "invalid value for " + std::string(argument) + ": \"" + name + "\" is not a time zone",
+        "The view pg_timezone_names lists the time zones, such as Europe/Paris.");
+  }
+  return *zone;
+}
+
+const pg::PgZone& DefaultZone() {
+  std::string name;
+  if (pg::settings.default_time_zone != nullptr) {
+    name = pg::settings.default_time_zone;
+  }
+  const char* source = "ratchet.default_time_zone";
+  if (name.empty()) {
+    name = pg_get_timezone_name(session_timezone);
+    source = "TimeZone";
+  }
+  const pg::PgZone* zone = pg::FindZone(name);
+  if (zone == nullptr) {
+    throw pg::Error(ERRCODE_INVALID_PARAMETER_VALUE,
+                    "time_zone is missing, and \"" + name + "\", the value of " + source +
+                        ", is not a time zone that jobs can have",
+                    "Name a time zone such as Europe/Paris.");
+  }
+  return *zone;
+}
+
+}  // namespace ratchet::api

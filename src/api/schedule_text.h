@@ -1,0 +1,18 @@
+// Schedules and time zones as users write them; what is wrong with them is raised as 22023.
+#pragma once
+
+#include <string>
+
+#include "calendar/schedule.h"
+#include "pg/time_zone.h"
+
+namespace ratchet::api {
+
+calendar::Schedule ParseSchedule(const std::string& text);
+
+const pg::PgZone& RequireZone(const std::string& name, const char* argument);
+
+// ratchet.default_time_zone, else the session's TimeZone.
+const pg::PgZone& DefaultZone();
+
+}  // namespace ratchet::api

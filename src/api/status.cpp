@@ -1,0 +1,215 @@
+// ratchet.status()
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "api/row_set.h"
+#include "board/database_board.h"
+#include "board/worker_board.h"
+#include "pg/settings.h"
+
+extern "C" {
+#include "access/xlog.h"
+}
+
+namespace ratchet::api {
+namespace {
+
+class Report {
+ public:
+  explicit Report(FunctionCallInfo call) : rows_(call) {}
+
+  void Add(const char* component, const std::string& state, const std::string& detail = {},
+           const std::string& hint = {}) {
+    pg::Call([&] {
+      Datum values[] = {CStringGetTextDatum(component), CStringGetTextDatum(state.c_str()),
+                        CStringGetTextDatum(detail.c_str()), CStringGetTextDatum(hint.c_str())};
+      bool nulls[] = {false, false, detail.empty(), hint.empty()};
+      rows_.Add(values, nulls);
+    });
+  }
+
+ private:
+  RowSet rows_;
+};
+
+std::string Count(int n, const char* thing) {
+  return std::to_string(n) + " " + thing + (n == 1 ? "" : "s");
+}
+
+std::string TimeText(TimestampTz time) {
+  std::string text;
+  pg::Call([&text, time] { text = timestamptz_to_str(time); });
+  return text;
+}
+
+// ---- This database -----------------------------------------------------------------------------
+
+// What the rows say of the board, copied under its lock.
+struct BoardView {
+  pid_t launcher_pid;
+  TimestampTz workers_short_since;
+  TimestampTz processes_short_at;
+};
+
+BoardView ViewBoard() {
+  const board::Lock lock(LW_SHARED);
+  const board::Board& board = *board::TheBoard();
+  return {board.launcher_pid, board.workers_short_since, board.processes_short_at};
+}
+
+std::optional<board::DatabaseEntry> ViewDatabase() {
+  const board::Lock lock(LW_SHARED);
+  for (int i = 0; i < board::TheBoard()->databases; i++) {
+    if (board::Databases()[i].database == MyDatabaseId) {
+      return board::Databases()[i];
+    }
+  }
+  return std::nullopt;
+}
+
+void ReportScheduler(Report* report, const std::optional<board::DatabaseEntry>& database) {
+  if (!database) {
+    report->Add("scheduler", "absent", "nothing has been scheduled in this database",
+                pg::settings.enabled ? "" : "Set ratchet.enabled to on.");
+    return;
+  }
+  if (database->version_mismatch) {
+    report->Add("scheduler", "version mismatch",
+                "the library and the extension are of different versions",
+                "Run ALTER EXTENSION pg_ratchet UPDATE, or restart the server if the library is the "
+                "older one.");
+    return;
+  }
+  if (database->quarantined) {
+    report->Add("scheduler", "quarantined",
+                "this database is a copy: its jobs are at home in another one",
+                "Run SELECT ratchet.adopt() to let them run here.");
+    return;
+  }
+  switch (database->state) {
+    case board::DatabaseState::kActive:
+      report->Add("scheduler", "active",
+                  "pid " + std::to_string(database->scheduler_pid) + ", " +
+                      Count(static_cast<int>(database->jobs), "job"));
+      return;
+    case board::DatabaseState::kResting:
+      report->Add("scheduler", "resting", "starts again when a job is due or something changes");
+      return;
+    case board::DatabaseState::kAbsent:
+      report->Add("scheduler", "absent", "there are no jobs here");
+      return;
+    case board::DatabaseState::kUnknown:
+    case board::DatabaseState::kStarting:
+      break;
+  }
+  report->Add("scheduler", "starting",
+              database->holds > 0 ? "a session keeps processes out of this database" : "");
+}
+
+// ---- The server --------------------------------------------------------------------------------
+
+void ReportWorkers(Report* report, const BoardView& board) {
+  std::vector<board::WorkerSlot> workers;
+  board::ListWorkers(&workers);
+  int used = 0;
+  int idle = 0;
+  for (const board::WorkerSlot& worker : workers) {
+    used += worker.state != board::WorkerState::kFree ? 1 : 0;
+    idle += worker.state == board::WorkerState::kIdle ? 1 : 0;
+  }
+  const std::string detail = std::to_string(used) + " of " +
+                             std::to_string(pg::settings.max_workers) + ", " +
+                             std::to_string(idle) + " idle";
+  if (board.workers_short_since != 0) {
+    report->Add("workers", "short",
+                detail + ", runs wait for a worker since " + TimeText(board.workers_short_since),
+                "Raise ratchet.max_workers, and max_worker_processes with it.");
+  } else {
+    report->Add("workers", "ok", detail);
+  }
+}
+
+void ReportProcesses(Report* report, const BoardView& board, int databases) {
+  // The launcher, a scheduler for each database, and the workers.
+  const int wanted = 1 + databases + pg::settings.max_workers;
+  const std::string detail =
+      "max_worker_processes is " + std::to_string(max_worker_processes) + ", pg_ratchet may need " +
+      std::to_string(wanted);
+  if (board.processes_short_at != 0) {
+    report->Add("processes", "short",
+                detail + ", none was free at " + TimeText(board.processes_short_at),
+                "Raise max_worker_processes and restart the server.");
+  } else if (max_worker_processes < wanted) {
+    report->Add("processes", "short", detail,
+                "Raise max_worker_processes and restart the server.");
+  } else {
+    report->Add("processes", "ok", detail);
+  }
+}
+
+void ReportDatabases(Report* report, int* schedulers) {
+  std::vector<board::DatabaseView> databases;
+  board::ListDatabases(&databases);
+  *schedulers = 0;
+  for (const board::DatabaseView& database : databases) {
+    *schedulers += database.scheduler_pid != 0 ? 1 : 0;
+  }
+  const bool full = static_cast<int>(databases.size()) >= pg::settings.max_databases;
+  report->Add("databases", full ? "full" : "ok",
+              std::to_string(databases.size()) + " of " +
+                  std::to_string(pg::settings.max_databases) + " known, " +
+                  Count(*schedulers, "scheduler"),
+              full ? "Raise ratchet.max_databases and restart the server." : "");
+}
+
+void Status(FunctionCallInfo call) {
+  Report report(call);
+  if (board::TheBoard() == nullptr) {
+    report.Add("library", "not preloaded", "jobs can be defined, and none runs",
+               "Add pg_ratchet to shared_preload_libraries and restart the server.");
+    return;
+  }
+  report.Add("library", "preloaded");
+  report.Add("enabled", pg::settings.enabled ? "on" : "off",
+             pg::settings.enabled ? "" : "nothing starts, what runs is let finish",
+             pg::settings.enabled ? "" : "Set ratchet.enabled to on.");
+  const BoardView board = ViewBoard();
+  if (RecoveryInProgress()) {
+    report.Add("launcher", "standby", "jobs run on the primary; they go on here after promotion");
+  } else if (board.launcher_pid != 0) {
+    report.Add("launcher", "running", "pid " + std::to_string(board.launcher_pid));
+  } else {
+    report.Add("launcher", "not running", "it is started again after a few seconds",
+               "If it stays away, look into the server's log.");
+  }
+  ReportScheduler(&report, ViewDatabase());
+  ReportWorkers(&report, board);
+  int schedulers = 0;
+  ReportDatabases(&report, &schedulers);
+  ReportProcesses(&report, board, schedulers);
+  report.Add("environment", pg::settings.environment[0] != '\0' ? pg::settings.environment : "none");
+  report.Add("node", pg::NodeName());
+}
+
+}  // namespace
+}  // namespace ratchet::api
+
+extern "C" {
+
+PG_FUNCTION_INFO_V1(ratchet_status);
+PGDLLEXPORT Datum ratchet_status(PG_FUNCTION_ARGS) {
+  ratchet::pg::Entry([fcinfo] { ratchet::api::Status(fcinfo); });
+  return static_cast<Datum>(0);
+}
+
+// The server's name for the view runs.
+PG_FUNCTION_INFO_V1(ratchet_node);
+PGDLLEXPORT Datum ratchet_node(PG_FUNCTION_ARGS) {
+  (void)fcinfo;
+  return ratchet::pg::Entry([] {
+    return ratchet::pg::Call([] { return CStringGetTextDatum(ratchet::pg::NodeName()); });
+  });
+}
+
+}  // extern "C"

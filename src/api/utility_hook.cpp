@@ -1,0 +1,191 @@
+#include "api/utility_hook.h"
+
+#include "board/database_board.h"
+#include "catalog/commit_notice.h"
+#include "pg/compat.h"
+#include "pg/guard.h"
+
+extern "C" {
+#include "access/htup_details.h"
+#include "catalog/objectaccess.h"
+#include "catalog/pg_database.h"
+#include "catalog/pg_extension.h"
+#include "commands/dbcommands.h"
+#include "commands/defrem.h"
+#include "commands/extension.h"
+#include "storage/ipc.h"
+#include "storage/latch.h"
+#include "tcop/utility.h"
+#include "utils/syscache.h"
+#include "utils/wait_event.h"
+}
+
+#include <cstring>
+
+namespace ratchet::api {
+namespace {
+
+ProcessUtility_hook_type previous_utility = nullptr;
+object_access_hook_type previous_object_access = nullptr;
+
+// The database that this session holds for the statement under way.
+Oid held_database = InvalidOid;
+
+// How long a statement waits for our processes to leave. The server itself waits for five seconds for
+// whoever is connected, and then says so.
+constexpr int kWaitForLeavingMs = 4000;
+
+void ReleaseHeld() {
+  if (OidIsValid(held_database)) {
+    const Oid database = held_database;
+    held_database = InvalidOid;
+    board::Release(database);
+  }
+}
+
+void ReleaseAtExit(int /*code*/, Datum /*argument*/) { ReleaseHeld(); }
+
+// Name of the database to which nobody may be connected during the statement; null for others.
+const char* NeedsNobodyConnected(const Node* statement) {
+  switch (nodeTag(statement)) {
+    case T_DropdbStmt:
+      return reinterpret_cast<const DropdbStmt*>(statement)->dbname;
+    case T_RenameStmt: {
+      const auto* rename = reinterpret_cast<const RenameStmt*>(statement);
+      return rename->renameType == OBJECT_DATABASE ? rename->subname : nullptr;
+    }
+    case T_AlterDatabaseStmt: {
+      const auto* alter = reinterpret_cast<const AlterDatabaseStmt*>(statement);
+      ListCell* cell;
+      foreach (cell, alter->options) {
+        if (std::strcmp(lfirst_node(DefElem, cell)->defname, "tablespace") == 0) {
+          return alter->dbname;
+        }
+      }
+      return nullptr;
+    }
+    case T_CreatedbStmt: {
+      ListCell* cell;
+      foreach (cell, reinterpret_cast<const CreatedbStmt*>(statement)->options) {
+        auto* option = lfirst_node(DefElem, cell);
+        if (std::strcmp(option->defname, "template") == 0 && option->arg != nullptr) {
+          return defGetString(option);
+        }
+      }
+      return "template1";
+    }
+    default:
+      return nullptr;
+  }
+}
+
+// Who may not run the statement must not be able to stop the scheduler by trying.
+bool MayDisturb(Oid database, bool as_template) {
+  if (pg::OwnsDatabase(database, GetUserId())) {
+    return true;
+  }
+  HeapTuple tuple = SearchSysCache1(DATABASEOID, ObjectIdGetDatum(database));
+  if (!HeapTupleIsValid(tuple)) {
+    return false;
+  }
+  const bool is_template = reinterpret_cast<Form_pg_database>(GETSTRUCT(tuple))->datistemplate;
+  ReleaseSysCache(tuple);
+  return as_template && is_template && have_createdb_privilege();
+}
+
+// For use inside pg::Call.
+void StepAside(Oid database) {
+  static bool exit_callback = false;
+  if (!exit_callback) {
+    before_shmem_exit(ReleaseAtExit, 0);
+    exit_callback = true;
+  }
+  if (!board::Hold(database)) {
+    return;
+  }
+  held_database = database;
+  constexpr int kLook = 5;
+  for (int waited = 0; board::Dismiss(database) > 0 && waited < kWaitForLeavingMs; waited += kLook) {
+    WaitLatch(MyLatch, WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, kLook, PG_WAIT_EXTENSION);
+    CHECK_FOR_INTERRUPTS();
+  }
+}
+
+// What our processes must hear of once the transaction has committed.
+void Note(const Node* statement) {
+  switch (nodeTag(statement)) {
+    case T_AlterRoleSetStmt:
+    case T_AlterDatabaseSetStmt:
+    case T_AlterRoleStmt:
+      catalog::NoteSessionSettingsChanged();
+      break;
+    case T_CreatedbStmt:
+    case T_AlterDatabaseStmt:
+      catalog::NoteDatabasesCreated();
+      break;
+    default:
+      break;
+  }
+}
+
+void Standard(PlannedStmt* statement, const char* query, bool read_only_tree,
+              ProcessUtilityContext context, ParamListInfo params, QueryEnvironment* environment,
+              DestReceiver* receiver, QueryCompletion* completion) {
+  auto* next = previous_utility != nullptr ? previous_utility : standard_ProcessUtility;
+  next(statement, query, read_only_tree, context, params, environment, receiver, completion);
+}
+
+void OnUtility(PlannedStmt* statement, const char* query, bool read_only_tree,
+               ProcessUtilityContext context, ParamListInfo params, QueryEnvironment* environment,
+               DestReceiver* receiver, QueryCompletion* completion) {
+  Node* node = statement->utilityStmt;
+  const char* name = board::TheBoard() != nullptr ? NeedsNobodyConnected(node) : nullptr;
+  Oid database = name != nullptr ? get_database_oid(name, true) : InvalidOid;
+  if (OidIsValid(database) && database != MyDatabaseId && !OidIsValid(held_database) &&
+      MayDisturb(database, IsA(node, CreatedbStmt))) {
+    pg::Entry([&] {
+      try {
+        pg::Call([&] {
+          StepAside(database);
+          Standard(statement, query, read_only_tree, context, params, environment, receiver,
+                   completion);
+        });
+      } catch (...) {
+        ReleaseHeld();
+        throw;
+      }
+      ReleaseHeld();
+    });
+  } else {
+    Standard(statement, query, read_only_tree, context, params, environment, receiver, completion);
+  }
+  Note(node);
+  // What a prepared transaction has touched was noted by another session, which has forgotten it.
+  if (IsA(node, TransactionStmt) &&
+      reinterpret_cast<TransactionStmt*>(node)->kind == TRANS_STMT_COMMIT_PREPARED) {
+    board::NoteChanges(MyDatabaseId, {}, true);
+  }
+}
+
+// However the extension is dropped (DROP EXTENSION, DROP SCHEMA ... CASCADE, DROP OWNED).
+void OnObjectAccess(ObjectAccessType access, Oid class_id, Oid object_id, int sub_id,
+                    void* argument) {
+  if (previous_object_access != nullptr) {
+    previous_object_access(access, class_id, object_id, sub_id, argument);
+  }
+  if (access == OAT_DROP && class_id == ExtensionRelationId &&
+      object_id == get_extension_oid("pg_ratchet", true)) {
+    catalog::NoteEverythingChanged();
+  }
+}
+
+}  // namespace
+
+void InstallUtilityHook() {
+  previous_utility = ProcessUtility_hook;
+  ProcessUtility_hook = OnUtility;
+  previous_object_access = object_access_hook;
+  object_access_hook = OnObjectAccess;
+}
+
+}  // namespace ratchet::api

@@ -1,0 +1,142 @@
+#include "board/board.h"
+
+#include <algorithm>
+
+#include "pg/guard.h"
+#include "pg/settings.h"
+
+extern "C" {
+#include "storage/ipc.h"
+#include "storage/latch.h"
+#include "storage/proc.h"
+#include "storage/shmem.h"
+}
+
+namespace ratchet::board {
+namespace {
+
+constexpr char kTranche[] = "pg_ratchet";
+
+Board* the_board = nullptr;
+DatabaseEntry* databases = nullptr;
+WorkerSlot* workers = nullptr;
+Pool* pools = nullptr;
+RunSlot* runs = nullptr;
+
+shmem_request_hook_type previous_request = nullptr;
+shmem_startup_hook_type previous_startup = nullptr;
+
+// Enough for every worker to have its next runs at hand, and for foreground sessions.
+int RunSlots() { return std::clamp(64 * pg::settings.max_workers, 512, 8192); }
+
+struct Sizes {
+  Size board = MAXALIGN(sizeof(Board));
+  Size databases = MAXALIGN(sizeof(DatabaseEntry) * pg::settings.max_databases);
+  Size workers = MAXALIGN(sizeof(WorkerSlot) * pg::settings.max_workers);
+  Size pools = MAXALIGN(sizeof(Pool) * kPools);
+  Size runs = MAXALIGN(sizeof(RunSlot) * RunSlots());
+
+  Size Total() const { return board + databases + workers + pools + runs; }
+};
+
+void Place(char* base) {
+  const Sizes sizes;
+  the_board = reinterpret_cast<Board*>(base);
+  databases = reinterpret_cast<DatabaseEntry*>(base += sizes.board);
+  workers = reinterpret_cast<WorkerSlot*>(base += sizes.databases);
+  pools = reinterpret_cast<Pool*>(base += sizes.workers);
+  runs = reinterpret_cast<RunSlot*>(base += sizes.pools);
+}
+
+void Initialize() {
+  const Sizes sizes;
+  MemSet(the_board, 0, sizes.Total());
+  the_board->lock = &(GetNamedLWLockTranche(kTranche))->lock;
+  the_board->launcher_proc = kNone;
+  the_board->databases = pg::settings.max_databases;
+  the_board->workers = pg::settings.max_workers;
+  the_board->runs = RunSlots();
+  the_board->rescan_databases = true;
+  the_board->server_start = GetCurrentTimestamp();
+  ConditionVariableInit(&the_board->run_ended);
+  for (int i = 0; i < the_board->databases; i++) {
+    databases[i].scheduler_proc = kNone;
+    databases[i].first_ended = kNone;
+  }
+  for (int i = 0; i < the_board->workers; i++) {
+    workers[i].run = kNone;
+    workers[i].proc = kNone;
+    workers[i].pool = kNone;
+  }
+  for (int i = 0; i < the_board->runs; i++) {
+    runs[i].next = i + 1 < the_board->runs ? i + 1 : kNone;
+    runs[i].worker = kNone;
+    runs[i].proc = kNone;
+  }
+  the_board->free_run = 0;
+}
+
+void RequestSharedMemory() {
+  if (previous_request != nullptr) {
+    previous_request();
+  }
+  RequestAddinShmemSpace(Sizes().Total());
+  RequestNamedLWLockTranche(kTranche, 1);
+}
+
+void StartUpSharedMemory() {
+  if (previous_startup != nullptr) {
+    previous_startup();
+  }
+  LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
+  bool found = false;
+  void* segment = ShmemInitStruct("pg_ratchet", Sizes().Total(), &found);
+  Place(static_cast<char*>(segment));
+  if (!found) {
+    Initialize();
+  }
+  LWLockRelease(AddinShmemInitLock);
+}
+
+}  // namespace
+
+Board* TheBoard() { return the_board; }
+
+Board& RequireBoard() {
+  if (the_board == nullptr) {
+    throw pg::Error(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+                    "pg_ratchet is not loaded by the server",
+                    "Add pg_ratchet to shared_preload_libraries and restart the server.");
+  }
+  return *the_board;
+}
+
+DatabaseEntry* Databases() { return databases; }
+WorkerSlot* Workers() { return workers; }
+Pool* Pools() { return pools; }
+RunSlot* Runs() { return runs; }
+
+void InstallSharedMemory() {
+  previous_request = shmem_request_hook;
+  shmem_request_hook = RequestSharedMemory;
+  previous_startup = shmem_startup_hook;
+  shmem_startup_hook = StartUpSharedMemory;
+}
+
+// LWLockAcquire can only fail when a process holds hundreds of locks; no error can pass through here.
+Lock::Lock(LWLockMode mode) { LWLockAcquire(the_board->lock, mode); }
+Lock::~Lock() { LWLockRelease(the_board->lock); }
+
+void WakeProc(int proc) {
+  if (proc != kNone) {
+    SetLatch(&ProcGlobal->allProcs[proc].procLatch);
+  }
+}
+
+void WakeLauncher() {
+  if (the_board != nullptr) {
+    WakeProc(the_board->launcher_proc);
+  }
+}
+
+}  // namespace ratchet::board

@@ -1,0 +1,228 @@
+// The board: what is live, in shared memory. Three lists under one lock:
+//
+//   databases   where there are jobs, who schedules them, what changed since he looked
+//   workers     the pool's processes: free, starting, idle, busy, leaving
+//   runs        claimed runs: ready, running, ended; and the runs of foreground sessions
+//
+// The tables are the truth and the board is the present: after a crash the board is empty, and the
+// scheduler rebuilds what matters from the tables. Every function here takes and releases the lock by
+// itself, holds it for a few loads and stores, and cannot raise an error while it holds it.
+//
+// This header is the layout; database_board.h, worker_board.h and run_board.h are what to do with it.
+#pragma once
+
+#include "pg/server.h"
+
+extern "C" {
+#include "storage/condition_variable.h"
+#include "storage/lwlock.h"
+}
+
+#include <cstdint>
+#include <type_traits>
+
+#include "policy/run.h"
+
+namespace ratchet::board {
+
+constexpr int kNone = -1;
+
+// ---- Databases -------------------------------------------------------------------------------
+
+// What a transaction that committed has touched, for the scheduler of its database.
+struct Change {
+  enum Kind : std::uint32_t { kJob, kRun, kEverything, kStatReset };
+  Kind kind;
+  std::int64_t id;
+};
+constexpr int kChangeRingSize = 256;
+
+enum class DatabaseState : std::uint8_t {
+  kUnknown,   // to be looked at: a scheduler must start to see whether the extension is there
+  kStarting,  // the launcher has asked for a scheduler
+  kActive,    // a scheduler is at work
+  kResting,   // no scheduler: none is needed before rest_until
+  kAbsent,    // no extension there (any more)
+};
+
+struct DatabaseEntry {
+  Oid database;  // InvalidOid: the entry is free
+  DatabaseState state;
+  bool quarantined;       // a copy of another database: starts nothing
+  bool version_mismatch;  // library and extension do not fit
+  bool leave;             // asks the scheduler to leave
+  bool changes_lost;      // the ring was full: read everything
+  bool waits_for_worker;
+  bool only_held;  // the entry is there for a Hold alone
+  int holds;  // sessions that do something for which nobody may be connected
+  int scheduler_proc;
+  pid_t scheduler_pid;
+  TimestampTz rest_until;
+  TimestampTz active_since;
+  std::int64_t jobs;  // for ratchet.status()
+  int change_count;
+  int first_ended;  // list of ended runs through RunSlot.next
+  Change changes[kChangeRingSize];
+};
+
+// ---- Workers ---------------------------------------------------------------------------------
+
+enum class WorkerState : std::uint8_t { kFree, kStarting, kIdle, kWoken, kBusy, kLeaving };
+
+struct WorkerSlot {
+  WorkerState state;
+  Oid database;
+  Oid role;
+  int pool;
+  int proc;
+  pid_t pid;
+  std::uint32_t generation;
+  int run;            // the run in hand, or kNone
+  TimestampTz since;  // of the state
+  TimestampTz turn_since;  // of its first run since it was last idle
+};
+
+// Runs and workers of one role in one database.
+struct Pool {
+  Oid database;  // InvalidOid: free
+  Oid role;
+  int first_ready;
+  int last_ready;
+  int ready;
+  int workers;
+  int idle;
+  TimestampTz waiting_since;  // asked for a worker in vain; 0: does not wait
+  TimestampTz asked_at;
+  int failed_starts;  // workers that died before their first run since the scheduler last looked
+  int sqlstate;
+  char last_words[256];
+};
+constexpr int kPools = 1024;
+
+// ---- Runs ------------------------------------------------------------------------------------
+
+enum class RunState : std::uint8_t {
+  kFree,
+  kReserved,  // filled by the scheduler, not claimed yet
+  kReady,     // waits for a worker
+  kRunning,
+  kEnded,  // waits for the scheduler
+};
+
+enum class CancelReason : std::uint8_t { kNotCanceled, kCanceled, kTimedOut };
+
+// What a run is, fixed when it is claimed.
+struct RunTicket {
+  std::int64_t run_id;
+  std::int64_t job_id;
+  std::int32_t version;
+  Oid database;
+  Oid owner;
+  policy::Cause cause;
+  bool dry_run;
+  bool foreground;
+  bool exclusive;  // no other run of the job at the same time (overlap is not "allow")
+  std::int32_t attempt;
+  TimestampTz scheduled_at;
+  TimestampTz previous_scheduled_at;  // 0: none
+  TimestampTz queued_at;
+  std::int64_t timeout;  // microseconds, 0: none
+  std::int64_t replay_of;  // 0: none
+  std::int64_t retry_of;   // 0: none
+  bool has_payload;        // its own one, in ratchet.run_queue
+  char job_name[128];      // cut to fit: for display
+};
+
+// What it cost and gave.
+struct RunCounters {
+  std::int64_t items_done;
+  std::int64_t items_failed;
+  std::int64_t batches;
+  std::int64_t rows_affected;
+  std::int64_t wal_bytes;
+  std::int64_t blocks_read;
+  std::int64_t blocks_hit;
+  std::int64_t cpu_time;  // microseconds
+};
+
+constexpr int kErrorTextSize = 4096;
+
+// How it ended. The texts are for runs whose process cannot write the record itself: message, detail,
+// hint and context, each ended by a zero byte, cut to fit.
+struct RunOutcome {
+  policy::RunStatus status;
+  bool recorded;  // the record is in ratchet.run_log
+  int sqlstate;
+  TimestampTz finished_at;
+  RunCounters counters;
+  char text[kErrorTextSize];
+};
+
+struct RunSlot {
+  RunState state;
+  CancelReason cancel;
+  bool terminated;  // cancel was ignored for too long
+  int next;         // in the list of ready or ended runs
+  int worker;       // slot of the worker, or kNone
+  int proc;
+  pid_t pid;
+  TimestampTz started_at;
+  TimestampTz cancel_at;
+  std::int64_t progress_done;
+  std::int64_t progress_remaining;  // -1: not reported
+  RunTicket ticket;
+  RunOutcome outcome;
+};
+
+// ---- The whole ---------------------------------------------------------------------------------
+
+struct Board {
+  LWLock* lock;
+  int launcher_proc;
+  pid_t launcher_pid;
+  bool rescan_databases;  // for the launcher: databases were created
+  std::uint32_t session_epoch;  // grows with ALTER ROLE/DATABASE ... SET: older sessions are replaced
+  TimestampTz server_start;
+  TimestampTz workers_short_since;     // some pool waits for a worker; 0: none
+  TimestampTz processes_short_at;      // a process could not be registered
+  int active_foreground;               // running runs of foreground sessions
+  int run_waiters;                     // sessions in ratchet.wait()
+  ConditionVariable run_ended;
+  int databases;  // sizes of the arrays
+  int workers;
+  int runs;
+  int free_run;  // list of free run slots through RunSlot.next
+  int pools;     // end of the entries of the table of pools that were ever in use
+};
+
+static_assert(std::is_trivially_copyable_v<RunSlot> && std::is_standard_layout_v<RunSlot>);
+static_assert(std::is_trivially_copyable_v<Pool> && std::is_trivially_copyable_v<WorkerSlot>);
+static_assert(std::is_trivially_copyable_v<DatabaseEntry>);
+
+// Null in a server that did not preload the library.
+Board* TheBoard();
+// Raises 55000 with a hint when there is no board.
+Board& RequireBoard();
+
+DatabaseEntry* Databases();
+WorkerSlot* Workers();
+Pool* Pools();
+RunSlot* Runs();
+
+// Installs the hooks that reserve and set up the segment. Called by _PG_init while preloading.
+void InstallSharedMemory();
+
+// Held while the lists are read or changed.
+class Lock {
+ public:
+  explicit Lock(LWLockMode mode = LW_EXCLUSIVE);
+  Lock(const Lock&) = delete;
+  Lock& operator=(const Lock&) = delete;
+  ~Lock();
+};
+
+// Wakes the process, if it is there.
+void WakeProc(int proc);
+void WakeLauncher();
+
+}  // namespace ratchet::board

@@ -1,0 +1,281 @@
+#include "board/database_board.h"
+
+#include "board/worker_board.h"
+
+extern "C" {
+#include "storage/ipc.h"
+#include "storage/proc.h"
+}
+
+namespace ratchet::board {
+namespace {
+
+DatabaseEntry* my_entry = nullptr;
+
+// Callers hold the lock.
+DatabaseEntry* Find(Oid database) {
+  for (int i = 0; i < TheBoard()->databases; i++) {
+    if (Databases()[i].database == database) {
+      return &Databases()[i];
+    }
+  }
+  return nullptr;
+}
+
+DatabaseEntry* FindOrAdd(Oid database) {
+  DatabaseEntry* entry = Find(database);
+  if (entry != nullptr) {
+    return entry;
+  }
+  entry = Find(InvalidOid);
+  if (entry != nullptr) {
+    *entry = DatabaseEntry{};
+    entry->database = database;
+    entry->state = DatabaseState::kUnknown;
+    entry->scheduler_proc = kNone;
+    entry->first_ended = kNone;
+  }
+  return entry;
+}
+
+void WakeSchedulerOrLauncher(DatabaseEntry& entry) {
+  if (entry.scheduler_proc != kNone) {
+    WakeProc(entry.scheduler_proc);
+    return;
+  }
+  if (entry.state == DatabaseState::kResting || entry.state == DatabaseState::kAbsent) {
+    entry.state = DatabaseState::kUnknown;
+    entry.rest_until = 0;
+  }
+  WakeLauncher();
+}
+
+// A scheduler that died is replaced after this time, so that one that cannot start is no storm.
+constexpr std::int64_t kRestartDelay = USECS_PER_SEC;
+
+void SchedulerGone(int /*code*/, Datum /*argument*/) {
+  if (my_entry != nullptr) {
+    Detach(my_entry, DatabaseState::kUnknown, GetCurrentTimestamp() + kRestartDelay);
+  }
+}
+
+void LauncherGone(int /*code*/, Datum /*argument*/) {
+  const Lock lock;
+  TheBoard()->launcher_proc = kNone;
+  TheBoard()->launcher_pid = 0;
+}
+
+}  // namespace
+
+void NoteChanges(Oid database, const std::vector<Change>& changes, bool everything) {
+  if (TheBoard() == nullptr) {
+    return;
+  }
+  const Lock lock;
+  DatabaseEntry* entry = FindOrAdd(database);
+  if (entry == nullptr) {
+    return;
+  }
+  entry->only_held = false;
+  if (everything || entry->change_count + changes.size() > kChangeRingSize) {
+    entry->changes_lost = true;
+    entry->change_count = 0;
+  } else if (!entry->changes_lost) {
+    for (const Change& change : changes) {
+      entry->changes[entry->change_count++] = change;
+    }
+  }
+  WakeSchedulerOrLauncher(*entry);
+}
+
+void NoteExtensionChange(Oid database) { NoteChanges(database, {}, true); }
+
+bool Hold(Oid database) {
+  const Lock lock;
+  DatabaseEntry* entry = Find(database);
+  if (entry == nullptr) {
+    entry = FindOrAdd(database);
+    if (entry == nullptr) {
+      return false;
+    }
+    entry->state = DatabaseState::kAbsent;
+    entry->only_held = true;
+  }
+  entry->holds++;
+  return true;
+}
+
+void Release(Oid database) {
+  const Lock lock;
+  DatabaseEntry* entry = Find(database);
+  if (entry == nullptr || entry->holds == 0) {
+    return;
+  }
+  entry->holds--;
+  if (entry->holds == 0 && entry->only_held) {
+    entry->database = InvalidOid;
+    TheBoard()->rescan_databases = true;  // perhaps the launcher has not seen it yet
+    WakeLauncher();
+  } else {
+    WakeSchedulerOrLauncher(*entry);
+  }
+}
+
+int Dismiss(Oid database) {
+  int there = DismissWorkers(database);
+  const Lock lock;
+  DatabaseEntry* entry = Find(database);
+  if (entry != nullptr && entry->scheduler_proc != kNone) {
+    WakeProc(entry->scheduler_proc);
+    there++;
+  }
+  return there;
+}
+
+void NoteNewDatabases() {
+  if (TheBoard() == nullptr) {
+    return;
+  }
+  const Lock lock;
+  TheBoard()->rescan_databases = true;
+  WakeLauncher();
+}
+
+void NewSessionEpoch() {
+  if (TheBoard() != nullptr) {
+    const Lock lock;
+    TheBoard()->session_epoch++;
+  }
+}
+
+std::uint32_t SessionEpoch() { return TheBoard()->session_epoch; }
+
+void AttachLauncher() {
+  {
+    const Lock lock;
+    TheBoard()->launcher_proc = MyProc->pgprocno;
+    TheBoard()->launcher_pid = MyProcPid;
+  }
+  on_shmem_exit(LauncherGone, 0);
+}
+
+void ListDatabases(std::vector<DatabaseView>* out) {
+  out->clear();
+  out->reserve(static_cast<std::size_t>(TheBoard()->databases));
+  const Lock lock(LW_SHARED);
+  for (int i = 0; i < TheBoard()->databases; i++) {
+    const DatabaseEntry& entry = Databases()[i];
+    if (OidIsValid(entry.database)) {
+      out->push_back({entry.database, entry.state, entry.holds > 0, entry.waits_for_worker,
+                      entry.scheduler_pid, entry.rest_until, entry.active_since});
+    }
+  }
+}
+
+bool TakeNewDatabases() {
+  const Lock lock;
+  const bool announced = TheBoard()->rescan_databases;
+  TheBoard()->rescan_databases = false;
+  return announced;
+}
+
+bool AddDatabase(Oid database) {
+  const Lock lock;
+  DatabaseEntry* entry = FindOrAdd(database);
+  if (entry != nullptr) {
+    entry->only_held = false;
+  }
+  return entry != nullptr;
+}
+
+void DropDatabase(Oid database) {
+  const Lock lock;
+  DatabaseEntry* entry = Find(database);
+  if (entry != nullptr && entry->scheduler_proc == kNone && entry->holds == 0) {
+    entry->database = InvalidOid;
+  }
+}
+
+void MarkStarting(Oid database, TimestampTz now) {
+  const Lock lock;
+  DatabaseEntry* entry = Find(database);
+  if (entry != nullptr) {
+    entry->state = DatabaseState::kStarting;
+    entry->active_since = now;
+  }
+}
+
+void MarkStopped(Oid database, TimestampTz retry) {
+  const Lock lock;
+  DatabaseEntry* entry = Find(database);
+  if (entry != nullptr && entry->scheduler_proc == kNone &&
+      entry->state == DatabaseState::kStarting) {
+    entry->state = DatabaseState::kResting;
+    entry->rest_until = retry;
+  }
+}
+
+void AskToRest(Oid database) {
+  const Lock lock;
+  DatabaseEntry* entry = Find(database);
+  if (entry != nullptr && entry->scheduler_proc != kNone) {
+    entry->leave = true;
+    WakeProc(entry->scheduler_proc);
+  }
+}
+
+DatabaseEntry* AttachScheduler(Oid database) {
+  {
+    const Lock lock;
+    DatabaseEntry* entry = FindOrAdd(database);
+    if (entry == nullptr || entry->scheduler_proc != kNone || entry->holds > 0) {
+      return nullptr;
+    }
+    entry->state = DatabaseState::kActive;
+    entry->scheduler_proc = MyProc->pgprocno;
+    entry->scheduler_pid = MyProcPid;
+    entry->active_since = GetCurrentTimestamp();
+    entry->leave = false;
+    entry->changes_lost = true;  // a new scheduler reads everything
+    entry->change_count = 0;
+    my_entry = entry;
+  }
+  on_shmem_exit(SchedulerGone, 0);
+  return my_entry;
+}
+
+void Detach(DatabaseEntry* entry, DatabaseState state, TimestampTz rest_until) {
+  const Lock lock;
+  // What was touched in the meantime has not been seen: rest is not for now.
+  const bool touched = entry->changes_lost || entry->change_count > 0 || entry->first_ended != kNone;
+  entry->state = touched && state == DatabaseState::kResting ? DatabaseState::kUnknown : state;
+  entry->rest_until = rest_until;
+  entry->scheduler_proc = kNone;
+  entry->scheduler_pid = 0;
+  entry->waits_for_worker = false;
+  entry->leave = false;
+  my_entry = nullptr;
+  WakeLauncher();
+}
+
+bool MustLeave(DatabaseEntry* entry) { return entry->holds > 0 || entry->leave; }
+
+bool TakeChanges(DatabaseEntry* entry, std::vector<Change>* changes) {
+  changes->clear();
+  changes->reserve(kChangeRingSize);
+  const Lock lock;
+  for (int i = 0; i < entry->change_count; i++) {
+    changes->push_back(entry->changes[i]);
+  }
+  entry->change_count = 0;
+  const bool lost = entry->changes_lost;
+  entry->changes_lost = false;
+  return lost;
+}
+
+DatabaseEntry* FindDatabase(Oid database) {
+  const Lock lock(LW_SHARED);
+  return Find(database);
+}
+
+}  // namespace ratchet::board

@@ -1,0 +1,75 @@
+// Databases with jobs: the only place where a database's state changes.
+//
+//   (new) ──▶ kUnknown ──launcher──▶ kStarting ──Attach──▶ kActive ──Detach──▶ kResting | kAbsent
+//                 ▲                                            │                   │
+//                 └──── its process died, or something changed there ◀────────────┘
+#pragma once
+
+#include <vector>
+
+#include "board/board.h"
+
+namespace ratchet::board {
+
+// ---- For sessions ------------------------------------------------------------------------------
+
+// After a commit that touched jobs or runs of the database: tells its scheduler, or the launcher when
+// there is none.
+void NoteChanges(Oid database, const std::vector<Change>& changes, bool everything);
+
+// The extension may have come or gone: its scheduler looks, or the launcher starts one.
+void NoteExtensionChange(Oid database);
+
+// Between Hold and Release no scheduler and no new worker is connected to the database. Hold returns
+// false when the table of databases is full.
+bool Hold(Oid database);
+void Release(Oid database);
+// Asks the scheduler to leave, and the workers as soon as they are idle. Returns how many processes of
+// ours are still there.
+int Dismiss(Oid database);
+
+void NoteNewDatabases();
+// ALTER ROLE/DATABASE ... SET: workers with older sessions are replaced before their next run.
+void NewSessionEpoch();
+std::uint32_t SessionEpoch();
+
+// ---- For the launcher --------------------------------------------------------------------------
+
+void AttachLauncher();
+
+struct DatabaseView {
+  Oid database;
+  DatabaseState state;
+  bool held;
+  bool waits_for_worker;
+  pid_t scheduler_pid;
+  TimestampTz rest_until;
+  TimestampTz active_since;
+};
+void ListDatabases(std::vector<DatabaseView>* out);
+// True when new databases were announced since the last call.
+bool TakeNewDatabases();
+// Makes an entry in kUnknown, if there is none. False when the table is full.
+bool AddDatabase(Oid database);
+// The database is gone.
+void DropDatabase(Oid database);
+void MarkStarting(Oid database, TimestampTz now);
+// The scheduler that was started is not there any more: back to kUnknown, or resting until `retry`.
+void MarkStopped(Oid database, TimestampTz retry);
+// Asks the scheduler to leave because another database needs its place.
+void AskToRest(Oid database);
+
+// ---- For the scheduler -------------------------------------------------------------------------
+
+// Null when the database is held, or already has a scheduler: the process must exit. On exit the entry
+// goes back to kUnknown, whatever the reason, unless Detach came first.
+DatabaseEntry* AttachScheduler(Oid database);
+void Detach(DatabaseEntry* entry, DatabaseState state, TimestampTz rest_until);
+// True when the scheduler must leave: held, or asked to rest.
+bool MustLeave(DatabaseEntry* entry);
+// What was touched since the last call; true when everything must be read again.
+bool TakeChanges(DatabaseEntry* entry, std::vector<Change>* changes);
+
+DatabaseEntry* FindDatabase(Oid database);
+
+}  // namespace ratchet::board

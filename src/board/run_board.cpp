@@ -1,0 +1,352 @@
+#include "board/run_board.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "board/pool_list.h"
+#include "pg/guard.h"
+
+extern "C" {
+#include "storage/proc.h"
+#include "utils/wait_event.h"
+}
+
+#include <csignal>
+
+namespace ratchet::board {
+namespace {
+
+// Callers of these hold the lock.
+
+bool IsLive(const RunSlot& run) { return run.state != RunState::kFree && run.state != RunState::kEnded; }
+
+// A run that ended but whose process still is in the transaction counts as live for its job: a
+// foreground session ends its run only when its transaction is over.
+const RunSlot* FindLiveRunOfJob(const RunTicket& ticket, bool foreground_only) {
+  for (int i = 0; i < TheBoard()->runs; i++) {
+    const RunSlot& run = Runs()[i];
+    if (IsLive(run) && run.ticket.job_id == ticket.job_id &&
+        run.ticket.database == ticket.database && (run.ticket.foreground || !foreground_only)) {
+      return &run;
+    }
+  }
+  return nullptr;
+}
+
+// When the run was or will be asked to stop; 0: never. A worker cancels its run by a timer of its own,
+// in whose signal handler it could not note it here. The session of a foreground run is its user's.
+TimestampTz CancelledAt(const RunSlot& run) {
+  if (run.cancel != CancelReason::kNotCanceled) {
+    return run.cancel_at;
+  }
+  return run.ticket.timeout > 0 && !run.ticket.foreground ? run.started_at + run.ticket.timeout : 0;
+}
+
+int TakeFreeSlot(const RunTicket& ticket, RunState state) {
+  Board* board = TheBoard();
+  const int index = board->free_run;
+  if (index == kNone) {
+    return kNone;
+  }
+  RunSlot& run = Runs()[index];
+  board->free_run = run.next;
+  run.state = state;
+  run.cancel = CancelReason::kNotCanceled;
+  run.terminated = false;
+  run.next = kNone;
+  run.worker = kNone;
+  run.proc = kNone;
+  run.pid = 0;
+  run.started_at = 0;
+  run.cancel_at = 0;
+  run.progress_done = 0;
+  run.progress_remaining = -1;
+  run.ticket = ticket;
+  run.outcome.counters = RunCounters{};
+  return index;
+}
+
+void ReturnSlot(int index) {
+  Board* board = TheBoard();
+  Runs()[index].state = RunState::kFree;
+  Runs()[index].next = board->free_run;
+  board->free_run = index;
+}
+
+}  // namespace
+
+// Shared with worker_board.cpp; the lock is held.
+void EndLocked(int slot, const RunOutcome& outcome) {
+  RunSlot& run = Runs()[slot];
+  run.state = RunState::kEnded;
+  // The texts are long and mostly empty: only their used part is copied.
+  const std::size_t fixed = offsetof(RunOutcome, text);
+  std::memcpy(&run.outcome, &outcome, fixed);
+  if (outcome.recorded) {
+    run.outcome.text[0] = '\0';
+  } else {
+    std::memcpy(run.outcome.text, outcome.text, sizeof(outcome.text));
+  }
+  if (run.ticket.foreground) {
+    TheBoard()->active_foreground--;
+  }
+  for (int i = 0; i < TheBoard()->databases; i++) {
+    DatabaseEntry& database = Databases()[i];
+    if (database.database == run.ticket.database) {
+      run.next = database.first_ended;
+      database.first_ended = slot;
+      if (database.scheduler_proc != kNone) {
+        WakeProc(database.scheduler_proc);
+      } else {
+        database.state = DatabaseState::kUnknown;  // a scheduler must come and take it
+        WakeLauncher();
+      }
+      return;
+    }
+  }
+  ReturnSlot(slot);  // the database is gone, and with it its log
+}
+
+ReserveResult Reserve(const RunTicket& ticket, int* slot, std::int64_t* blocking_run,
+                      pid_t* blocking_pid) {
+  const Lock lock;
+  if (ticket.exclusive && TheBoard()->active_foreground > 0) {
+    if (const RunSlot* blocking = FindLiveRunOfJob(ticket, true)) {
+      *blocking_run = blocking->ticket.run_id;
+      *blocking_pid = blocking->pid;
+      return ReserveResult::kJobIsRunning;
+    }
+  }
+  *slot = TakeFreeSlot(ticket, RunState::kReserved);
+  return *slot == kNone ? ReserveResult::kFull : ReserveResult::kReserved;
+}
+
+void Unreserve(int slot) {
+  const Lock lock;
+  ReturnSlot(slot);
+}
+
+bool Publish(int slot) {
+  const Lock lock;
+  RunSlot& run = Runs()[slot];
+  const int index = FindOrAddPool(run.ticket.database, run.ticket.owner);
+  if (index == kNone) {
+    return false;
+  }
+  run.state = RunState::kReady;
+  AppendReady(index, slot);
+  WakeIdleWorker(index);
+  return true;
+}
+
+void EndReserved(int slot, const RunOutcome& outcome) {
+  const Lock lock;
+  EndLocked(slot, outcome);
+}
+
+void EndReadyOfPool(Oid database, Oid role, const RunOutcome& outcome) {
+  const Lock lock;
+  const int index = FindPool(database, role);
+  if (index == kNone) {
+    return;
+  }
+  for (int slot = RemoveReady(index); slot != kNone; slot = RemoveReady(index)) {
+    EndLocked(slot, outcome);
+  }
+}
+
+ForegroundResult BeginForeground(const RunTicket& ticket, int* slot, std::int64_t* blocking_run,
+                                 pid_t* blocking_pid) {
+  const Lock lock;
+  if (ticket.exclusive) {
+    if (const RunSlot* blocking = FindLiveRunOfJob(ticket, false)) {
+      *blocking_run = blocking->ticket.run_id;
+      *blocking_pid = blocking->pid;
+      return ForegroundResult::kJobIsRunning;
+    }
+  }
+  *slot = TakeFreeSlot(ticket, RunState::kRunning);
+  if (*slot == kNone) {
+    return ForegroundResult::kFull;
+  }
+  RunSlot& run = Runs()[*slot];
+  run.proc = MyProc->pgprocno;
+  run.pid = MyProcPid;
+  run.started_at = GetCurrentTimestamp();
+  TheBoard()->active_foreground++;
+  return ForegroundResult::kRunning;
+}
+
+RunTicket TicketOf(int slot) {
+  const Lock lock(LW_SHARED);
+  return Runs()[slot].ticket;
+}
+
+CancelReason End(int slot, const RunOutcome& outcome) {
+  const Lock lock;
+  const CancelReason cancel = Runs()[slot].cancel;
+  if (Runs()[slot].worker != kNone) {
+    Workers()[Runs()[slot].worker].run = kNone;
+  }
+  EndLocked(slot, outcome);
+  return cancel;
+}
+
+void MarkTimedOut(int slot) {
+  const Lock lock;
+  RunSlot& run = Runs()[slot];
+  if (run.cancel == CancelReason::kNotCanceled) {
+    run.cancel = CancelReason::kTimedOut;
+    run.cancel_at = GetCurrentTimestamp();
+  }
+}
+
+CancelReason CancelReasonOf(int slot) {
+  const Lock lock(LW_SHARED);
+  return Runs()[slot].cancel;
+}
+
+// Only the run's own process writes these, and readers can live with values that do not belong
+// together, so there is no lock: progress may be reported a million times a second.
+void SetProgress(int slot, std::int64_t done, std::int64_t remaining) {
+  Runs()[slot].progress_done = done;
+  Runs()[slot].progress_remaining = remaining;
+}
+
+void SetBatches(int slot, const RunCounters& counters) { Runs()[slot].outcome.counters = counters; }
+
+CancelResult Cancel(Oid database, std::int64_t run_id, bool (*allowed)(Oid owner)) {
+  const Lock lock;
+  for (int i = 0; i < TheBoard()->runs; i++) {
+    RunSlot& run = Runs()[i];
+    if (!IsLive(run) || run.ticket.run_id != run_id || run.ticket.database != database) {
+      continue;
+    }
+    if (!allowed(run.ticket.owner)) {
+      return CancelResult::kNotAllowed;
+    }
+    if (run.cancel == CancelReason::kNotCanceled) {
+      run.cancel = CancelReason::kCanceled;
+      run.cancel_at = GetCurrentTimestamp();
+    }
+    if (run.state == RunState::kRunning && run.pid != 0) {
+      // The signal is sent under the lock that End takes: it cannot hit the process's next run.
+      kill(run.pid, SIGINT);
+    }
+    return CancelResult::kCanceled;
+  }
+  return CancelResult::kNotLive;
+}
+
+void CollectEnded(DatabaseEntry* database, std::vector<int>* slots) {
+  slots->clear();
+  // Memory is taken before the lock: nothing may throw while it is held.
+  slots->reserve(static_cast<std::size_t>(TheBoard()->runs));
+  const Lock lock;
+  for (int i = database->first_ended; i != kNone; i = Runs()[i].next) {
+    slots->push_back(i);
+  }
+  database->first_ended = kNone;
+  std::reverse(slots->begin(), slots->end());
+}
+
+void CollectAllEnded(DatabaseEntry* database, std::vector<int>* slots) {
+  slots->clear();
+  slots->reserve(static_cast<std::size_t>(TheBoard()->runs));
+  const Lock lock;
+  for (int i = 0; i < TheBoard()->runs; i++) {
+    if (Runs()[i].state == RunState::kEnded && Runs()[i].ticket.database == database->database) {
+      slots->push_back(i);
+    }
+  }
+  database->first_ended = kNone;
+}
+
+void Free(const std::vector<int>& slots) {
+  const Lock lock;
+  for (const int slot : slots) {
+    ReturnSlot(slot);
+  }
+}
+
+void FreeReserved(Oid database) {
+  const Lock lock;
+  for (int i = 0; i < TheBoard()->runs; i++) {
+    if (Runs()[i].state == RunState::kReserved && Runs()[i].ticket.database == database) {
+      ReturnSlot(i);
+    }
+  }
+}
+
+void ListRuns(Oid database, std::vector<LiveRun>* out) {
+  out->clear();
+  out->reserve(static_cast<std::size_t>(TheBoard()->runs));
+  const Lock lock(LW_SHARED);
+  for (int i = 0; i < TheBoard()->runs; i++) {
+    const RunSlot& run = Runs()[i];
+    if (run.state != RunState::kFree &&
+        (!OidIsValid(database) || run.ticket.database == database)) {
+      out->push_back({i, run.state, run.cancel, run.terminated, run.ticket, run.pid, run.started_at,
+                      run.cancel_at, run.progress_done, run.progress_remaining,
+                      run.outcome.counters, run.outcome.status});
+    }
+  }
+}
+
+int TerminateStubborn(Oid database, TimestampTz now, std::int64_t grace, TimestampTz* next) {
+  int terminated = 0;
+  *next = 0;
+  const Lock lock;
+  for (int i = 0; i < TheBoard()->runs; i++) {
+    RunSlot& run = Runs()[i];
+    if (run.state != RunState::kRunning || run.ticket.database != database || run.terminated) {
+      continue;
+    }
+    const TimestampTz cancelled = CancelledAt(run);
+    if (cancelled == 0) {
+      continue;
+    }
+    const TimestampTz due = cancelled + grace;
+    if (due <= now) {
+      if (run.cancel == CancelReason::kNotCanceled) {
+        run.cancel = CancelReason::kTimedOut;
+        run.cancel_at = cancelled;
+      }
+      kill(run.pid, SIGTERM);
+      run.terminated = true;
+      terminated++;
+    } else if (*next == 0 || due < *next) {
+      *next = due;
+    }
+  }
+  return terminated;
+}
+
+void PrepareToWait() {
+  {
+    const Lock lock;
+    TheBoard()->run_waiters++;
+  }
+  ConditionVariablePrepareToSleep(&TheBoard()->run_ended);
+}
+
+bool WaitForRun(long timeout_ms) {
+  return pg::Call([timeout_ms] {
+    return !ConditionVariableTimedSleep(&TheBoard()->run_ended, timeout_ms, PG_WAIT_EXTENSION);
+  });
+}
+
+void FinishWaiting() {
+  ConditionVariableCancelSleep();
+  const Lock lock;
+  TheBoard()->run_waiters--;
+}
+
+void AnnounceRecorded() {
+  // A waiter that registers after this look checks the log itself before it sleeps.
+  if (TheBoard()->run_waiters > 0) {
+    ConditionVariableBroadcast(&TheBoard()->run_ended);
+  }
+}
+
+}  // namespace ratchet::board

@@ -1,0 +1,104 @@
+// Live runs: the only place where a run's state changes.
+//
+//             Reserve          Publish         Take              End              Free
+//   kFree ──────────▶ kReserved ──────▶ kReady ─────▶ kRunning ──────▶ kEnded ─────────▶ kFree
+//     │                  │ Unreserve        └─ EndReady ───────────────▲ ▲
+//     │                  ▼                                             │ │
+//     │                kFree              WorkerGone (process died) ───┘ │
+//     └──────────────── BeginForeground ──▶ kRunning ── End ─────────────┘
+#pragma once
+
+#include <vector>
+
+#include "board/board.h"
+
+namespace ratchet::board {
+
+enum class ReserveResult { kReserved, kFull, kJobIsRunning };
+
+// Takes a slot for a run that the scheduler is about to claim. kJobIsRunning: a foreground session
+// runs the job, and the ticket is exclusive; *blocking_run then is its run.
+ReserveResult Reserve(const RunTicket& ticket, int* slot, std::int64_t* blocking_run,
+                      pid_t* blocking_pid);
+void Unreserve(int slot);
+
+// Puts a reserved run at the end of its pool's ready list and wakes an idle worker. False when there
+// is no room for another pool; the run stays reserved.
+bool Publish(int slot);
+
+// For a reserved run that cannot be published.
+void EndReserved(int slot, const RunOutcome& outcome);
+
+// Ready runs of the pool that were not taken, ended with the outcome: their pool has no worker.
+void EndReadyOfPool(Oid database, Oid role, const RunOutcome& outcome);
+
+// For a foreground session: registers the run as running in this process. False when another run of
+// the job is live; *blocking_run and *blocking_pid then say which.
+enum class ForegroundResult { kRunning, kFull, kJobIsRunning };
+ForegroundResult BeginForeground(const RunTicket& ticket, int* slot, std::int64_t* blocking_run,
+                                 pid_t* blocking_pid);
+
+// What a worker reads once it has taken the run (see worker_board.h: Take).
+RunTicket TicketOf(int slot);
+
+// The run is over: wakes the scheduler and the sessions that wait for it. Only the process that runs
+// it may call this. Returns why it was canceled, if it was: an interrupt that is still pending is then
+// meant for this run and must be dropped.
+CancelReason End(int slot, const RunOutcome& outcome);
+
+// Notes that this run has outlived its timeout.
+void MarkTimedOut(int slot);
+CancelReason CancelReasonOf(int slot);
+
+void SetProgress(int slot, std::int64_t done, std::int64_t remaining);
+void SetBatches(int slot, const RunCounters& counters);
+
+// Asks a live run to stop: a ready one ends at once as canceled, a running one is interrupted.
+// allowed(owner) is asked under the lock and must not raise an error.
+enum class CancelResult { kCanceled, kNotLive, kNotAllowed };
+CancelResult Cancel(Oid database, std::int64_t run_id, bool (*allowed)(Oid owner));
+
+// ---- For the scheduler -------------------------------------------------------------------------
+
+// Slots of the runs of the database that ended since the last call, oldest first. They belong to the
+// scheduler, which may read them without a lock, until Free.
+void CollectEnded(DatabaseEntry* database, std::vector<int>* slots);
+// The same for a new scheduler: also those that its predecessor had collected and not freed.
+void CollectAllEnded(DatabaseEntry* database, std::vector<int>* slots);
+void Free(const std::vector<int>& slots);
+
+// Slots that a scheduler of the database reserved and left behind.
+void FreeReserved(Oid database);
+
+struct LiveRun {
+  int slot;
+  RunState state;
+  CancelReason cancel;
+  bool terminated;
+  RunTicket ticket;
+  pid_t pid;
+  TimestampTz started_at;
+  TimestampTz cancel_at;
+  std::int64_t progress_done;
+  std::int64_t progress_remaining;
+  RunCounters counters;
+  policy::RunStatus status;  // of an ended run
+};
+// Live runs of the database (all databases for InvalidOid).
+void ListRuns(Oid database, std::vector<LiveRun>* out);
+
+// Ends the process of a run that has ignored its cancel since before `deadline`. Returns how many
+// were terminated, and in *next when the next one is due (0: none).
+int TerminateStubborn(Oid database, TimestampTz now, std::int64_t grace, TimestampTz* next);
+
+// ---- Waiting -----------------------------------------------------------------------------------
+
+// Between Prepare and Finish the session is woken when any run of the server was recorded.
+void PrepareToWait();
+// False on time-out. Interrupts are served.
+bool WaitForRun(long timeout_ms);
+void FinishWaiting();
+// Called by whoever has committed records.
+void AnnounceRecorded();
+
+}  // namespace ratchet::board

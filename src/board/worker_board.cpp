@@ -1,0 +1,367 @@
+#include "board/worker_board.h"
+
+#include <cstring>
+
+#include "board/pool_list.h"
+#include "policy/worker_share.h"
+
+extern "C" {
+#include "port.h"
+#include "storage/ipc.h"
+#include "storage/proc.h"
+}
+
+namespace ratchet::board {
+namespace {
+
+// This process's place, for the exit callback.
+int my_worker = kNone;
+bool had_a_run = false;
+int last_sqlstate = 0;
+char last_message[256] = "";
+
+void ReleaseSlot(WorkerSlot& worker) {
+  const int pool = worker.pool;
+  if (worker.state == WorkerState::kIdle) {
+    Pools()[pool].idle--;
+  }
+  Pools()[pool].workers--;
+  worker.state = WorkerState::kFree;
+  worker.pid = 0;
+  worker.proc = kNone;
+  worker.run = kNone;
+  worker.pool = kNone;
+  worker.generation++;
+  DropPoolIfEmpty(pool);
+}
+
+void WakeSchedulerOf(Oid database) {
+  for (int i = 0; i < TheBoard()->databases; i++) {
+    if (Databases()[i].database == database) {
+      if (Databases()[i].scheduler_proc != kNone) {
+        WakeProc(Databases()[i].scheduler_proc);
+      } else {
+        WakeLauncher();
+      }
+      return;
+    }
+  }
+}
+
+// The slot is free: whoever waits has the word.
+void OfferSlot(TimestampTz now) {
+  int best = kNone;
+  for (int i = 0; i < TheBoard()->pools; i++) {
+    const Pool& pool = Pools()[i];
+    if (OidIsValid(pool.database) && pool.waiting_since != 0 &&
+        (best == kNone || pool.workers < Pools()[best].workers ||
+         (pool.workers == Pools()[best].workers &&
+          pool.waiting_since < Pools()[best].waiting_since))) {
+      best = i;
+    }
+  }
+  if (best != kNone) {
+    Pools()[best].asked_at = now;
+    WakeSchedulerOf(Pools()[best].database);
+  } else {
+    TheBoard()->workers_short_since = 0;
+  }
+}
+
+// Frees an idle worker of another pool, the one that has been idle for longest.
+bool DismissOneIdle(int pool) {
+  int oldest = kNone;
+  for (int i = 0; i < TheBoard()->workers; i++) {
+    const WorkerSlot& worker = Workers()[i];
+    if (worker.state == WorkerState::kLeaving && worker.run == kNone) {
+      return true;  // a slot is about to be free already
+    }
+    if (worker.state == WorkerState::kIdle && worker.pool != pool &&
+        (oldest == kNone || worker.since < Workers()[oldest].since)) {
+      oldest = i;
+    }
+  }
+  if (oldest == kNone) {
+    return false;
+  }
+  Workers()[oldest].state = WorkerState::kLeaving;
+  Pools()[Workers()[oldest].pool].idle--;
+  WakeProc(Workers()[oldest].proc);
+  return true;
+}
+
+// Runs in whatever state the process is: no error may be raised, nothing may be allocated.
+void WorkerGone(int /*code*/, Datum /*argument*/) {
+  if (my_worker == kNone) {
+    return;
+  }
+  const TimestampTz now = GetCurrentTimestamp();
+  const Lock lock;
+  WorkerSlot& worker = Workers()[my_worker];
+  if (worker.run != kNone) {
+    static RunOutcome lost;
+    const RunSlot& run = Runs()[worker.run];
+    lost.status = run.cancel == CancelReason::kCanceled   ? policy::RunStatus::kCanceled
+                  : run.cancel == CancelReason::kTimedOut ? policy::RunStatus::kTimedOut
+                                                          : policy::RunStatus::kCrashed;
+    lost.recorded = false;
+    lost.sqlstate = last_sqlstate;
+    lost.finished_at = now;
+    lost.counters = run.outcome.counters;
+    std::memset(lost.text, 0, sizeof(lost.text));
+    strlcpy(lost.text, last_message, sizeof(last_message));
+    EndLocked(worker.run, lost);
+  } else if (!had_a_run && worker.state != WorkerState::kIdle &&
+             worker.state != WorkerState::kLeaving && last_sqlstate != 0) {
+    Pool& pool = Pools()[worker.pool];
+    pool.failed_starts++;
+    pool.sqlstate = last_sqlstate;
+    strlcpy(pool.last_words, last_message, sizeof(pool.last_words));
+    WakeSchedulerOf(pool.database);
+  }
+  ReleaseSlot(worker);
+  OfferSlot(now);
+  my_worker = kNone;
+}
+
+int FreeWorker() {
+  for (int i = 0; i < TheBoard()->workers; i++) {
+    if (Workers()[i].state == WorkerState::kFree) {
+      return i;
+    }
+  }
+  return kNone;
+}
+
+void Wait(Pool& pool, TimestampTz now) {
+  if (pool.waiting_since == 0) {
+    pool.waiting_since = now;
+  }
+  pool.asked_at = now;
+  if (TheBoard()->workers_short_since == 0) {
+    TheBoard()->workers_short_since = now;
+  }
+}
+
+}  // namespace
+
+WorkerGrant ReserveWorker(Oid database, Oid role, TimestampTz now, int* worker,
+                          std::uint32_t* generation) {
+  const Lock lock;
+  const int index = FindPool(database, role);
+  if (index == kNone) {
+    return WorkerGrant::kNoPool;
+  }
+  Pool& pool = Pools()[index];
+  const int slot = FreeWorker();
+  if (slot == kNone) {
+    Wait(pool, now);
+    DismissOneIdle(index);
+    return WorkerGrant::kNotNow;
+  }
+  const int better = BetterClaim(index, now);
+  if (better != kNone) {
+    Wait(pool, now);
+    WakeSchedulerOf(Pools()[better].database);
+    return WorkerGrant::kNotNow;
+  }
+  pool.waiting_since = 0;
+  pool.workers++;
+  WorkerSlot& reserved = Workers()[slot];
+  reserved.state = WorkerState::kStarting;
+  reserved.database = database;
+  reserved.role = role;
+  reserved.pool = index;
+  reserved.proc = kNone;
+  reserved.pid = 0;
+  reserved.run = kNone;
+  reserved.since = now;
+  reserved.turn_since = now;
+  *worker = slot;
+  *generation = reserved.generation;
+  return WorkerGrant::kGranted;
+}
+
+void UnreserveWorker(int worker, TimestampTz now) {
+  const Lock lock;
+  TheBoard()->processes_short_at = now;
+  const int index = Workers()[worker].pool;
+  Pools()[index].ready++;  // keeps the entry, whose claim must stand, while the slot is released
+  ReleaseSlot(Workers()[worker]);
+  Pools()[index].ready--;
+  Wait(Pools()[index], now);
+}
+
+bool HasAttached(int worker, std::uint32_t generation) {
+  const Lock lock(LW_SHARED);
+  const WorkerSlot& slot = Workers()[worker];
+  return slot.generation != generation || slot.pid != 0;
+}
+
+void UnreserveUnattached(int worker, std::uint32_t generation, TimestampTz now) {
+  if (!HasAttached(worker, generation)) {
+    UnreserveWorker(worker, now);
+  }
+}
+
+PoolView ViewPool(Oid database, Oid role) {
+  const Lock lock(LW_SHARED);
+  PoolView view{};
+  const int index = FindPool(database, role);
+  if (index != kNone) {
+    const Pool& pool = Pools()[index];
+    view.ready = pool.ready;
+    view.workers = pool.workers;
+    view.idle = pool.idle;
+    view.waiting_since = pool.waiting_since;
+  }
+  for (int i = 0; i < TheBoard()->workers; i++) {
+    const WorkerSlot& worker = Workers()[i];
+    if (worker.state == WorkerState::kFree) {
+      view.free++;
+    } else if (index != kNone && worker.pool == index &&
+               (worker.state == WorkerState::kStarting || worker.state == WorkerState::kWoken)) {
+      view.starting++;
+    }
+  }
+  return view;
+}
+
+void StopWaiting(Oid database, Oid role) {
+  const Lock lock;
+  const int index = FindPool(database, role);
+  if (index != kNone) {
+    Pools()[index].waiting_since = 0;
+    DropPoolIfEmpty(index);
+  }
+}
+
+int TakeFailedStarts(Oid database, Oid role, int* sqlstate, char* message, std::size_t size) {
+  const Lock lock;
+  const int index = FindPool(database, role);
+  if (index == kNone) {
+    return 0;
+  }
+  Pool& pool = Pools()[index];
+  const int failed = pool.failed_starts;
+  pool.failed_starts = 0;
+  *sqlstate = pool.sqlstate;
+  strlcpy(message, pool.last_words, size);
+  DropPoolIfEmpty(index);
+  return failed;
+}
+
+bool AttachWorker(int worker, std::uint32_t generation, Oid* database, Oid* role) {
+  const Lock lock;
+  WorkerSlot& slot = Workers()[worker];
+  if (slot.generation != generation) {
+    return false;
+  }
+  if (slot.state != WorkerState::kStarting) {
+    ReleaseSlot(slot);  // asked to leave before it was there
+    return false;
+  }
+  slot.state = WorkerState::kWoken;
+  slot.pid = MyProcPid;
+  slot.proc = MyProc->pgprocno;
+  *database = slot.database;
+  *role = slot.role;
+  my_worker = worker;
+  // Late among the exit callbacks: the transaction and its locks are gone when the run counts as ended.
+  on_shmem_exit(WorkerGone, 0);
+  return true;
+}
+
+Turn Take(int worker, TimestampTz now, int* run) {
+  const Lock lock;
+  WorkerSlot& slot = Workers()[worker];
+  Pool& pool = Pools()[slot.pool];
+  if (slot.state == WorkerState::kLeaving) {
+    return Turn::kLeave;
+  }
+  if (pool.ready > 0 && had_a_run && FreeWorker() == kNone) {
+    const int better = BetterClaim(slot.pool, now);
+    if (better != kNone &&
+        policy::ShouldGiveWay(pool.workers, Pools()[better].workers, now - slot.turn_since)) {
+      slot.state = WorkerState::kLeaving;
+      return Turn::kLeave;
+    }
+  }
+  const int next = RemoveReady(slot.pool);
+  if (next == kNone) {
+    if (slot.state != WorkerState::kIdle) {
+      slot.state = WorkerState::kIdle;
+      slot.since = now;
+      pool.idle++;
+    }
+    return Turn::kNothing;
+  }
+  if (slot.state == WorkerState::kIdle) {
+    pool.idle--;
+  }
+  if (slot.state != WorkerState::kBusy) {
+    slot.turn_since = now;
+  }
+  slot.state = WorkerState::kBusy;
+  slot.since = now;
+  slot.run = next;
+  had_a_run = true;
+  RunSlot& taken = Runs()[next];
+  taken.state = RunState::kRunning;
+  taken.worker = worker;
+  taken.proc = slot.proc;
+  taken.pid = slot.pid;
+  taken.started_at = now;
+  taken.next = kNone;
+  *run = next;
+  return Turn::kRun;
+}
+
+bool Leave(int worker) {
+  const Lock lock;
+  WorkerSlot& slot = Workers()[worker];
+  if (slot.state == WorkerState::kWoken || Pools()[slot.pool].ready > 0) {
+    return false;
+  }
+  if (slot.state == WorkerState::kIdle) {
+    Pools()[slot.pool].idle--;
+  }
+  slot.state = WorkerState::kLeaving;
+  return true;
+}
+
+void SetLastWords(int sqlstate, const char* message) {
+  last_sqlstate = sqlstate;
+  strlcpy(last_message, message != nullptr ? message : "", sizeof(last_message));
+}
+
+int DismissWorkers(Oid database) {
+  const Lock lock;
+  int there = 0;
+  for (int i = 0; i < TheBoard()->workers; i++) {
+    WorkerSlot& worker = Workers()[i];
+    if (worker.state == WorkerState::kFree || worker.database != database) {
+      continue;
+    }
+    there++;
+    if (worker.state == WorkerState::kIdle) {
+      Pools()[worker.pool].idle--;
+    }
+    worker.state = WorkerState::kLeaving;
+    WakeProc(worker.proc);
+  }
+  return there;
+}
+
+void ListWorkers(std::vector<WorkerSlot>* out) {
+  out->clear();
+  out->reserve(static_cast<std::size_t>(TheBoard()->workers));
+  const Lock lock(LW_SHARED);
+  for (int i = 0; i < TheBoard()->workers; i++) {
+    if (Workers()[i].state != WorkerState::kFree) {
+      out->push_back(Workers()[i]);
+    }
+  }
+}
+
+}  // namespace ratchet::board

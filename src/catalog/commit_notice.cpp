@@ -1,0 +1,141 @@
+#include "catalog/commit_notice.h"
+
+#include <algorithm>
+#include <vector>
+
+#include "board/database_board.h"
+#include "board/run_board.h"
+#include "pg/guard.h"
+
+namespace ratchet::catalog {
+namespace {
+
+// Beyond this many the scheduler is told to read everything, which is cheaper then.
+constexpr std::size_t kMostNotices = board::kChangeRingSize;
+
+// What the transaction that is under way has touched. Never destroyed: a backend's exit runs callbacks
+// after static destructors would have run.
+struct Pending {
+  std::vector<board::Change> changes;
+  std::vector<board::Change> held;  // told after a rollback, too
+  std::vector<std::int64_t> cancels;
+  bool everything = false;
+  bool session_settings = false;
+  bool databases = false;
+  bool runs_recorded = false;
+
+  bool Any() const {
+    return !changes.empty() || !held.empty() || !cancels.empty() || everything ||
+           session_settings || databases || runs_recorded;
+  }
+  void Clear() {
+    changes.clear();
+    held.clear();
+    cancels.clear();
+    everything = session_settings = databases = runs_recorded = false;
+  }
+};
+
+Pending& ThePending() {
+  static auto* pending = new Pending();
+  return *pending;
+}
+
+void Note(board::Change change) {
+  Pending& pending = ThePending();
+  if (pending.everything) {
+    return;
+  }
+  const auto same = [&](const board::Change& other) {
+    return other.kind == change.kind && other.id == change.id;
+  };
+  // Repeated changes of one thing come close together.
+  const auto recent = pending.changes.size() > 8 ? pending.changes.end() - 8 : pending.changes.begin();
+  if (std::any_of(recent, pending.changes.end(), same)) {
+    return;
+  }
+  if (pending.changes.size() >= kMostNotices) {
+    pending.everything = true;
+    pending.changes.clear();
+    return;
+  }
+  pending.changes.push_back(change);
+}
+
+void CancelRuns(const std::vector<std::int64_t>& run_ids) {
+  if (board::TheBoard() == nullptr) {
+    return;
+  }
+  for (const std::int64_t run_id : run_ids) {
+    board::Cancel(MyDatabaseId, run_id, [](Oid /*owner*/) { return true; });
+  }
+}
+
+void Tell() {
+  Pending& pending = ThePending();
+  CancelRuns(pending.cancels);
+  if (!pending.changes.empty() || pending.everything) {
+    board::NoteChanges(MyDatabaseId, pending.changes, pending.everything);
+  }
+  if (pending.session_settings) {
+    board::NewSessionEpoch();
+  }
+  if (pending.databases) {
+    board::NoteNewDatabases();
+  }
+  if (pending.runs_recorded && board::TheBoard() != nullptr) {
+    board::AnnounceRecorded();
+  }
+  pending.Clear();
+}
+
+void TellOfRollback() {
+  Pending& pending = ThePending();
+  if (!pending.held.empty()) {
+    board::NoteChanges(MyDatabaseId, pending.held, false);
+  }
+  pending.Clear();
+}
+
+void AtTransactionEnd(XactEvent event, void* /*argument*/) {
+  switch (event) {
+    case XACT_EVENT_COMMIT:
+      if (ThePending().Any()) {
+        Tell();
+      }
+      break;
+    // COMMIT PREPARED happens elsewhere: the hook on it (api/utility_hook.cpp) notes everything.
+    case XACT_EVENT_PREPARE:
+    case XACT_EVENT_ABORT:
+      if (ThePending().Any()) {
+        TellOfRollback();
+      }
+      break;
+    default:
+      break;
+  }
+}
+
+}  // namespace
+
+void NoteJobChanged(std::int64_t job_id) { Note({board::Change::kJob, job_id}); }
+void NoteRunQueued(std::int64_t run_id) { Note({board::Change::kRun, run_id}); }
+void NoteRunHeld(std::int64_t run_id) {
+  NoteRunQueued(run_id);
+  if (ThePending().held.size() < kMostNotices) {
+    ThePending().held.push_back({board::Change::kRun, run_id});
+  }
+}
+void NoteCancel(std::int64_t run_id) { ThePending().cancels.push_back(run_id); }
+void NoteRunsRecorded() { ThePending().runs_recorded = true; }
+void NoteStatReset(std::int64_t job_id) { Note({board::Change::kStatReset, job_id}); }
+void NoteEverythingChanged() {
+  ThePending().everything = true;
+  ThePending().changes.clear();
+}
+void NoteSessionSettingsChanged() { ThePending().session_settings = true; }
+void NoteDatabasesCreated() { ThePending().databases = true; }
+
+void InstallCommitNotice() { RegisterXactCallback(AtTransactionEnd, nullptr); }
+
+}  // namespace ratchet::catalog

@@ -1,0 +1,29 @@
+// Tells the scheduler of this database, when the transaction has committed, what it touched. A rolled
+// back transaction tells nothing; a rolled back savepoint only makes the scheduler look once in vain.
+#pragma once
+
+#include <cstdint>
+
+namespace ratchet::catalog {
+
+void NoteJobChanged(std::int64_t job_id);
+void NoteRunQueued(std::int64_t run_id);
+// This transaction holds the row of a waiting run locked, which the scheduler passes over meanwhile: it is
+// told when the transaction ends, either way.
+void NoteRunHeld(std::int64_t run_id);
+// A run that was claimed: asked to stop on commit. The caller has checked who asks.
+void NoteCancel(std::int64_t run_id);
+// Records were written: who waits for a run looks again.
+void NoteRunsRecorded();
+// The counters of the job (0: of all jobs) start again from zero.
+void NoteStatReset(std::int64_t job_id);
+// Tables were written by other means, or the extension came or went.
+void NoteEverythingChanged();
+// ALTER ROLE/DATABASE ... SET: pooled sessions are out of date.
+void NoteSessionSettingsChanged();
+void NoteDatabasesCreated();
+
+// Registers the transaction callback. Called by _PG_init.
+void InstallCommitNotice();
+
+}  // namespace ratchet::catalog

@@ -1,0 +1,70 @@
+#include "catalog/home.h"
+
+#include "pg/guard.h"
+#include "pg/table.h"
+
+extern "C" {
+#include "access/xlog.h"
+}
+
+namespace ratchet::catalog {
+namespace {
+
+constexpr char kTable[] = "home";
+
+enum Column { kSystemIdentifier = 1, kDatabaseOid, kJobTableOid, kSince };
+
+bool IsThisTable(const pg::Row& row) {
+  return row.ObjectId(kDatabaseOid) == MyDatabaseId &&
+         row.ObjectId(kJobTableOid) == pg::TableOid("job");
+}
+
+bool IsThisSystem(const pg::Row& row) {
+  return row.Int64(kSystemIdentifier) == static_cast<int64>(GetSystemIdentifier());
+}
+
+}  // namespace
+
+// CREATE EXTENSION writes the row of where it runs, so that a restored dump, which brings along the row
+// of where it comes from, has two. pg_upgrade does not run the script: a single row of another system
+// with the same OIDs is its doing.
+HomeFinding CheckHome() {
+  return pg::Call([] {
+    int rows = 0;
+    bool elsewhere = false;
+    bool other_system = false;
+    pg::TableScan scan(kTable, AccessShareLock);
+    pg::Row row;
+    while (scan.Next(&row)) {
+      rows++;
+      elsewhere = elsewhere || !IsThisTable(row);
+      other_system = other_system || !IsThisSystem(row);
+    }
+    scan.End();
+    if (rows == 0) {
+      return HomeFinding::kNew;
+    }
+    return elsewhere || (other_system && rows > 1) ? HomeFinding::kElsewhere : HomeFinding::kHere;
+  });
+}
+
+void MakeHome(TimestampTz now) {
+  pg::Call([now] {
+    pg::TableScan scan(kTable, RowExclusiveLock);
+    pg::Row old;
+    ItemPointerData tid;
+    while (scan.Next(&old, &tid)) {
+      pg::DeleteRow(scan.table(), &tid);
+    }
+    pg::Row row;
+    row.SetInt64(kSystemIdentifier, static_cast<int64>(GetSystemIdentifier()));
+    row.SetOid(kDatabaseOid, MyDatabaseId);
+    row.SetOid(kJobTableOid, pg::TableOid("job"));
+    row.SetTime(kSince, now);
+    pg::InsertRow(scan.table(), row);
+    scan.End();
+    CommandCounterIncrement();
+  });
+}
+
+}  // namespace ratchet::catalog

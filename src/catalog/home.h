@@ -1,0 +1,19 @@
+// ratchet.home: the server and database that run these jobs.
+#pragma once
+
+#include "pg/server.h"
+
+namespace ratchet::catalog {
+
+enum class HomeFinding {
+  kHere,
+  kNew,        // nobody has run these jobs yet
+  kElsewhere,  // the jobs came here in a copy
+};
+
+// Needs a transaction. A server that pg_upgrade made from the old one is the same home.
+HomeFinding CheckHome();
+// Makes this the home, and the only one.
+void MakeHome(TimestampTz now);
+
+}  // namespace ratchet::catalog

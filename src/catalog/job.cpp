@@ -1,0 +1,254 @@
+#include "catalog/job.h"
+
+#include "pg/guard.h"
+#include "pg/span.h"
+#include "pg/table.h"
+#include "pg/text_array.h"
+
+extern "C" {
+#include "commands/sequence.h"
+}
+
+namespace ratchet::catalog {
+namespace {
+
+constexpr char kTable[] = "job";
+constexpr char kPrimaryKey[] = "job_pkey";
+constexpr char kNameIndex[] = "job_name_key";
+
+enum Column {
+  kJobId = 1,
+  kJobName,
+  kOwner,
+  kVersion,
+  kEnabled,
+  kSchedule,
+  kTimeZone,
+  kScheduleSince,
+  kCommand,
+  kTransaction,
+  kOverlap,
+  kTimeout,
+  kMaxAttempts,
+  kBackoff,
+  kBackoffFactor,
+  kBackoffCap,
+  kBackoffJitter,
+  kOnCrash,
+  kMisfire,
+  kMisfireLimit,
+  kStartAt,
+  kEndAt,
+  kMaxRuns,
+  kEnvironments,
+  kPriority,
+  kSettings,
+  kPayload,
+  kKeepHistory,
+  kComment,
+  kTags,
+  kCreatedAt,
+  kChangedAt,
+};
+
+// All that follows and takes a Row is for use inside pg::Call.
+
+// Rows that were written by hand may hold spans that ours never do: those count as missing.
+std::int64_t SpanOr(const pg::Row& row, int column, std::int64_t missing) {
+  std::int64_t span = missing;
+  if (!row.IsNull(column) &&
+      !pg::SpanOf(*DatumGetIntervalP(row.values[column - 1]), &span)) {
+    return missing;
+  }
+  return span;
+}
+
+void SetSpan(pg::Row* row, int column, std::int64_t span) {
+  row->Set(column, IntervalPGetDatum(pg::IntervalOf(span)));
+}
+
+void ReadRules(const pg::Row& row, JobDefinition* job) {
+  Parse(row.Text(kTransaction), &job->transaction);
+  Parse(row.Text(kOverlap), &job->overlap);
+  Parse(row.Text(kOnCrash), &job->on_crash);
+  Parse(row.Text(kMisfire), &job->misfire);
+  job->timeout = SpanOr(row, kTimeout, 0);
+  job->max_attempts = row.Int32(kMaxAttempts);
+  job->backoff = SpanOr(row, kBackoff, JobDefinition().backoff);
+  job->backoff_factor = row.Float8(kBackoffFactor);
+  job->backoff_cap = SpanOr(row, kBackoffCap, JobDefinition().backoff_cap);
+  job->backoff_jitter = row.Float8(kBackoffJitter);
+  job->misfire_limit = row.Int32(kMisfireLimit);
+  job->start_at = row.TimeOrZero(kStartAt);
+  job->end_at = row.TimeOrZero(kEndAt);
+  job->max_runs = row.IsNull(kMaxRuns) ? 0 : row.Int32(kMaxRuns);
+  job->priority = row.Int32(kPriority);
+  job->keep_history = SpanOr(row, kKeepHistory, -1);
+}
+
+void Read(const pg::Row& row, JobDefinition* job) {
+  job->job_id = row.Int64(kJobId);
+  job->job_name = row.Text(kJobName);
+  job->owner = row.ObjectId(kOwner);
+  job->version = row.Int32(kVersion);
+  job->enabled = row.Bool(kEnabled);
+  job->schedule = row.Text(kSchedule);
+  job->time_zone = row.Text(kTimeZone);
+  job->schedule_since = row.Time(kScheduleSince);
+  job->command = row.Text(kCommand);
+  ReadRules(row, job);
+  job->any_environment = row.IsNull(kEnvironments);
+  job->environments.clear();
+  if (!job->any_environment) {
+    pg::AppendTextArray(row.values[kEnvironments - 1], &job->environments);
+  }
+  job->settings = row.JsonbText(kSettings);
+  job->payload = row.JsonbText(kPayload);
+  job->has_comment = !row.IsNull(kComment);
+  job->comment = row.Text(kComment);
+  job->has_tags = !row.IsNull(kTags);
+  job->tags.clear();
+  if (job->has_tags) {
+    pg::AppendTextArray(row.values[kTags - 1], &job->tags);
+  }
+  job->created_at = row.Time(kCreatedAt);
+  job->changed_at = row.Time(kChangedAt);
+}
+
+void FillRules(const JobDefinition& job, pg::Row* row) {
+  row->SetText(kTransaction, Name(job.transaction));
+  row->SetText(kOverlap, Name(job.overlap));
+  row->SetText(kOnCrash, Name(job.on_crash));
+  row->SetText(kMisfire, Name(job.misfire));
+  if (job.timeout != 0) {
+    SetSpan(row, kTimeout, job.timeout);
+  }
+  row->SetInt32(kMaxAttempts, job.max_attempts);
+  SetSpan(row, kBackoff, job.backoff);
+  row->SetFloat8(kBackoffFactor, job.backoff_factor);
+  SetSpan(row, kBackoffCap, job.backoff_cap);
+  row->SetFloat8(kBackoffJitter, job.backoff_jitter);
+  row->SetInt32(kMisfireLimit, job.misfire_limit);
+  row->SetTimeOrNull(kStartAt, job.start_at);
+  row->SetTimeOrNull(kEndAt, job.end_at);
+  if (job.max_runs != 0) {
+    row->SetInt32(kMaxRuns, job.max_runs);
+  }
+  row->SetInt32(kPriority, job.priority);
+  if (job.keep_history >= 0) {
+    SetSpan(row, kKeepHistory, job.keep_history);
+  }
+}
+
+void Fill(const JobDefinition& job, pg::Row* row) {
+  row->SetInt64(kJobId, job.job_id);
+  row->SetText(kJobName, job.job_name);
+  row->SetOid(kOwner, job.owner);
+  row->SetInt32(kVersion, job.version);
+  row->SetBool(kEnabled, job.enabled);
+  row->SetText(kSchedule, job.schedule);
+  row->SetText(kTimeZone, job.time_zone);
+  row->SetTime(kScheduleSince, job.schedule_since);
+  row->SetText(kCommand, job.command);
+  FillRules(job, row);
+  if (!job.any_environment) {
+    row->Set(kEnvironments, pg::TextArrayOf(job.environments));
+  }
+  row->SetJsonb(kSettings, job.settings);
+  row->SetJsonb(kPayload, job.payload);
+  if (job.has_comment) {
+    row->SetText(kComment, job.comment);
+  }
+  if (job.has_tags) {
+    row->Set(kTags, pg::TextArrayOf(job.tags));
+  }
+  row->SetTime(kCreatedAt, job.created_at);
+  row->SetTime(kChangedAt, job.changed_at);
+}
+
+// Of the scan's first row. False when it has none.
+bool ReadFirst(pg::IndexScan* scan, ItemPointer tid, JobDefinition* job) {
+  pg::Row row;
+  scan->Begin();
+  const bool found = scan->Next(&row, tid);
+  if (found) {
+    Read(row, job);
+  }
+  scan->End();
+  return found;
+}
+
+}  // namespace
+
+void InsertJob(JobDefinition* job) {
+  pg::Call([job] {
+    job->job_id = nextval_internal(pg::TableOid("job_id_seq"), false);
+    Relation table = pg::OpenTable(kTable, RowExclusiveLock);
+    pg::Row row;
+    Fill(*job, &row);
+    pg::InsertRow(table, row);
+    table_close(table, NoLock);
+    CommandCounterIncrement();
+  });
+}
+
+void UpdateJob(ItemPointer tid, const JobDefinition& job) {
+  pg::Call([tid, &job] {
+    Relation table = pg::OpenTable(kTable, RowExclusiveLock);
+    pg::Row row;
+    Fill(job, &row);
+    pg::UpdateRow(table, tid, row);
+    table_close(table, NoLock);
+    CommandCounterIncrement();
+  });
+}
+
+void DeleteJob(ItemPointer tid) {
+  pg::Call([tid] {
+    Relation table = pg::OpenTable(kTable, RowExclusiveLock);
+    pg::DeleteRow(table, tid);
+    table_close(table, NoLock);
+    CommandCounterIncrement();
+  });
+}
+
+std::optional<JobDefinition> FindJob(std::int64_t job_id, ItemPointer tid) {
+  std::optional<JobDefinition> job(std::in_place);
+  const bool found = pg::Call([&job, job_id, tid] {
+    pg::IndexScan scan(kTable, kPrimaryKey, AccessShareLock);
+    return ReadFirst(&scan.Equal(kJobId, job_id), tid, &*job);
+  });
+  return found ? std::move(job) : std::nullopt;
+}
+
+std::optional<JobDefinition> FindJobByName(const std::string& job_name, ItemPointer tid) {
+  std::optional<JobDefinition> job(std::in_place);
+  const bool found = pg::Call([&job, &job_name, tid] {
+    pg::IndexScan scan(kTable, kNameIndex, AccessShareLock);
+    return ReadFirst(&scan.EqualText(kJobName, job_name), tid, &*job);
+  });
+  return found ? std::move(job) : std::nullopt;
+}
+
+void ScanJobs(void (*visit)(void* context, const JobDefinition& job), void* context) {
+  JobDefinition job;
+  pg::Call([&job, visit, context] {
+    // What reading one row leaves behind is small, but there may be a million of them.
+    MemoryContext row_memory =
+        AllocSetContextCreate(CurrentMemoryContext, "ratchet job row", ALLOCSET_DEFAULT_SIZES);
+    pg::TableScan scan(kTable, AccessShareLock);
+    pg::Row row;
+    while (scan.Next(&row)) {
+      CHECK_FOR_INTERRUPTS();
+      MemoryContext outer = MemoryContextSwitchTo(row_memory);
+      Read(row, &job);
+      MemoryContextSwitchTo(outer);
+      MemoryContextReset(row_memory);
+      visit(context, job);
+    }
+    scan.End();
+    MemoryContextDelete(row_memory);
+  });
+}
+
+}  // namespace ratchet::catalog

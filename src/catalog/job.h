@@ -1,0 +1,107 @@
+// ratchet.job: what a job is. See sql/install/10_tables.sql for the columns.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "pg/server.h"
+
+extern "C" {
+#include "storage/itemptr.h"
+}
+
+namespace ratchet::catalog {
+
+enum class Overlap : std::uint8_t { kSkip, kQueue, kAllow };
+enum class OnCrash : std::uint8_t { kResume, kNext };
+enum class Misfire : std::uint8_t { kOnce, kSkip, kAll };
+enum class TransactionMode : std::uint8_t { kSingle, kPerStatement };
+
+// A definition with every option. Times are PostgreSQL's, spans are microseconds where the calendar
+// does not matter; 0 stands for "none" in start_at, end_at, timeout, max_runs, and -1 in keep_history.
+struct JobDefinition {
+  std::int64_t job_id = 0;
+  std::string job_name;
+  Oid owner = InvalidOid;
+  std::int32_t version = 1;
+  bool enabled = true;
+  std::string schedule;
+  std::string time_zone;
+  TimestampTz schedule_since = 0;
+  std::string command;
+  TransactionMode transaction = TransactionMode::kSingle;
+  Overlap overlap = Overlap::kSkip;
+  std::int64_t timeout = 0;
+  std::int32_t max_attempts = 1;
+  std::int64_t backoff = 60LL * 1000000;
+  double backoff_factor = 2;
+  std::int64_t backoff_cap = 3600LL * 1000000;
+  double backoff_jitter = 0;
+  OnCrash on_crash = OnCrash::kResume;
+  Misfire misfire = Misfire::kOnce;
+  std::int32_t misfire_limit = 100;
+  TimestampTz start_at = 0;
+  TimestampTz end_at = 0;
+  std::int32_t max_runs = 0;
+  bool any_environment = true;
+  std::vector<std::string> environments;
+  std::int32_t priority = 0;
+  std::string settings;  // jsonb as text, empty: none
+  std::string payload;   // jsonb as text, empty: none
+  std::int64_t keep_history = -1;
+  std::string comment;
+  bool has_comment = false;
+  bool has_tags = false;
+  std::vector<std::string> tags;
+  TimestampTz created_at = 0;
+  TimestampTz changed_at = 0;
+
+  friend bool operator==(const JobDefinition&, const JobDefinition&) = default;
+};
+
+// The row is written in the calling transaction; name clashes raise 23505. All of them throw PgError.
+// Fills in job_id.
+void InsertJob(JobDefinition* job);
+void UpdateJob(ItemPointer tid, const JobDefinition& job);
+void DeleteJob(ItemPointer tid);
+
+// nullopt when there is no such job. `tid` may be null. The newest version of the row is read, and
+// never somebody else's uncommitted one.
+std::optional<JobDefinition> FindJob(std::int64_t job_id, ItemPointer tid = nullptr);
+std::optional<JobDefinition> FindJobByName(const std::string& job_name, ItemPointer tid = nullptr);
+
+// All jobs as of now, in no order. `visit` must not raise an error, but may throw.
+void ScanJobs(void (*visit)(void* context, const JobDefinition& job), void* context);
+
+// The words of a choice in SQL, in its order; the argument only says which choice is meant.
+std::span<const char* const> Words(TransactionMode);
+std::span<const char* const> Words(Overlap);
+std::span<const char* const> Words(OnCrash);
+std::span<const char* const> Words(Misfire);
+
+template <typename Choice>
+const char* Name(Choice choice) {
+  return Words(choice)[static_cast<std::size_t>(choice)];
+}
+// False for a word that is not one.
+template <typename Choice>
+bool Parse(std::string_view word, Choice* choice) {
+  const std::span<const char* const> words = Words(*choice);
+  for (std::size_t i = 0; i < words.size(); i++) {
+    if (word == words[i]) {
+      *choice = static_cast<Choice>(i);
+      return true;
+    }
+  }
+  return false;
+}
+
+// Keeps transactions that define, change or drop the job of this name apart until they end.
+void LockJobName(const std::string& job_name);
+
+}  // namespace ratchet::catalog

@@ -1,0 +1,41 @@
+// ratchet.job_state: where a job stands. Written by the scheduler of the database only.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "policy/run.h"
+#include "pg/server.h"
+
+extern "C" {
+#include "storage/itemptr.h"
+}
+
+namespace ratchet::catalog {
+
+// 0 stands for null in the times and in last_run_id.
+struct JobState {
+  std::int64_t job_id = 0;
+  TimestampTz next_run_at = 0;
+  TimestampTz last_scheduled_at = 0;
+  std::int64_t last_run_id = 0;
+  TimestampTz last_run_at = 0;
+  TimestampTz last_finished_at = 0;
+  policy::RunStatus last_status = policy::RunStatus::kQueued;  // kQueued: has not run
+  TimestampTz last_success_at = 0;
+  std::int32_t consecutive_failures = 0;
+  std::int32_t crash_streak = 0;
+  TimestampTz backoff_until = 0;
+  std::int64_t run_count = 0;
+};
+
+// Calls visit(state, tid) for every row. `visit` must not throw or raise an error.
+void ScanJobStates(void (*visit)(void* context, const JobState& state, const ItemPointerData& tid),
+                   void* context);
+// By tuple id, verified; falls back to the index. False when the job has no row.
+bool FindJobState(std::int64_t job_id, ItemPointer tid, JobState* state);
+// Inserts when *tid is invalid; sets *tid to where the row is now.
+void WriteJobState(ItemPointer tid, const JobState& state);
+void DeleteJobState(ItemPointer tid);
+
+}  // namespace ratchet::catalog

@@ -1,0 +1,143 @@
+#include "catalog/job_version.h"
+
+#include "pg/guard.h"
+#include "pg/span.h"
+#include "pg/table.h"
+
+extern "C" {
+#include "utils/acl.h"
+}
+
+namespace ratchet::catalog {
+namespace {
+
+constexpr char kTable[] = "job_version";
+constexpr char kPrimaryKey[] = "job_version_pkey";
+
+enum Column {
+  kJobId = 1,
+  kVersion,
+  kJobName,
+  kOwner,
+  kOwnerName,
+  kSchedule,
+  kTimeZone,
+  kCommand,
+  kTransaction,
+  kTimeout,
+  kSettings,
+  kPayload,
+  kPinnedAt,
+};
+
+void Read(const pg::Row& row, JobVersion* version) {
+  version->job_id = row.Int64(kJobId);
+  version->version = row.Int32(kVersion);
+  version->job_name = row.Text(kJobName);
+  version->owner = row.ObjectId(kOwner);
+  version->command = row.Text(kCommand);
+  Parse(row.Text(kTransaction), &version->transaction);
+  version->timeout = 0;
+  if (!row.IsNull(kTimeout)) {
+    pg::SpanOf(*DatumGetIntervalP(row.values[kTimeout - 1]), &version->timeout);
+  }
+  version->settings = row.JsonbText(kSettings);
+  version->payload = row.JsonbText(kPayload);
+}
+
+void Fill(const JobDefinition& job, pg::Row* row) {
+  row->SetInt64(kJobId, job.job_id);
+  row->SetInt32(kVersion, job.version);
+  row->SetText(kJobName, job.job_name);
+  row->SetOid(kOwner, job.owner);
+  // The role may be dropped one day: its name is what people will know it by.
+  const char* owner_name = GetUserNameFromId(job.owner, true);
+  auto* name = static_cast<NameData*>(palloc0(sizeof(NameData)));
+  namestrcpy(name, owner_name != nullptr ? owner_name : "");
+  row->Set(kOwnerName, NameGetDatum(name));
+  row->SetText(kSchedule, job.schedule);
+  row->SetText(kTimeZone, job.time_zone);
+  row->SetText(kCommand, job.command);
+  row->SetText(kTransaction, Name(job.transaction));
+  if (job.timeout != 0) {
+    row->Set(kTimeout, IntervalPGetDatum(pg::IntervalOf(job.timeout)));
+  }
+  row->SetJsonb(kSettings, job.settings);
+  row->SetJsonb(kPayload, job.payload);
+  row->SetTime(kPinnedAt, GetCurrentTransactionStartTimestamp());
+}
+
+}  // namespace
+
+void PinJobVersion(const JobDefinition& job) {
+  pg::Call([&job] {
+    pg::Row row;
+    pg::IndexScan scan(kTable, kPrimaryKey, RowExclusiveLock);
+    scan.Equal(kJobId, job.job_id).EqualInt32(kVersion, job.version).Begin();
+    if (!scan.Next(&row)) {
+      Fill(job, &row);
+      pg::InsertRow(scan.table(), row);
+      CommandCounterIncrement();
+    }
+    scan.End();
+  });
+}
+
+std::optional<JobVersion> FindJobVersion(std::int64_t job_id, std::int32_t version) {
+  std::optional<JobVersion> kept(std::in_place);
+  const bool found = pg::Call([&kept, job_id, version] {
+    pg::Row row;
+    pg::IndexScan scan(kTable, kPrimaryKey, AccessShareLock);
+    scan.Equal(kJobId, job_id).EqualInt32(kVersion, version).Begin();
+    const bool hit = scan.Next(&row);
+    if (hit) {
+      Read(row, &*kept);
+    }
+    scan.End();
+    return hit;
+  });
+  return found ? std::move(kept) : std::nullopt;
+}
+
+void ScanVersionedJobs(void (*visit)(void* context, std::int64_t job_id), void* context) {
+  pg::Call([visit, context] {
+    pg::TableScan scan(kTable, AccessShareLock);
+    pg::Row row;
+    while (scan.Next(&row)) {
+      CHECK_FOR_INTERRUPTS();
+      visit(context, row.Int64(kJobId));
+    }
+    scan.End();
+  });
+}
+
+std::optional<std::string> FindVersionedName(std::int64_t job_id) {
+  std::string name;
+  const bool found = pg::Call([&name, job_id] {
+    pg::Row row;
+    pg::IndexScan scan(kTable, kPrimaryKey, AccessShareLock);
+    scan.Equal(kJobId, job_id).Begin(BackwardScanDirection);
+    const bool hit = scan.Next(&row);
+    if (hit) {
+      name = row.Text(kJobName);
+    }
+    scan.End();
+    return hit;
+  });
+  return found ? std::optional<std::string>(std::move(name)) : std::nullopt;
+}
+
+void DeleteJobVersions(std::int64_t job_id) {
+  pg::Call([job_id] {
+    pg::Row row;
+    ItemPointerData tid;
+    pg::IndexScan scan(kTable, kPrimaryKey, RowExclusiveLock);
+    scan.Equal(kJobId, job_id).Begin();
+    while (scan.Next(&row, &tid)) {
+      pg::DeleteRow(scan.table(), &tid);
+    }
+    scan.End();
+  });
+}
+
+}  // namespace ratchet::catalog

@@ -1,0 +1,34 @@
+// ratchet.job_version: what a run ran, kept after the job was altered or dropped.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "catalog/job.h"
+
+namespace ratchet::catalog {
+
+struct JobVersion {
+  std::int64_t job_id = 0;
+  std::int32_t version = 0;
+  std::string job_name;
+  Oid owner = InvalidOid;
+  std::string command;
+  TransactionMode transaction = TransactionMode::kSingle;
+  std::int64_t timeout = 0;  // microseconds, 0: none
+  std::string settings;      // jsonb as text, empty: none
+  std::string payload;       // jsonb as text, empty: none
+};
+
+// Keeps this version of the definition, if it is not kept yet.
+void PinJobVersion(const JobDefinition& job);
+std::optional<JobVersion> FindJobVersion(std::int64_t job_id, std::int32_t version);
+// Every job that has a version here, perhaps more than once. `visit` must not raise an error.
+void ScanVersionedJobs(void (*visit)(void* context, std::int64_t job_id), void* context);
+// The name under which the newest version of the job ran.
+std::optional<std::string> FindVersionedName(std::int64_t job_id);
+// After the last record of a dropped job is gone.
+void DeleteJobVersions(std::int64_t job_id);
+
+}  // namespace ratchet::catalog

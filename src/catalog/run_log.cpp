@@ -1,0 +1,262 @@
+#include "catalog/run_log.h"
+
+#include <string_view>
+
+#include "pg/settings.h"
+#include "pg/table.h"
+
+extern "C" {
+#include "access/tableam.h"
+#include "mb/pg_wchar.h"
+}
+
+namespace ratchet::catalog {
+namespace {
+
+// Columns of ratchet.run_log.
+enum Column {
+  kRunId = 1,
+  kJobId,
+  kJobName,
+  kOwner,
+  kVersion,
+  kCause,
+  kStatus,
+  kAttempt,
+  kScheduledAt,
+  kQueuedAt,
+  kStartedAt,
+  kFinishedAt,
+  kItemsDone,
+  kItemsFailed,
+  kBatches,
+  kCheckpointFrom,
+  kCheckpointTo,
+  kRowsAffected,
+  kSqlstate,
+  kError,
+  kErrorDetail,
+  kErrorHint,
+  kErrorContext,
+  kReason,
+  kWorkerPid,
+  kNode,
+  kPayload,
+  kReplayOf,
+  kRetryOf,
+  kDryRun,
+  kWalBytes,
+  kBlocksRead,
+  kBlocksHit,
+  kCpuTime,
+  kResult,
+  kOccurrences,
+};
+
+// The text as the database can store it: bytes that are no character of its encoding become '?', and
+// the whole is cut at a character's end. Texts of errors come from anywhere, and an insert that is
+// refused for one bad byte would lose the record.
+std::string Storable(std::string_view text, std::size_t limit) {
+  const int encoding = GetDatabaseEncoding();
+  if (text.size() <= limit &&
+      pg_encoding_verifymbstr(encoding, text.data(), static_cast<int>(text.size())) ==
+          static_cast<int>(text.size())) {
+    return std::string(text);
+  }
+  std::string fit;
+  fit.reserve(limit);
+  while (!text.empty()) {
+    const int left = text.size() > MAX_MULTIBYTE_CHAR_LEN ? MAX_MULTIBYTE_CHAR_LEN
+                                                          : static_cast<int>(text.size());
+    const int length =
+        text[0] == '\0' ? -1 : pg_encoding_verifymbchar(encoding, text.data(), left);
+    const std::size_t size = length > 0 ? static_cast<std::size_t>(length) : 1;
+    if (fit.size() + size > limit) {
+      break;
+    }
+    if (length > 0) {
+      fit.append(text.substr(0, size));
+    } else {
+      fit.push_back('?');
+    }
+    text.remove_prefix(size);
+  }
+  return fit;
+}
+
+std::string StorableText(const char* text) {
+  return text == nullptr ? std::string() : Storable(text, kMaxErrorText);
+}
+
+// For use inside pg::Call.
+void SetTextOrNull(pg::Row& row, int column, const std::string& text) {
+  if (!text.empty()) {
+    row.SetText(column, text);
+  }
+}
+
+void SetPositive(pg::Row& row, int column, std::int64_t value) {
+  if (value > 0) {
+    row.SetInt64(column, value);
+  }
+}
+
+void SetCounters(pg::Row& row, const board::RunCounters& counters) {
+  row.SetInt64(kItemsDone, counters.items_done);
+  row.SetInt64(kItemsFailed, counters.items_failed);
+  row.SetInt64(kBatches, counters.batches);
+  row.SetInt64(kRowsAffected, counters.rows_affected);
+  row.SetInt64(kWalBytes, counters.wal_bytes);
+  row.SetInt64(kBlocksRead, counters.blocks_read);
+  row.SetInt64(kBlocksHit, counters.blocks_hit);
+  auto* cpu_time = static_cast<Interval*>(palloc0(sizeof(Interval)));
+  cpu_time->time = counters.cpu_time;
+  row.Set(kCpuTime, IntervalPGetDatum(cpu_time));
+}
+
+void SetError(pg::Row& row, const RunError& error) {
+  if (error.sqlstate == 0) {
+    return;
+  }
+  row.SetText(kSqlstate, unpack_sql_state(error.sqlstate));
+  SetTextOrNull(row, kError, error.message);
+  SetTextOrNull(row, kErrorDetail, error.detail);
+  SetTextOrNull(row, kErrorHint, error.hint);
+  SetTextOrNull(row, kErrorContext, error.context);
+}
+
+void SetRecord(pg::Row& row, const RunRecord& record) {
+  const std::string_view cause = policy::Name(record.cause);
+  const std::string_view status = policy::Name(record.status);
+  row.SetInt64(kRunId, record.run_id);
+  row.SetInt64(kJobId, record.job_id);
+  row.SetText(kJobName, record.job_name);
+  row.SetOid(kOwner, record.owner);
+  row.SetInt32(kVersion, record.version);
+  row.SetText(kCause, cause);
+  row.SetText(kStatus, status);
+  row.SetInt32(kAttempt, record.attempt);
+  row.SetTime(kScheduledAt, record.scheduled_at);
+  row.SetTime(kQueuedAt, record.queued_at);
+  row.SetTimeOrNull(kStartedAt, record.started_at);
+  row.SetTime(kFinishedAt, record.finished_at);
+  if (record.has_counters) {
+    SetCounters(row, record.counters);
+  }
+  SetError(row, record.error);
+  SetTextOrNull(row, kReason, record.reason);
+  if (record.worker_pid != 0) {
+    row.SetInt32(kWorkerPid, record.worker_pid);
+  }
+  row.SetText(kNode, pg::NodeName());
+  row.SetJsonb(kPayload, record.payload);
+  SetPositive(row, kReplayOf, record.replay_of);
+  SetPositive(row, kRetryOf, record.retry_of);
+  row.SetBool(kDryRun, record.dry_run);
+  SetTextOrNull(row, kResult, record.result);
+  row.SetInt64(kOccurrences, record.occurrences);
+}
+
+bool IsStorable(const std::string& text, int limit) {
+  return text.size() <= static_cast<std::size_t>(limit) &&
+         (text.empty() ||
+          pg_encoding_verifymbstr(GetDatabaseEncoding(), text.data(),
+                                  static_cast<int>(text.size())) == static_cast<int>(text.size()));
+}
+
+bool IsStorable(const RunRecord& record) {
+  return IsStorable(record.error.message, kMaxErrorText) &&
+         IsStorable(record.error.detail, kMaxErrorText) &&
+         IsStorable(record.error.hint, kMaxErrorText) &&
+         IsStorable(record.error.context, kMaxErrorText) &&
+         IsStorable(record.reason, kMaxErrorText) && IsStorable(record.result, kMaxResultText);
+}
+
+void Insert(const RunRecord& record) {
+  pg::Call([&record] {
+    Relation table = pg::OpenTable("run_log", RowExclusiveLock);
+    pg::Row row;
+    SetRecord(row, record);
+    pg::InsertRow(table, row);
+    table_close(table, NoLock);
+  });
+}
+
+}  // namespace
+
+RunError ErrorOf(const ErrorData& error) {
+  return RunError{error.sqlerrcode, StorableText(error.message), StorableText(error.detail),
+                  StorableText(error.hint), StorableText(error.context)};
+}
+
+RunRecord RecordOf(const board::RunTicket& ticket) {
+  RunRecord record;
+  record.run_id = ticket.run_id;
+  record.job_id = ticket.job_id;
+  record.job_name = ticket.job_name;
+  record.owner = ticket.owner;
+  record.version = ticket.version;
+  record.cause = ticket.cause;
+  record.attempt = ticket.attempt;
+  record.scheduled_at = ticket.scheduled_at;
+  record.queued_at = ticket.queued_at;
+  record.replay_of = ticket.replay_of;
+  record.retry_of = ticket.retry_of;
+  record.dry_run = ticket.dry_run;
+  return record;
+}
+
+void InsertRunRecord(const RunRecord& record) {
+  if (IsStorable(record)) {
+    Insert(record);
+    return;
+  }
+  RunRecord fit = record;
+  for (std::string* text : {&fit.error.message, &fit.error.detail, &fit.error.hint,
+                            &fit.error.context, &fit.reason}) {
+    *text = Storable(*text, kMaxErrorText);
+  }
+  fit.result = Storable(fit.result, kMaxResultText);
+  Insert(fit);
+}
+
+std::optional<RecordedEnd> FindRunRecord(std::int64_t run_id) {
+  RecordedEnd end{};
+  const bool found = pg::Call([&] {
+    pg::IndexScan scan("run_log", "run_log_pkey", AccessShareLock);
+    scan.Equal(kRunId, run_id).Begin();
+    pg::Row row;
+    const bool is_there = scan.Next(&row);
+    if (is_there) {
+      end = {row.Int64(kJobId), row.ObjectId(kOwner), policy::RunStatusOf(row.Text(kStatus)),
+             row.TimeOrZero(kStartedAt), row.Time(kFinishedAt)};
+    }
+    scan.End();
+    return is_there;
+  });
+  return found ? std::optional(end) : std::nullopt;
+}
+
+int PurgeRunRecords(std::int64_t job_id, TimestampTz before, int limit, TimestampTz* oldest) {
+  *oldest = 0;
+  return pg::Call([=] {
+    int deleted = 0;
+    pg::IndexScan scan("run_log", "run_log_job_idx", RowExclusiveLock);
+    scan.Equal(kJobId, job_id).Begin();
+    pg::Row row;
+    ItemPointerData tid;
+    // Oldest ids first. A long run that holds a small id keeps the later ones for as long as itself.
+    while (scan.Next(&row, &tid)) {
+      if (row.Time(kFinishedAt) >= before || deleted == limit) {
+        *oldest = row.Time(kFinishedAt);
+        break;
+      }
+      pg::DeleteRow(scan.table(), &tid);
+      deleted++;
+    }
+    scan.End();
+    return deleted;
+  });
+}
+
+}  // namespace ratchet::catalog

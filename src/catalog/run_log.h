@@ -1,0 +1,75 @@
+// ratchet.run_log: runs that ended, and occurrences that did not run. Append only.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "board/board.h"
+#include "policy/run.h"
+#include "pg/guard.h"
+
+namespace ratchet::catalog {
+
+struct RunError {
+  int sqlstate = 0;  // 0: none
+  std::string message;
+  std::string detail;
+  std::string hint;
+  std::string context;
+};
+
+// Each text is made valid in the database's encoding and cut to this many bytes when it is recorded.
+constexpr int kMaxErrorText = 8000;
+constexpr int kMaxResultText = 8000;
+
+RunError ErrorOf(const ErrorData& error);
+
+// 0 stands for null in the times, worker_pid, replay_of and retry_of.
+struct RunRecord {
+  std::int64_t run_id = 0;
+  std::int64_t job_id = 0;
+  std::string job_name;
+  Oid owner = InvalidOid;
+  std::int32_t version = 0;
+  policy::Cause cause = policy::Cause::kSchedule;
+  policy::RunStatus status = policy::RunStatus::kSucceeded;
+  std::int32_t attempt = 1;
+  TimestampTz scheduled_at = 0;
+  TimestampTz queued_at = 0;
+  TimestampTz started_at = 0;
+  TimestampTz finished_at = 0;
+  bool has_counters = false;  // it ran: counters are not null
+  board::RunCounters counters{};
+  RunError error;
+  std::string reason;
+  pid_t worker_pid = 0;
+  std::string payload;  // jsonb as text
+  std::int64_t replay_of = 0;
+  std::int64_t retry_of = 0;
+  bool dry_run = false;
+  std::string result;
+  std::int64_t occurrences = 1;
+};
+
+// What the ticket says about the run; the rest is for the caller to fill in.
+RunRecord RecordOf(const board::RunTicket& ticket);
+
+// Writes the record in the calling transaction. Called as any role: it makes no use of privileges.
+void InsertRunRecord(const RunRecord& record);
+
+// Status and finish of an ended run; nullopt when the run has no record (yet).
+struct RecordedEnd {
+  std::int64_t job_id;
+  Oid owner;
+  policy::RunStatus status;
+  TimestampTz started_at;
+  TimestampTz finished_at;
+};
+std::optional<RecordedEnd> FindRunRecord(std::int64_t run_id);
+
+// Deletes up to `limit` of the job's oldest records that finished before `before`. Returns how many,
+// and in *oldest the finish of the oldest one left (0: none are left).
+int PurgeRunRecords(std::int64_t job_id, TimestampTz before, int limit, TimestampTz* oldest);
+
+}  // namespace ratchet::catalog

@@ -1,0 +1,188 @@
+#include "catalog/run_queue.h"
+
+#include <string_view>
+
+#include "pg/guard.h"
+#include "pg/table.h"
+
+extern "C" {
+#include "commands/sequence.h"
+}
+
+namespace ratchet::catalog {
+namespace {
+
+constexpr char kTable[] = "run_queue";
+constexpr char kPrimaryKey[] = "run_queue_pkey";
+constexpr char kJobIndex[] = "run_queue_job_idx";
+
+enum Column {
+  kRunId = 1,
+  kJobId,
+  kVersion,
+  kOwner,
+  kCause,
+  kAttempt,
+  kScheduledAt,
+  kPreviousScheduledAt,
+  kRunAt,
+  kQueuedAt,
+  kClaimedAt,
+  kPayload,
+  kCoalesce,
+  kDryRun,
+  kReplayOf,
+  kRetryOf,
+};
+
+void Read(const pg::Row& row, QueuedRun* run) {
+  run->run_id = row.Int64(kRunId);
+  run->job_id = row.Int64(kJobId);
+  run->version = row.Int32(kVersion);
+  run->owner = row.ObjectId(kOwner);
+  run->cause = policy::CauseOf(row.Text(kCause));
+  run->attempt = row.Int32(kAttempt);
+  run->scheduled_at = row.Time(kScheduledAt);
+  run->previous_scheduled_at = row.TimeOrZero(kPreviousScheduledAt);
+  run->run_at = row.Time(kRunAt);
+  run->queued_at = row.Time(kQueuedAt);
+  run->claimed_at = row.TimeOrZero(kClaimedAt);
+  run->payload = row.JsonbText(kPayload);
+  run->coalesce = row.Bool(kCoalesce);
+  run->dry_run = row.Bool(kDryRun);
+  run->replay_of = row.Int64Or(kReplayOf, 0);
+  run->retry_of = row.Int64Or(kRetryOf, 0);
+}
+
+void Fill(const QueuedRun& run, pg::Row* row) {
+  row->SetInt64(kRunId, run.run_id);
+  row->SetInt64(kJobId, run.job_id);
+  row->SetInt32(kVersion, run.version);
+  row->SetOid(kOwner, run.owner);
+  row->SetText(kCause, policy::Name(run.cause));
+  row->SetInt32(kAttempt, run.attempt);
+  row->SetTime(kScheduledAt, run.scheduled_at);
+  row->SetTimeOrNull(kPreviousScheduledAt, run.previous_scheduled_at);
+  row->SetTime(kRunAt, run.run_at);
+  row->SetTime(kQueuedAt, run.queued_at);
+  row->SetTimeOrNull(kClaimedAt, run.claimed_at);
+  row->SetJsonb(kPayload, run.payload);
+  row->SetBool(kCoalesce, run.coalesce);
+  row->SetBool(kDryRun, run.dry_run);
+  if (run.replay_of != 0) {
+    row->SetInt64(kReplayOf, run.replay_of);
+  }
+  if (run.retry_of != 0) {
+    row->SetInt64(kRetryOf, run.retry_of);
+  }
+}
+
+bool MayShare(const QueuedRun& run, TimestampTz run_at) {
+  if (!run.coalesce || run.claimed_at != 0 || run.dry_run || run.cause != policy::Cause::kTrigger) {
+    return false;
+  }
+  return run_at == 0 ? run.run_at <= run.queued_at : run.run_at == run_at;
+}
+
+}  // namespace
+
+std::int64_t NextRunId() {
+  return pg::Call([] { return nextval_internal(pg::TableOid("run_id_seq"), false); });
+}
+
+void InsertQueuedRun(const QueuedRun& run, ItemPointer tid) {
+  pg::Call([&run, tid] {
+    Relation table = pg::OpenTable(kTable, RowExclusiveLock);
+    pg::Row row;
+    Fill(run, &row);
+    pg::InsertRow(table, row, tid);
+    table_close(table, NoLock);
+    CommandCounterIncrement();
+  });
+}
+
+void UpdateQueuedRun(ItemPointer tid, const QueuedRun& run) {
+  pg::Call([&run, tid] {
+    Relation table = pg::OpenTable(kTable, RowExclusiveLock);
+    pg::Row row;
+    Fill(run, &row);
+    pg::UpdateRow(table, tid, row);
+    table_close(table, NoLock);
+  });
+}
+
+void DeleteQueuedRun(std::int64_t run_id, ItemPointer tid) {
+  pg::Call([run_id, tid] {
+    Relation table = pg::OpenTable(kTable, RowExclusiveLock);
+    pg::Row row;
+    ItemPointerData at;
+    bool found = false;
+    if (tid != nullptr && ItemPointerIsValid(tid)) {
+      at = *tid;
+      found = pg::FetchRow(table, &at, &row) && row.Int64(kRunId) == run_id;
+    }
+    if (!found) {
+      pg::IndexScan scan(kTable, kPrimaryKey, AccessShareLock);
+      scan.Equal(kRunId, run_id).Begin();
+      found = scan.Next(&row, &at);
+      scan.End();
+    }
+    if (found) {
+      pg::DeleteRow(table, &at);
+    }
+    table_close(table, NoLock);
+  });
+}
+
+std::optional<FoundRun> FindQueuedRun(std::int64_t run_id) {
+  FoundRun found;
+  const bool exists = pg::Call([&found, run_id] {
+    pg::Row row;
+    pg::IndexScan scan(kTable, kPrimaryKey, AccessShareLock);
+    scan.Equal(kRunId, run_id).Begin();
+    const bool hit = scan.Next(&row, &found.tid);
+    if (hit) {
+      Read(row, &found.run);
+      found.of_this_transaction = TransactionIdIsCurrentTransactionId(scan.xmin());
+    }
+    scan.End();
+    return hit;
+  });
+  return exists ? std::optional<FoundRun>(std::move(found)) : std::nullopt;
+}
+
+std::optional<FoundRun> FindCoalescible(std::int64_t job_id, const std::string& payload,
+                                        TimestampTz run_at) {
+  FoundRun found;
+  const bool exists = pg::Call([&] {
+    pg::Row row;
+    bool hit = false;
+    pg::IndexScan scan(kTable, kJobIndex, AccessShareLock);
+    scan.Equal(kJobId, job_id).Begin();
+    while (!hit && scan.Next(&row, &found.tid)) {
+      Read(row, &found.run);
+      hit = MayShare(found.run, run_at) && found.run.payload == payload;
+      found.of_this_transaction = TransactionIdIsCurrentTransactionId(scan.xmin());
+    }
+    scan.End();
+    return hit;
+  });
+  return exists ? std::optional<FoundRun>(std::move(found)) : std::nullopt;
+}
+
+void ScanQueuedRuns(void (*visit)(void* context, const FoundRun& run), void* context) {
+  FoundRun found;
+  found.of_this_transaction = false;
+  pg::Call([&] {
+    pg::TableScan scan(kTable, AccessShareLock);
+    pg::Row row;
+    while (scan.Next(&row, &found.tid)) {
+      CHECK_FOR_INTERRUPTS();
+      Read(row, &found.run);
+      visit(context, found);
+    }
+    scan.End();
+  });
+}
+
+}  // namespace ratchet::catalog

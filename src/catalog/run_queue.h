@@ -1,0 +1,58 @@
+// ratchet.run_queue: runs that were asked for or are under way.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "policy/run.h"
+#include "pg/server.h"
+
+extern "C" {
+#include "storage/itemptr.h"
+}
+
+namespace ratchet::catalog {
+
+// 0 stands for null in previous_scheduled_at, claimed_at, replay_of and retry_of.
+struct QueuedRun {
+  std::int64_t run_id = 0;
+  std::int64_t job_id = 0;
+  std::int32_t version = 0;  // 0 until it is claimed
+  Oid owner = InvalidOid;
+  policy::Cause cause = policy::Cause::kSchedule;
+  std::int32_t attempt = 1;
+  TimestampTz scheduled_at = 0;
+  TimestampTz previous_scheduled_at = 0;
+  TimestampTz run_at = 0;
+  TimestampTz queued_at = 0;
+  TimestampTz claimed_at = 0;
+  std::string payload;  // jsonb as text, empty: the job's own
+  bool coalesce = false;
+  bool dry_run = false;
+  std::int64_t replay_of = 0;
+  std::int64_t retry_of = 0;
+};
+
+// From the sequence; newest ids are the largest.
+std::int64_t NextRunId();
+
+void InsertQueuedRun(const QueuedRun& run, ItemPointer tid = nullptr);
+void UpdateQueuedRun(ItemPointer tid, const QueuedRun& run);
+// By tuple id when *tid is valid and still holds the run, else by run_id. No error when it is gone.
+void DeleteQueuedRun(std::int64_t run_id, ItemPointer tid);
+
+struct FoundRun {
+  QueuedRun run;
+  ItemPointerData tid;
+  bool of_this_transaction;  // inserted by the calling transaction, which has not committed
+};
+std::optional<FoundRun> FindQueuedRun(std::int64_t run_id);
+// The oldest waiting run of the job that another trigger with the same payload may share: asked for
+// with coalesce, not claimed, not a retry or replay, due at the same time (run_at = 0: at once).
+std::optional<FoundRun> FindCoalescible(std::int64_t job_id, const std::string& payload,
+                                        TimestampTz run_at);
+// All rows; `visit` must not raise an error, but may throw.
+void ScanQueuedRuns(void (*visit)(void* context, const FoundRun& run), void* context);
+
+}  // namespace ratchet::catalog

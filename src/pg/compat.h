@@ -1,0 +1,42 @@
+// What differs between the versions of PostgreSQL that we build on.
+#pragma once
+
+#include "pg/server.h"
+
+extern "C" {
+#include "catalog/pg_database.h"
+#include "utils/acl.h"
+#include "utils/guc.h"
+}
+
+namespace ratchet::pg {
+
+// Whether `member` may SET ROLE to `role`. May raise an error: for use inside pg::Call.
+inline bool MaySetRole(Oid member, Oid role) {
+#if PG_VERSION_NUM >= 160000
+  return member_can_set_role(member, role);
+#else
+  return is_member_of_role(member, role);
+#endif
+}
+
+// Whether `role` may connect to the database. May raise an error: for use inside pg::Call.
+inline bool MayConnect(Oid database, Oid role) {
+#if PG_VERSION_NUM >= 160000
+  return object_aclcheck(DatabaseRelationId, database, role, ACL_CONNECT) == ACLCHECK_OK;
+#else
+  return pg_database_aclcheck(database, role, ACL_CONNECT) == ACLCHECK_OK;
+#endif
+}
+
+// Whether `role` owns the database. May raise an error: for use inside pg::Call.
+inline bool OwnsDatabase(Oid database, Oid role) {
+#if PG_VERSION_NUM >= 160000
+  return object_ownercheck(DatabaseRelationId, database, role);
+#else
+  return pg_database_ownercheck(database, role);
+#endif
+}
+inline bool OwnsDatabase(Oid role) { return OwnsDatabase(MyDatabaseId, role); }
+
+}  // namespace ratchet::pg

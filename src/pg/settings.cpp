@@ -1,0 +1,112 @@
+#include "pg/settings.h"
+
+#include "pg/guard.h"
+
+extern "C" {
+#include "pgtime.h"
+#include "postmaster/postmaster.h"
+#include "utils/guc.h"
+}
+
+#include <climits>
+
+#include <unistd.h>
+
+namespace ratchet::pg {
+
+Settings settings;
+
+namespace {
+
+const config_enum_entry kLogRunsOptions[] = {
+    {"none", static_cast<int>(LogRuns::kNone), false},
+    {"failures", static_cast<int>(LogRuns::kFailures), false},
+    {"all", static_cast<int>(LogRuns::kAll), false},
+    {nullptr, 0, false}};
+
+bool CheckTimeZone(char** value, void** /*extra*/, GucSource /*source*/) {
+  if (**value == '\0') {
+    return true;
+  }
+  if (pg_tzset(*value) == nullptr) {
+    GUC_check_errdetail("Time zone \"%s\" is not known.", *value);
+    return false;
+  }
+  return true;
+}
+
+void DefineServerStartSettings() {
+  DefineCustomIntVariable("ratchet.max_workers", "Sets the maximum number of worker processes of pg_ratchet.",
+                          "Each takes one of max_worker_processes, and so do the launcher and the "
+                          "scheduler of each database.",
+                          &settings.max_workers, 4, 1, 1024, PGC_POSTMASTER, 0, nullptr, nullptr,
+                          nullptr);
+  DefineCustomIntVariable("ratchet.max_databases",
+                          "Sets how many databases can have jobs at the same time.", nullptr,
+                          &settings.max_databases, 1024, 1, 65536, PGC_POSTMASTER, 0, nullptr, nullptr,
+                          nullptr);
+}
+
+void DefineReloadableSettings() {
+  DefineCustomBoolVariable("ratchet.enabled", "Starts runs of jobs.",
+                           "While it is off nothing starts; running runs are let finish.",
+                           &settings.enabled, true, PGC_SIGHUP, 0, nullptr, nullptr, nullptr);
+  DefineCustomStringVariable("ratchet.environment",
+                             "Names the environment of this server, such as production or staging.",
+                             "A job with the option environments runs only where it is listed.",
+                             &settings.environment, "", PGC_SIGHUP, 0, nullptr, nullptr, nullptr);
+  DefineCustomStringVariable("ratchet.node", "Names this server in the records of its runs.",
+                             "Empty: cluster_name, else the name of the host.", &settings.node, "",
+                             PGC_SIGHUP, 0, nullptr, nullptr, nullptr);
+  DefineCustomIntVariable("ratchet.keep_history", "Sets how long the records of runs are kept.",
+                          "The option keep_history of a job overrides it.", &settings.keep_history,
+                          30 * 24 * 60, 0, INT_MAX, PGC_SIGHUP, GUC_UNIT_MIN, nullptr, nullptr,
+                          nullptr);
+  DefineCustomIntVariable("ratchet.cancel_grace",
+                          "Sets how long a run may ignore being cancelled before it is terminated.",
+                          nullptr, &settings.cancel_grace, 5000, 0, INT_MAX, PGC_SIGHUP, GUC_UNIT_MS,
+                          nullptr, nullptr, nullptr);
+  DefineCustomIntVariable("ratchet.worker_idle_timeout",
+                          "Sets how long a worker without work stays.",
+                          "It leaves at once when another role or database waits for a worker.",
+                          &settings.worker_idle_timeout, 60000, 0, INT_MAX, PGC_SIGHUP, GUC_UNIT_MS,
+                          nullptr, nullptr, nullptr);
+  DefineCustomIntVariable("ratchet.worker_memory_limit",
+                          "Replaces a worker that holds more memory than this between two runs.",
+                          nullptr, &settings.worker_memory_limit, 128 * 1024, 8 * 1024, MAX_KILOBYTES,
+                          PGC_SIGHUP, GUC_UNIT_KB, nullptr, nullptr, nullptr);
+  DefineCustomEnumVariable("ratchet.log_runs", "Sets which runs are reported in the server's log.",
+                           nullptr, &settings.log_runs, static_cast<int>(LogRuns::kFailures),
+                           kLogRunsOptions, PGC_SIGHUP, 0, nullptr, nullptr, nullptr);
+}
+
+}  // namespace
+
+void DefineSettings() {
+  if (process_shared_preload_libraries_in_progress) {
+    DefineServerStartSettings();
+  }
+  DefineReloadableSettings();
+  DefineCustomStringVariable("ratchet.default_time_zone",
+                             "Sets the time zone of jobs that are scheduled without one.",
+                             "Empty: the TimeZone of the session that schedules.",
+                             &settings.default_time_zone, "", PGC_USERSET, 0,
+                             CheckTimeZone, nullptr, nullptr);
+  MarkGUCPrefixReserved("ratchet");
+}
+
+const char* NodeName() {
+  if (settings.node != nullptr && settings.node[0] != '\0') {
+    return settings.node;
+  }
+  if (cluster_name != nullptr && cluster_name[0] != '\0') {
+    return cluster_name;
+  }
+  static char host[256] = "";
+  if (host[0] == '\0' && gethostname(host, sizeof(host) - 1) != 0) {
+    return "localhost";
+  }
+  return host;
+}
+
+}  // namespace ratchet::pg

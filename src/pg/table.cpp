@@ -1,0 +1,197 @@
+#include "pg/table.h"
+
+extern "C" {
+#include "access/heapam.h"
+#include "access/htup_details.h"
+#include "catalog/indexing.h"
+#include "catalog/namespace.h"
+#include "storage/bufmgr.h"
+#include "utils/fmgroids.h"
+#include "utils/jsonb.h"
+#include "utils/lsyscache.h"
+#include "utils/snapmgr.h"
+}
+
+#include <cstring>
+
+namespace ratchet::pg {
+namespace {
+
+void Deform(Relation table, HeapTuple tuple, Row* row) {
+  heap_deform_tuple(tuple, RelationGetDescr(table), row->values, row->nulls);
+}
+
+HeapTuple Form(Relation table, Row& row) {
+  Assert(RelationGetDescr(table)->natts <= kMaxColumns);
+  return heap_form_tuple(RelationGetDescr(table), row.values, row.nulls);
+}
+
+}  // namespace
+
+Row::Row() {
+  for (int i = 0; i < kMaxColumns; i++) {
+    values[i] = 0;
+    nulls[i] = true;
+  }
+}
+
+void Row::SetText(int column, std::string_view value) {
+  Set(column, PointerGetDatum(cstring_to_text_with_len(value.data(), static_cast<int>(value.size()))));
+}
+
+void Row::SetTimeOrNull(int column, TimestampTz value) {
+  if (value == 0) {
+    SetNull(column);
+  } else {
+    SetTime(column, value);
+  }
+}
+
+void Row::SetJsonb(int column, std::string_view text) {
+  if (text.empty()) {
+    SetNull(column);
+  } else {
+    char* copy = pnstrdup(text.data(), text.size());
+    Set(column, DirectFunctionCall1(jsonb_in, CStringGetDatum(copy)));
+  }
+}
+
+std::string_view Row::Text(int column) const {
+  if (IsNull(column)) {
+    return {};
+  }
+  text* value = DatumGetTextPP(values[column - 1]);
+  return {VARDATA_ANY(value), static_cast<std::size_t>(VARSIZE_ANY_EXHDR(value))};
+}
+
+std::string_view Row::JsonbText(int column) const {
+  if (IsNull(column)) {
+    return {};
+  }
+  Jsonb* value = DatumGetJsonbP(values[column - 1]);
+  return JsonbToCString(nullptr, &value->root, static_cast<int>(VARSIZE(value)));
+}
+
+Oid TableOid(const char* name) {
+  Oid schema = get_namespace_oid("ratchet", true);
+  Oid oid = OidIsValid(schema) ? get_relname_relid(name, schema) : InvalidOid;
+  if (!OidIsValid(oid)) {
+    ereport(ERROR, (errcode(ERRCODE_UNDEFINED_TABLE),
+                    errmsg("relation \"ratchet.%s\" of extension pg_ratchet does not exist", name),
+                    errhint("Run ALTER EXTENSION pg_ratchet UPDATE, or restart the server when the "
+                            "library is older than the extension.")));
+  }
+  return oid;
+}
+
+Relation OpenTable(const char* name, LOCKMODE mode) { return table_open(TableOid(name), mode); }
+
+void InsertRow(Relation table, Row& row, ItemPointer tid) {
+  HeapTuple tuple = Form(table, row);
+  CatalogTupleInsert(table, tuple);
+  if (tid != nullptr) {
+    ItemPointerCopy(&tuple->t_self, tid);
+  }
+  heap_freetuple(tuple);
+}
+
+void UpdateRow(Relation table, ItemPointer tid, Row& row) {
+  HeapTuple tuple = Form(table, row);
+  ItemPointerCopy(tid, &tuple->t_self);
+  CatalogTupleUpdate(table, tid, tuple);
+  ItemPointerCopy(&tuple->t_self, tid);
+  heap_freetuple(tuple);
+}
+
+void DeleteRow(Relation table, ItemPointer tid) { CatalogTupleDelete(table, tid); }
+
+bool FetchRow(Relation table, ItemPointer tid, Row* row) {
+  HeapTupleData tuple;
+  Buffer buffer = InvalidBuffer;
+  tuple.t_self = *tid;
+  Snapshot snapshot = RegisterSnapshot(GetLatestSnapshot());
+  bool found = heap_fetch(table, snapshot, &tuple, &buffer, false);
+  if (found) {
+    HeapTuple copy = heap_copytuple(&tuple);
+    ReleaseBuffer(buffer);
+    Deform(table, copy, row);
+  }
+  UnregisterSnapshot(snapshot);
+  return found;
+}
+
+IndexScan::IndexScan(const char* table, const char* index, LOCKMODE mode)
+    : table_(OpenTable(table, mode)), index_(index_open(TableOid(index), AccessShareLock)) {}
+
+IndexScan& IndexScan::Equal(int column, std::int64_t value) {
+  ScanKeyInit(&keys_[key_count_++], static_cast<AttrNumber>(column), BTEqualStrategyNumber, F_INT8EQ,
+              Int64GetDatum(value));
+  return *this;
+}
+
+IndexScan& IndexScan::EqualInt32(int column, std::int32_t value) {
+  ScanKeyInit(&keys_[key_count_++], static_cast<AttrNumber>(column), BTEqualStrategyNumber, F_INT4EQ,
+              Int32GetDatum(value));
+  return *this;
+}
+
+IndexScan& IndexScan::EqualText(int column, std::string_view value) {
+  ScanKeyInit(&keys_[key_count_++], static_cast<AttrNumber>(column), BTEqualStrategyNumber, F_TEXTEQ,
+              PointerGetDatum(cstring_to_text_with_len(value.data(), static_cast<int>(value.size()))));
+  keys_[key_count_ - 1].sk_collation = table_->rd_att->attrs[column - 1].attcollation;
+  return *this;
+}
+
+IndexScan& IndexScan::GreaterThan(int column, std::int64_t value) {
+  ScanKeyInit(&keys_[key_count_++], static_cast<AttrNumber>(column), BTGreaterStrategyNumber, F_INT8GT,
+              Int64GetDatum(value));
+  return *this;
+}
+
+void IndexScan::Begin(ScanDirection direction) {
+  direction_ = direction;
+  scan_ = systable_beginscan_ordered(table_, index_, nullptr, key_count_, keys_);
+}
+
+bool IndexScan::Next(Row* row, ItemPointer tid) {
+  HeapTuple tuple = systable_getnext_ordered(scan_, direction_);
+  if (!HeapTupleIsValid(tuple)) {
+    return false;
+  }
+  if (tid != nullptr) {
+    ItemPointerCopy(&tuple->t_self, tid);
+  }
+  xmin_ = HeapTupleHeaderGetXmin(tuple->t_data);
+  // The scan owns the buffer that the tuple lies in: what the caller keeps must be its own copy.
+  Deform(table_, heap_copytuple(tuple), row);
+  return true;
+}
+
+void IndexScan::End() {
+  systable_endscan_ordered(scan_);
+  index_close(index_, AccessShareLock);
+  table_close(table_, NoLock);
+}
+
+TableScan::TableScan(const char* table, LOCKMODE mode)
+    : table_(OpenTable(table, mode)),
+      scan_(systable_beginscan(table_, InvalidOid, false, nullptr, 0, nullptr)) {}
+
+bool TableScan::Next(Row* row, ItemPointer tid) {
+  HeapTuple tuple = systable_getnext(scan_);
+  if (!HeapTupleIsValid(tuple)) {
+    return false;
+  }
+  if (tid != nullptr) {
+    ItemPointerCopy(&tuple->t_self, tid);
+  }
+  Deform(table_, tuple, row);
+  return true;
+}
+
+void TableScan::End() {
+  systable_endscan(scan_);
+  table_close(table_, NoLock);
+}
+
+}  // namespace ratchet::pg

@@ -1,0 +1,120 @@
+// The extension's tables, reached through the heap and their indexes: no executor, no triggers, no
+// permission checks, no plan cache. Ordinary roles have no write privilege on these tables, and the
+// code that calls these functions has checked what the user may do. Constraints that are not an index
+// are not checked by these writes: the callers keep them.
+//
+// Everything here is for use inside pg::Call only.
+#pragma once
+
+#include "pg/server.h"
+
+extern "C" {
+#include "access/genam.h"
+#include "access/skey.h"
+#include "access/table.h"
+#include "storage/itemptr.h"
+#include "utils/rel.h"
+}
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace ratchet::pg {
+
+constexpr int kMaxColumns = 48;
+
+// Values of a row in the order of the table's columns, which are numbered from 1.
+struct Row {
+  Datum values[kMaxColumns];
+  bool nulls[kMaxColumns];
+
+  Row();  // all null
+
+  void Set(int column, Datum value) {
+    values[column - 1] = value;
+    nulls[column - 1] = false;
+  }
+  void SetNull(int column) { nulls[column - 1] = true; }
+  void SetInt64(int column, std::int64_t value) { Set(column, Int64GetDatum(value)); }
+  void SetInt32(int column, std::int32_t value) { Set(column, Int32GetDatum(value)); }
+  void SetFloat8(int column, double value) { Set(column, Float8GetDatum(value)); }
+  void SetBool(int column, bool value) { Set(column, BoolGetDatum(value)); }
+  void SetOid(int column, Oid value) { Set(column, ObjectIdGetDatum(value)); }
+  void SetText(int column, std::string_view value);
+  void SetTime(int column, TimestampTz value) { Set(column, TimestampTzGetDatum(value)); }
+  // Null for 0, which no instant of ours ever is.
+  void SetTimeOrNull(int column, TimestampTz value);
+  // jsonb given as text; null when empty.
+  void SetJsonb(int column, std::string_view text);
+
+  bool IsNull(int column) const { return nulls[column - 1]; }
+  std::int64_t Int64(int column) const { return DatumGetInt64(values[column - 1]); }
+  std::int32_t Int32(int column) const { return DatumGetInt32(values[column - 1]); }
+  double Float8(int column) const { return DatumGetFloat8(values[column - 1]); }
+  bool Bool(int column) const { return DatumGetBool(values[column - 1]); }
+  Oid ObjectId(int column) const { return DatumGetObjectId(values[column - 1]); }
+  TimestampTz Time(int column) const { return DatumGetTimestampTz(values[column - 1]); }
+  // 0 for null.
+  TimestampTz TimeOrZero(int column) const { return IsNull(column) ? 0 : Time(column); }
+  std::int64_t Int64Or(int column, std::int64_t missing) const {
+    return IsNull(column) ? missing : Int64(column);
+  }
+  // Empty for null. Valid as long as the memory context of the read.
+  std::string_view Text(int column) const;
+  // jsonb as text; empty for null.
+  std::string_view JsonbText(int column) const;
+};
+
+// Oid of the schema's table or index; an error that says how to go on when it is missing.
+Oid TableOid(const char* name);
+
+Relation OpenTable(const char* name, LOCKMODE mode);
+
+void InsertRow(Relation table, Row& row, ItemPointer tid = nullptr);
+// Writes a new version of the row at tid, and its place to tid.
+void UpdateRow(Relation table, ItemPointer tid, Row& row);
+void DeleteRow(Relation table, ItemPointer tid);
+// The row at tid as of now, when it is visible; false when there is none.
+bool FetchRow(Relation table, ItemPointer tid, Row* row);
+
+// Rows with key1 (and key2) in the named index, in its order, seen as of now (rows of the own
+// transaction included). Up to two leading columns of type bigint, integer or text.
+class IndexScan {
+ public:
+  IndexScan(const char* table, const char* index, LOCKMODE mode);
+  IndexScan& Equal(int column, std::int64_t value);
+  IndexScan& EqualInt32(int column, std::int32_t value);
+  IndexScan& EqualText(int column, std::string_view value);
+  IndexScan& GreaterThan(int column, std::int64_t value);
+  void Begin(ScanDirection direction = ForwardScanDirection);
+  bool Next(Row* row, ItemPointer tid = nullptr);
+  void End();
+  Relation table() const { return table_; }
+  // Transaction id that wrote the row last returned by Next.
+  TransactionId xmin() const { return xmin_; }
+
+ private:
+  Relation table_;
+  Relation index_;
+  struct SysScanDescData* scan_ = nullptr;
+  ScanKeyData keys_[2];
+  int key_count_ = 0;
+  ScanDirection direction_ = ForwardScanDirection;
+  TransactionId xmin_ = InvalidTransactionId;
+};
+
+// All rows of the table, in no order, as of now.
+class TableScan {
+ public:
+  TableScan(const char* table, LOCKMODE mode);
+  bool Next(Row* row, ItemPointer tid = nullptr);
+  void End();
+  Relation table() const { return table_; }
+
+ private:
+  Relation table_;
+  struct SysScanDescData* scan_;
+};
+
+}  // namespace ratchet::pg

@@ -1,0 +1,64 @@
+#include "policy/after_run.h"
+
+namespace ratchet::policy {
+namespace {
+
+Verdict AfterCrash(const Standing& before, const RetryRules& rules, const EndedAttempt& ended,
+                   double unit) {
+  Verdict verdict;
+  verdict.standing = before;
+  verdict.standing.consecutive_failures++;
+  verdict.standing.crash_streak = ended.progressed ? 1 : before.crash_streak + 1;
+  verdict.again = rules.resume_after_crash;
+  verdict.again_at = ended.finished_at;
+  verdict.next_attempt = ended.attempt + 1;
+  if (verdict.standing.crash_streak > 1) {
+    verdict.again_at += BackoffDelay(rules.backoff, verdict.standing.crash_streak - 1, unit);
+    verdict.standing.backoff_until = verdict.again_at;
+  }
+  return verdict;
+}
+
+}  // namespace
+
+Verdict AfterRun(const Standing& before, const RetryRules& rules, const EndedAttempt& ended,
+                 double unit) {
+  Verdict verdict;
+  verdict.standing = before;
+  if (ended.dry_run) {
+    return verdict;
+  }
+  switch (ended.status) {
+    case RunStatus::kSucceeded:
+      verdict.standing = {};
+      break;
+    case RunStatus::kPartial:
+      verdict.standing = {};
+      verdict.again = ended.progressed;
+      verdict.again_at = ended.finished_at;
+      verdict.next_attempt = ended.attempt;
+      verdict.cause = Cause::kCatchup;
+      break;
+    case RunStatus::kFailed:
+    case RunStatus::kTimedOut:
+      verdict.standing.crash_streak = 0;
+      verdict.standing.consecutive_failures++;
+      verdict.standing.backoff_until =
+          ended.finished_at +
+          BackoffDelay(rules.backoff, verdict.standing.consecutive_failures, unit);
+      verdict.again = ended.attempt < rules.max_attempts;
+      verdict.again_at = verdict.standing.backoff_until;
+      verdict.next_attempt = ended.attempt + 1;
+      break;
+    case RunStatus::kCrashed:
+      return AfterCrash(before, rules, ended, unit);
+    case RunStatus::kCanceled:
+    case RunStatus::kSkipped:
+    case RunStatus::kQueued:
+    case RunStatus::kRunning:
+      break;
+  }
+  return verdict;
+}
+
+}  // namespace ratchet::policy

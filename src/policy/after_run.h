@@ -1,0 +1,51 @@
+// What follows from the end of a run: does the job rest, is the occurrence tried again?
+#pragma once
+
+#include <cstdint>
+
+#include "policy/backoff.h"
+#include "policy/run.h"
+
+namespace ratchet::policy {
+
+// Where the job stands. Instants are microseconds since 2000-01-01 UTC, 0: none.
+struct Standing {
+  std::int32_t consecutive_failures = 0;
+  std::int32_t crash_streak = 0;
+  std::int64_t backoff_until = 0;
+
+  friend bool operator==(const Standing&, const Standing&) = default;
+};
+
+struct RetryRules {
+  Backoff backoff;
+  std::int32_t max_attempts = 1;
+  bool resume_after_crash = true;
+};
+
+struct EndedAttempt {
+  RunStatus status = RunStatus::kSucceeded;
+  std::int32_t attempt = 1;
+  bool progressed = false;  // some of its work was committed
+  bool dry_run = false;
+  std::int64_t finished_at = 0;
+};
+
+struct Verdict {
+  Standing standing;
+  bool again = false;          // the same occurrence is taken up again
+  std::int64_t again_at = 0;   // not before
+  std::int32_t next_attempt = 1;
+  Cause cause = Cause::kRetry;
+};
+
+// - A success ends back-off. So does `partial`, which goes on at once as long as it makes progress.
+// - A failure adds to the row of failures and rests the job; the occurrence is tried again after the
+//   rest while it has attempts left.
+// - A crash is taken up at once; from the second in a row without progress after a rest. It does not
+//   count against max_attempts, for it says little about the job.
+// - A cancel changes nothing: somebody wanted this run to stop, not the job to rest.
+Verdict AfterRun(const Standing& before, const RetryRules& rules, const EndedAttempt& ended,
+                 double unit);
+
+}  // namespace ratchet::policy

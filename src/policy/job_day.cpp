@@ -1,0 +1,168 @@
+#include "policy/job_day.h"
+
+#include <algorithm>
+#include <bit>
+#include <cstring>
+#include <type_traits>
+
+namespace ratchet::policy {
+namespace {
+
+constexpr std::int64_t kHourLength = 3'600'000'000;
+constexpr std::int64_t kHalfLength = 12 * kHourLength;
+constexpr std::uint32_t kFormat = 0x72640001;
+
+constexpr std::int64_t FloorDiv(std::int64_t a, std::int64_t b) {
+  return a / b - (a % b != 0 && (a < 0) != (b < 0) ? 1 : 0);
+}
+
+// Buckets grow by a factor of 2^(1/4): two bits below the leading one choose among four.
+int BucketOf(std::int64_t duration, int buckets) {
+  const auto value = static_cast<std::uint64_t>(std::max<std::int64_t>(duration, 1));
+  if (value < 4) {
+    return static_cast<int>(value);
+  }
+  const int exponent = std::bit_width(value) - 1;
+  const int quarter = static_cast<int>((value >> (exponent - 2)) & 3U);
+  return std::min(4 * (exponent - 1) + quarter, buckets - 1);
+}
+
+// Middle of the bucket.
+std::int64_t ValueOf(int bucket) {
+  if (bucket < 4) {
+    return bucket;
+  }
+  const int exponent = bucket / 4 + 1;
+  const std::int64_t width = std::int64_t{1} << (exponent - 2);
+  return (std::int64_t{1} << exponent) + (bucket % 4) * width + width / 2;
+}
+
+}  // namespace
+
+JobDay::Hour& JobDay::HourOf(std::int64_t hour) {
+  Hour& slot = hours_[static_cast<std::size_t>(hour - FloorDiv(hour, kHours) * kHours)];
+  if (slot.hour < hour) {
+    slot = Hour{};
+    slot.hour = hour;
+  }
+  return slot;
+}
+
+JobDay::Half& JobDay::HalfOf(std::int64_t half) {
+  Half& slot = halves_[static_cast<std::size_t>(half & 1)];
+  if (slot.half < half) {
+    slot = Half{};
+    slot.half = half;
+  }
+  return slot;
+}
+
+void JobDay::Add(std::int64_t finished_at, bool failed, std::int64_t duration, std::int64_t lag) {
+  const std::int64_t hour = FloorDiv(finished_at, kHourLength);
+  Hour& slot = HourOf(hour);
+  if (slot.hour != hour) {
+    return;  // older than what is kept
+  }
+  slot.runs++;
+  slot.failures += failed ? 1 : 0;
+  slot.duration += duration;
+  slot.lag += lag;
+  slot.max_lag = std::max(slot.max_lag, lag);
+  const std::int64_t half = FloorDiv(finished_at, kHalfLength);
+  Half& histogram = HalfOf(half);
+  if (histogram.half == half) {
+    histogram.counts[static_cast<std::size_t>(BucketOf(duration, kBuckets))]++;
+  }
+}
+
+void JobDay::Merge(const JobDay& later) {
+  for (const Hour& other : later.hours_) {
+    if (other.hour < 0) {
+      continue;
+    }
+    Hour& slot = HourOf(other.hour);
+    if (slot.hour == other.hour) {
+      slot.runs += other.runs;
+      slot.failures += other.failures;
+      slot.duration += other.duration;
+      slot.lag += other.lag;
+      slot.max_lag = std::max(slot.max_lag, other.max_lag);
+    }
+  }
+  for (const Half& other : later.halves_) {
+    if (other.half < 0) {
+      continue;
+    }
+    Half& slot = HalfOf(other.half);
+    if (slot.half == other.half) {
+      for (std::size_t i = 0; i < slot.counts.size(); i++) {
+        slot.counts[i] += other.counts[i];
+      }
+    }
+  }
+}
+
+JobDay::Summary JobDay::Summarize(std::int64_t at) const {
+  Summary summary;
+  std::int64_t duration = 0;
+  std::int64_t lag = 0;
+  const std::int64_t newest = FloorDiv(at, kHourLength);
+  for (const Hour& slot : hours_) {
+    if (slot.hour < 0 || slot.hour <= newest - kHours) {
+      continue;
+    }
+    summary.runs += slot.runs;
+    summary.failures += slot.failures;
+    duration += slot.duration;
+    lag += slot.lag;
+    summary.max_lag = std::max(summary.max_lag, slot.max_lag);
+  }
+  if (summary.runs == 0) {
+    return summary;
+  }
+  summary.average_duration = duration / summary.runs;
+  summary.average_lag = lag / summary.runs;
+  const std::int64_t newest_half = FloorDiv(at, kHalfLength);
+  std::array<std::uint64_t, kBuckets> counts{};
+  std::uint64_t total = 0;
+  for (const Half& half : halves_) {
+    if (half.half < 0 || half.half < newest_half - 1) {
+      continue;
+    }
+    for (std::size_t i = 0; i < counts.size(); i++) {
+      counts[i] += half.counts[i];
+      total += half.counts[i];
+    }
+  }
+  std::uint64_t seen = 0;
+  for (int i = 0; i < kBuckets && total > 0; i++) {
+    seen += counts[static_cast<std::size_t>(i)];
+    if (seen * 100 >= total * 95) {
+      summary.p95_duration = ValueOf(i);
+      break;
+    }
+  }
+  return summary;
+}
+
+std::string JobDay::Encode() const {
+  static_assert(std::is_trivially_copyable_v<JobDay>);
+  std::string bytes(sizeof(kFormat) + sizeof(JobDay), '\0');
+  std::memcpy(bytes.data(), &kFormat, sizeof(kFormat));
+  std::memcpy(bytes.data() + sizeof(kFormat), this, sizeof(JobDay));
+  return bytes;
+}
+
+JobDay JobDay::Decode(std::string_view bytes) {
+  JobDay day;
+  std::uint32_t format = 0;
+  if (bytes.size() == sizeof(format) + sizeof(JobDay)) {
+    std::memcpy(&format, bytes.data(), sizeof(format));
+    if (format == kFormat) {
+      std::memcpy(&day, bytes.data() + sizeof(format), sizeof(JobDay));
+    }
+  }
+  return day;
+}
+
+}  // namespace ratchet::policy

@@ -1,0 +1,120 @@
+// The jobs of a database as its scheduler knows them: compact, for there may be a million.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "calendar/schedule.h"
+#include "catalog/job.h"
+#include "pg/time_zone.h"
+#include "policy/after_run.h"
+#include "policy/misfire.h"
+#include "scheduler/due_heap.h"
+
+namespace ratchet::scheduler {
+
+// What many jobs have in common, kept once: the schedule in its zone.
+struct SharedSchedule {
+  calendar::Schedule schedule;
+  const pg::PgZone* zone;
+};
+
+// The same for the options that are the same for most jobs.
+struct SharedRules {
+  policy::RetryRules retry;
+  std::int32_t misfire_limit;
+  std::int32_t max_runs;      // 0: no limit
+  std::int64_t timeout;       // microseconds, 0: none
+  std::int64_t keep_history;  // microseconds, -1: the setting's
+
+  friend bool operator==(const SharedRules&, const SharedRules&);
+};
+
+struct Job {
+  std::int64_t job_id;
+  std::int64_t watermark;      // occurrences up to here are accounted for
+  std::int64_t anchor;         // of an interval
+  std::int64_t start_at;       // 0: none
+  std::int64_t end_at;         // 0: none
+  std::int64_t last_finished;  // 0: has not run
+  std::int64_t backoff_until;  // 0: none
+  std::int64_t run_count;
+  std::int64_t claimed_at;     // of its newest run
+  std::int64_t ready_due;      // its place in the line, while it is ready
+  const char* name;            // owned by the table
+  std::uint32_t schedule;
+  std::uint32_t rules;
+  Oid owner;
+  std::int32_t version;
+  std::int32_t priority;
+  std::int32_t heap_position;
+  std::uint16_t consecutive_failures;
+  std::uint16_t crash_streak;
+  std::uint16_t running;       // its live runs, foreground ones not included
+  ItemPointerData state_tid;
+  catalog::Overlap overlap : 2;
+  policy::MisfirePolicy misfire : 2;
+  bool alive : 1;              // false: the entry is free
+  bool enabled : 1;
+  bool here : 1;               // meant for this server's environment
+  bool pinned : 1;             // this version is in ratchet.job_version
+  bool ready : 1;              // waits in a role's ready list for its turn
+  bool skip_noted : 1;         // the first skip of this back-off or exile is recorded
+
+  bool failing() const { return consecutive_failures > 0; }
+};
+static_assert(sizeof(Job) <= 160);
+
+class JobTable {
+ public:
+  JobTable() = default;
+  JobTable(const JobTable&) = delete;
+  JobTable& operator=(const JobTable&) = delete;
+
+  void Clear();
+  void Reserve(std::size_t jobs);
+
+  static constexpr std::uint32_t kNoJob = UINT32_MAX;
+  std::uint32_t Find(std::int64_t job_id) const;
+  // Makes or renews the entry from the definition; where the job stands is left as it is (zero for a
+  // new one). A schedule that cannot be read (an older library's, say) leaves the job disabled.
+  std::uint32_t Put(const catalog::JobDefinition& definition, const std::string& environment);
+  void Remove(std::uint32_t index);
+
+  Job& operator[](std::uint32_t index) { return jobs_[index]; }
+  const Job& operator[](std::uint32_t index) const { return jobs_[index]; }
+  const SharedSchedule& ScheduleOf(const Job& job) const { return schedules_[job.schedule]; }
+  const SharedRules& RulesOf(const Job& job) const { return rules_[job.rules]; }
+  std::size_t size() const { return index_.size(); }
+  // Upper end of the indexes in use; look at Job::alive.
+  std::uint32_t end() const { return static_cast<std::uint32_t>(jobs_.size()); }
+
+  // First occurrence after the job's watermark, kNever when there is none (any more).
+  calendar::Instant NextOccurrence(const Job& job) const;
+  // Number of occurrences that are due, and the latest of them.
+  policy::DueOccurrences Due(const Job& job, std::int64_t now) const;
+
+  void SetDue(std::uint32_t index, std::int64_t due);
+  // kNever when nothing is due, ever.
+  std::int64_t FirstDue() const;
+  // The job that is due first.
+  std::uint32_t FirstJob() const { return heap_.top().job; }
+
+ private:
+  std::uint32_t Share(const std::string& schedule, const std::string& time_zone);
+  std::uint32_t Share(const SharedRules& rules);
+
+  std::vector<Job> jobs_;
+  std::vector<std::uint32_t> free_;
+  std::unordered_map<std::int64_t, std::uint32_t> index_;
+  std::vector<SharedSchedule> schedules_;
+  std::unordered_map<std::string, std::uint32_t> schedule_index_;
+  std::vector<SharedRules> rules_;
+  DueHeap heap_;
+};
+
+}  // namespace ratchet::scheduler

@@ -1,0 +1,248 @@
+#include "scheduler/launcher.h"
+
+#include <algorithm>
+#include <unordered_map>
+#include <unordered_set>
+#include <vector>
+
+#include "board/database_board.h"
+#include "pg/guard.h"
+#include "pg/transaction.h"
+#include "policy/rotation.h"
+#include "scheduler/process.h"
+
+extern "C" {
+#include "access/heapam.h"
+#include "access/htup_details.h"
+#include "access/table.h"
+#include "access/tableam.h"
+#include "catalog/pg_database.h"
+#include "pgstat.h"
+#include "postmaster/bgworker.h"
+#include "storage/ipc.h"
+#include "utils/guc.h"
+}
+
+namespace ratchet::scheduler {
+namespace {
+
+constexpr std::int64_t kLongestSleep = 60 * USECS_PER_SEC;
+constexpr std::int64_t kCheckStarting = 100'000;
+// So many schedulers start at the same time: each must look into its database first.
+constexpr int kMostStarting = 4;
+constexpr std::int64_t kRetry = USECS_PER_SEC;
+constexpr std::int64_t kTellEvery = 600 * USECS_PER_SEC;
+
+class Launcher {
+ public:
+  // Returns when there is something to do next.
+  TimestampTz Pass(TimestampTz now);
+
+ private:
+  struct Starting {
+    BackgroundWorkerHandle* handle;
+    TimestampTz since;
+  };
+
+  void ReadDatabases();
+  void CheckStarting(TimestampTz now);
+  bool StartScheduler(Oid database, TimestampTz now);
+  void MakeRoom(TimestampTz now);
+  void TellShortage(TimestampTz now);
+
+  std::vector<board::DatabaseView> views_;
+  std::unordered_map<Oid, Starting> starting_;
+  TimestampTz told_at_ = 0;
+};
+
+// Adds the databases that may have jobs to the board, and takes those that are gone from it. Template
+// databases are left alone: they are made to be copied, and nobody must be connected to them.
+void Launcher::ReadDatabases() {
+  std::vector<Oid> found;
+  pg::Transaction transaction;
+  pg::Call([&found] {
+    Relation table = table_open(DatabaseRelationId, AccessShareLock);
+    TableScanDesc scan = table_beginscan_catalog(table, 0, nullptr);
+    HeapTuple tuple;
+    while (HeapTupleIsValid(tuple = heap_getnext(scan, ForwardScanDirection))) {
+      const auto* database = reinterpret_cast<Form_pg_database>(GETSTRUCT(tuple));
+      if (database->datallowconn && !database->datistemplate && database->datconnlimit != -2) {
+        found.push_back(database->oid);
+      }
+    }
+    table_endscan(scan);
+    table_close(table, AccessShareLock);
+  });
+  transaction.Commit();
+  bool full = false;
+  for (const Oid database : found) {
+    full = !board::AddDatabase(database) || full;
+  }
+  if (full) {
+    ereport(LOG, (errmsg("there are more databases than ratchet.max_databases (%d)",
+                         board::TheBoard()->databases),
+                  errhint("Increase ratchet.max_databases and restart the server.")));
+  }
+  const std::unordered_set<Oid> there(found.begin(), found.end());
+  board::ListDatabases(&views_);
+  for (const board::DatabaseView& view : views_) {
+    if (!there.contains(view.database)) {
+      board::DropDatabase(view.database);
+    }
+  }
+}
+
+void Launcher::CheckStarting(TimestampTz now) {
+  for (auto it = starting_.begin(); it != starting_.end();) {
+    pid_t pid = 0;
+    const BgwHandleStatus status =
+        pg::Call([&] { return GetBackgroundWorkerPid(it->second.handle, &pid); });
+    if (status == BGWH_STOPPED) {
+      board::MarkStopped(it->first, now + kRetry);
+    }
+    const auto view =
+        std::find_if(views_.begin(), views_.end(),
+                     [&](const board::DatabaseView& v) { return v.database == it->first; });
+    const bool arrived =
+        view != views_.end() && view->state != board::DatabaseState::kStarting;
+    if (status == BGWH_STOPPED || arrived) {
+      pfree(it->second.handle);
+      it = starting_.erase(it);
+    } else {
+      ++it;
+    }
+  }
+}
+
+bool Launcher::StartScheduler(Oid database, TimestampTz now) {
+  BackgroundWorker process{};
+  process.bgw_flags = BGWORKER_SHMEM_ACCESS | BGWORKER_BACKEND_DATABASE_CONNECTION;
+  process.bgw_start_time = BgWorkerStart_RecoveryFinished;
+  process.bgw_restart_time = BGW_NEVER_RESTART;
+  process.bgw_main_arg = ObjectIdGetDatum(database);
+  process.bgw_notify_pid = MyProcPid;
+  strlcpy(process.bgw_name, "pg_ratchet scheduler", sizeof(process.bgw_name));
+  strlcpy(process.bgw_type, "pg_ratchet scheduler", sizeof(process.bgw_type));
+  strlcpy(process.bgw_library_name, "pg_ratchet", sizeof(process.bgw_library_name));
+  strlcpy(process.bgw_function_name, "ratchet_scheduler_main", sizeof(process.bgw_function_name));
+  board::MarkStarting(database, now);
+  BackgroundWorkerHandle* handle = nullptr;
+  const bool registered = pg::Call([&] {
+    MemoryContext old = MemoryContextSwitchTo(TopMemoryContext);
+    const bool ok = RegisterDynamicBackgroundWorker(&process, &handle);
+    MemoryContextSwitchTo(old);
+    return ok;
+  });
+  if (!registered) {
+    board::MarkStopped(database, now + kRetry);
+    return false;
+  }
+  starting_[database] = {handle, now};
+  return true;
+}
+
+// More databases than processes: the schedulers take turns.
+void Launcher::MakeRoom(TimestampTz now) {
+  std::vector<policy::SchedulerTurn> turns;
+  for (const board::DatabaseView& view : views_) {
+    if (view.state == board::DatabaseState::kActive) {
+      turns.push_back({view.database, view.active_since, view.rest_until});
+    }
+  }
+  const std::uint32_t database = policy::WhoRests(turns, now);
+  if (database != 0) {
+    board::AskToRest(database);
+  }
+  TellShortage(now);
+}
+
+void Launcher::TellShortage(TimestampTz now) {
+  if (told_at_ == 0 || now - told_at_ >= kTellEvery) {
+    told_at_ = now;
+    ereport(LOG, (errmsg("databases with jobs wait for a scheduler: no background process can be "
+                         "started"),
+                  errhint("You might need to increase max_worker_processes.")));
+  }
+}
+
+TimestampTz Launcher::Pass(TimestampTz now) {
+  bool read = board::TakeNewDatabases();
+  board::ListDatabases(&views_);
+  for (const board::DatabaseView& view : views_) {
+    // A scheduler that died: perhaps its database is gone.
+    read = read || (view.state == board::DatabaseState::kUnknown && view.rest_until != 0);
+  }
+  if (read) {
+    ReadDatabases();
+    board::ListDatabases(&views_);
+  }
+  CheckStarting(now);
+  TimestampTz next = now + kLongestSleep;
+  bool short_of_processes = false;
+  // Who has waited longest comes first.
+  std::sort(views_.begin(), views_.end(),
+            [](const board::DatabaseView& a, const board::DatabaseView& b) {
+              return a.rest_until < b.rest_until;
+            });
+  for (const board::DatabaseView& view : views_) {
+    const bool wanted = view.state == board::DatabaseState::kUnknown ||
+                        view.state == board::DatabaseState::kResting;
+    if (!wanted || view.held || starting_.contains(view.database)) {
+      continue;
+    }
+    if (view.rest_until > now) {
+      next = std::min(next, view.rest_until);
+    } else if (starting_.size() >= kMostStarting) {
+      next = std::min(next, now + kCheckStarting);
+    } else if (short_of_processes || !StartScheduler(view.database, now)) {
+      short_of_processes = true;
+    }
+  }
+  if (short_of_processes) {
+    MakeRoom(now);
+    next = std::min(next, now + kCheckStarting);
+  }
+  return starting_.empty() ? next : std::min(next, now + kCheckStarting);
+}
+
+void Main() {
+  InstallSignalHandlers();
+  pg::Call([] {
+    BackgroundWorkerInitializeConnection(nullptr, nullptr, 0);
+    pgstat_report_appname("pg_ratchet launcher");
+  });
+  board::AttachLauncher();
+  Launcher launcher;
+  while (true) {
+    ServeInterrupts();
+    TimestampTz next = 0;
+    try {
+      next = launcher.Pass(GetCurrentTimestamp());
+    } catch (const std::exception& error) {
+      ReportAndRecover("launching schedulers", error);
+      next = GetCurrentTimestamp() + kRetry;
+    }
+    SleepUntil(next);
+  }
+}
+
+}  // namespace
+
+void RegisterLauncher() {
+  BackgroundWorker process{};
+  process.bgw_flags = BGWORKER_SHMEM_ACCESS | BGWORKER_BACKEND_DATABASE_CONNECTION;
+  process.bgw_start_time = BgWorkerStart_RecoveryFinished;
+  process.bgw_restart_time = 1;
+  strlcpy(process.bgw_name, "pg_ratchet launcher", sizeof(process.bgw_name));
+  strlcpy(process.bgw_type, "pg_ratchet launcher", sizeof(process.bgw_type));
+  strlcpy(process.bgw_library_name, "pg_ratchet", sizeof(process.bgw_library_name));
+  strlcpy(process.bgw_function_name, "ratchet_launcher_main", sizeof(process.bgw_function_name));
+  RegisterBackgroundWorker(&process);
+}
+
+}  // namespace ratchet::scheduler
+
+void ratchet_launcher_main(Datum /*argument*/) {
+  ratchet::pg::Entry([] { ratchet::scheduler::Main(); });
+  proc_exit(1);
+}

@@ -1,0 +1,76 @@
+#include "scheduler/process.h"
+
+#include <algorithm>
+
+#include "pg/guard.h"
+#include "pg/transaction.h"
+
+extern "C" {
+#include "pgstat.h"
+#include "postmaster/bgworker.h"
+#include "postmaster/interrupt.h"
+#include "storage/latch.h"
+#include "storage/lwlock.h"
+#include "storage/proc.h"
+#include "tcop/tcopprot.h"
+#include "utils/guc.h"
+#include "utils/wait_event.h"
+}
+
+#include <csignal>
+
+namespace ratchet::scheduler {
+
+void InstallSignalHandlers() {
+  pqsignal(SIGHUP, SignalHandlerForConfigReload);
+  pqsignal(SIGTERM, die);
+  // A cancel is meant for a run, and there is none here.
+  pqsignal(SIGINT, SIG_IGN);
+  BackgroundWorkerUnblockSignals();
+}
+
+bool ServeInterrupts() {
+  return pg::Call([] {
+    CHECK_FOR_INTERRUPTS();
+    if (ConfigReloadPending == 0) {
+      return false;
+    }
+    ConfigReloadPending = 0;
+    ProcessConfigFile(PGC_SIGHUP);
+    return true;
+  });
+}
+
+void SleepUntil(TimestampTz until) {
+  pg::Call([until] {
+    const std::int64_t left = until - GetCurrentTimestamp();
+    if (left > 0 && left < 1000) {
+      // A latch waits for whole milliseconds, which is late for what is due in less.
+      pg_usleep(static_cast<long>(left));
+      return;
+    }
+    const long timeout = static_cast<long>(std::clamp<std::int64_t>(left / 1000, 0, 3'600'000));
+    WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, timeout,
+              PG_WAIT_EXTENSION);
+    ResetLatch(MyLatch);
+  });
+}
+
+void ReportAndRecover(const char* activity, const std::exception& error) noexcept {
+  const auto* server_error = dynamic_cast<const pg::PgError*>(&error);
+  const auto* own_error = dynamic_cast<const pg::Error*>(&error);
+  const int code = server_error != nullptr ? server_error->sqlstate()
+                   : own_error != nullptr  ? own_error->sqlstate()
+                                           : ERRCODE_INTERNAL_ERROR;
+  LWLockReleaseAll();
+  pgstat_report_wait_end();
+  if (IsTransactionState() || IsAbortedTransactionBlockState()) {
+    pg::AbortOpenTransaction();
+  }
+  ereport(LOG, (errcode(code), errmsg("pg_ratchet: %s failed: %s", activity, error.what()),
+                server_error != nullptr && server_error->data().context != nullptr
+                    ? errdetail_internal("%s", server_error->data().context)
+                    : 0));
+}
+
+}  // namespace ratchet::scheduler

@@ -1,0 +1,22 @@
+// What the launcher and the schedulers have in common as processes.
+#pragma once
+
+#include <exception>
+
+#include "pg/server.h"
+
+namespace ratchet::scheduler {
+
+// Signal handlers of a process that waits on its latch; signals are let through afterwards.
+void InstallSignalHandlers();
+
+// Serves interrupts and reads the settings again when asked to; true when it did the latter.
+bool ServeInterrupts();
+
+// Sleeps until `until`, to the fraction of a millisecond, or until the latch is set.
+void SleepUntil(TimestampTz until);
+
+// What a process of ours does with an error that it survives: tells the log, ends the transaction.
+void ReportAndRecover(const char* activity, const std::exception& error) noexcept;
+
+}  // namespace ratchet::scheduler

@@ -1,0 +1,64 @@
+#include "scheduler/role_check.h"
+
+extern "C" {
+#include "access/htup_details.h"
+#include "catalog/pg_authid.h"
+#include "catalog/pg_database.h"
+#include "commands/dbcommands.h"
+#include "utils/acl.h"
+#include "utils/syscache.h"
+}
+
+#include "pg/compat.h"
+
+namespace ratchet::scheduler {
+namespace {
+
+enum class Finding { kFine, kNoRole, kNoLogin, kNoConnect };
+
+}  // namespace
+
+std::optional<catalog::RunError> CheckRole(Oid role, Oid database) {
+  std::string name;
+  const Finding finding = pg::Call([&] {
+    HeapTuple tuple = SearchSysCache1(AUTHOID, ObjectIdGetDatum(role));
+    if (!HeapTupleIsValid(tuple)) {
+      return Finding::kNoRole;
+    }
+    auto* form = reinterpret_cast<Form_pg_authid>(GETSTRUCT(tuple));
+    name = NameStr(form->rolname);
+    const bool can_login = form->rolcanlogin;
+    ReleaseSysCache(tuple);
+    if (!can_login) {
+      return Finding::kNoLogin;
+    }
+    if (!pg::MayConnect(database, role)) {
+      return Finding::kNoConnect;
+    }
+    return Finding::kFine;
+  });
+  catalog::RunError error;
+  switch (finding) {
+    case Finding::kFine:
+      return std::nullopt;
+    case Finding::kNoRole:
+      error.sqlstate = ERRCODE_UNDEFINED_OBJECT;
+      error.message = "role with OID " + std::to_string(role) + " does not exist";
+      error.hint = "Give the job to another role with ratchet.alter_job(..., run_as => ...), or "
+                   "unschedule it.";
+      break;
+    case Finding::kNoLogin:
+      error.sqlstate = ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION;
+      error.message = "role \"" + name + "\" is not permitted to log in";
+      error.hint = "Run ALTER ROLE ... LOGIN, or give the job to another role with run_as.";
+      break;
+    case Finding::kNoConnect:
+      error.sqlstate = ERRCODE_INSUFFICIENT_PRIVILEGE;
+      error.message = "permission denied for database: role \"" + name + "\" may not connect";
+      error.hint = "Run GRANT CONNECT ON DATABASE, or give the job to another role with run_as.";
+      break;
+  }
+  return error;
+}
+
+}  // namespace ratchet::scheduler

@@ -1,0 +1,28 @@
+// The end of a run, as far as it matters to its job.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "catalog/run_log.h"
+
+namespace ratchet::scheduler {
+
+struct RunEnd {
+  std::int64_t run_id = 0;
+  std::int32_t version = 0;
+  policy::Cause cause = policy::Cause::kSchedule;
+  policy::RunStatus status = policy::RunStatus::kSucceeded;
+  std::int32_t attempt = 1;
+  TimestampTz scheduled_at = 0;
+  TimestampTz started_at = 0;  // 0: it never started
+  TimestampTz finished_at = 0;
+  bool dry_run = false;
+  bool lag_known = false;  // started_at is exact
+  std::string payload;
+  board::RunCounters counters{};
+};
+
+RunEnd EndOf(const catalog::RunRecord& record);
+
+}  // namespace ratchet::scheduler

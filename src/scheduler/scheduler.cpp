@@ -1,0 +1,319 @@
+#include "scheduler/scheduler.h"
+
+#include <algorithm>
+
+#include "board/worker_board.h"
+#include "pg/settings.h"
+
+extern "C" {
+#include "access/xlog.h"
+#include "pgstat.h"
+}
+
+namespace ratchet::scheduler {
+namespace {
+
+// The clock may be set: nobody sleeps for longer than this.
+constexpr std::int64_t kLongestSleep = 10 * USECS_PER_SEC;
+// A claim is committed asynchronously. The commit of a short run makes it durable; for a longer one it
+// is flushed after this time, so that a crash finds its mark.
+constexpr std::int64_t kFlushAfter = 20'000;
+// Work that waits for a worker is looked at again at least this often.
+constexpr std::int64_t kBacklogLook = 5'000;
+constexpr std::int64_t kWaitLook = 100'000;
+// Counters are written when nothing else is to do, and at least this often.
+constexpr std::int64_t kStatisticsDelay = USECS_PER_SEC;
+// Another worker is worth its start when the ones that are there need longer than this (microseconds).
+constexpr double kWorthAWorker = 3000;
+
+}  // namespace
+
+Scheduler::Scheduler(board::DatabaseEntry* entry)
+    : entry_(entry), random_(static_cast<std::uint64_t>(GetCurrentTimestamp()) ^ MyProcPid) {}
+
+PassResult Scheduler::Pass(TimestampTz now) {
+  if (board::MustLeave(entry_)) {
+    return PassResult::kLeave;
+  }
+  Decide(now);
+  if (absent_) {
+    return PassResult::kAbsent;
+  }
+  Publish();
+  starter_.Reap(now);
+  StartWorkers(now);
+  FlushClaims(now);
+  Maintain(now);
+  return PassResult::kGoOn;
+}
+
+void Scheduler::Decide(TimestampTz now) {
+  TakeChanges(now);
+  if (absent_ || load_) {
+    return;
+  }
+  TakeEnded(now);
+  if (pg::settings.enabled && !quarantined_) {
+    TakeDue(now);
+    Claim(now);
+  }
+  WriteStates();
+  Commit();
+}
+
+void Scheduler::Forget() {
+  transaction_.reset();
+  for (const int slot : reserved_) {
+    board::Unreserve(slot);
+  }
+  reserved_.clear();
+  ended_.clear();  // still on the board: Load finds them
+  jobs_.Clear();
+  states_.clear();
+  waiting_.clear();
+  later_.clear();
+  waiting_of_job_.clear();
+  stateless_.clear();
+  flights_.clear();
+  roles_.clear();
+  purges_.clear();
+  purge_of_job_.clear();
+  statistics_.Clear();
+  unflushed_.clear();
+  recorded_ = false;
+  load_ = true;
+}
+
+void Scheduler::Begin() {
+  if (!transaction_) {
+    transaction_.emplace();
+  }
+}
+
+void Scheduler::Commit() {
+  if (transaction_) {
+    transaction_->Commit(pg::Durability::kAsynchronous);
+    transaction_.reset();
+    pg::Call([] { pgstat_report_stat(false); });
+  }
+  if (!ended_.empty()) {
+    board::Free(ended_);
+    ended_.clear();
+  }
+  if (recorded_) {
+    recorded_ = false;
+    board::AnnounceRecorded();
+  }
+}
+
+// The claims are committed: workers may have them.
+void Scheduler::Publish() {
+  if (reserved_.empty()) {
+    return;
+  }
+  const TimestampTz now = GetCurrentTimestamp();
+  for (const int slot : reserved_) {
+    unflushed_.push_back({now, XactLastCommitEnd, board::Runs()[slot].ticket.run_id});
+    if (!board::Publish(slot)) {
+      board::RunOutcome outcome{};
+      outcome.status = policy::RunStatus::kFailed;
+      outcome.sqlstate = ERRCODE_CONFIGURATION_LIMIT_EXCEEDED;
+      outcome.finished_at = now;
+      strlcpy(outcome.text, "too many roles and databases have runs at the same time",
+              sizeof(outcome.text));
+      board::EndReserved(slot, outcome);
+    }
+  }
+  reserved_.clear();
+}
+
+void Scheduler::StartWorkers(TimestampTz now) {
+  bool waits = false;
+  for (auto& [role_id, role] : roles_) {
+    if (role.in_flight == 0 && role.ready.empty()) {
+      continue;
+    }
+    FailedStarts(role_id, &role, now);
+    board::PoolView view = board::ViewPool(entry_->database, role_id);
+    int wanted = view.ready - view.idle - view.starting;
+    if (view.ready == 0) {
+      if (view.waiting_since != 0) {
+        board::StopWaiting(entry_->database, role_id);
+      }
+      continue;
+    }
+    if (view.workers > 0 && view.ready * role.mean_run_time / view.workers < kWorthAWorker) {
+      backlog_ = true;
+      wanted = 0;
+    }
+    for (; wanted > 0; wanted--) {
+      if (!starter_.Start(entry_->database, role_id, now)) {
+        waits = true;
+        break;
+      }
+    }
+  }
+  entry_->waits_for_worker = waits;
+}
+
+// Workers that could not connect: what they had to do fails with their error.
+void Scheduler::FailedStarts(Oid role_id, Role* role, TimestampTz now) {
+  board::RunOutcome outcome{};
+  if (board::TakeFailedStarts(entry_->database, role_id, &outcome.sqlstate, outcome.text,
+                              sizeof(outcome.text)) == 0) {
+    return;
+  }
+  outcome.status = policy::RunStatus::kFailed;
+  outcome.finished_at = now;
+  board::EndReadyOfPool(entry_->database, role_id, outcome);
+  role->checked_at = 0;
+}
+
+// The row of the job as it is to be written at the end of the pass.
+catalog::JobState& Scheduler::StateOf(std::uint32_t index) {
+  Job& job = jobs_[index];
+  const auto found = states_.find(job.job_id);
+  if (found != states_.end()) {
+    return found->second;
+  }
+  catalog::JobState state;
+  Begin();
+  if (ItemPointerIsValid(&job.state_tid) &&
+      !catalog::FindJobState(job.job_id, &job.state_tid, &state)) {
+    ItemPointerSetInvalid(&job.state_tid);
+  }
+  state.job_id = job.job_id;
+  return states_.emplace(job.job_id, state).first->second;
+}
+
+void Scheduler::WriteStates() {
+  for (auto& [job_id, state] : states_) {
+    const std::uint32_t index = jobs_.Find(job_id);
+    if (index == JobTable::kNoJob) {
+      continue;
+    }
+    Job& job = jobs_[index];
+    state.next_run_at = NextRunAt(job);
+    state.last_scheduled_at = job.watermark;
+    state.consecutive_failures = job.consecutive_failures;
+    state.crash_streak = job.crash_streak;
+    state.backoff_until = job.backoff_until;
+    state.run_count = job.run_count;
+    catalog::WriteJobState(&job.state_tid, state);
+  }
+  states_.clear();
+}
+
+// A run that is still under way after a moment must be found by who comes after a crash.
+void Scheduler::FlushClaims(TimestampTz now) {
+  XLogRecPtr lsn = InvalidXLogRecPtr;
+  while (!unflushed_.empty() && unflushed_.front().since + kFlushAfter <= now) {
+    if (flights_.contains(unflushed_.front().run_id)) {
+      lsn = std::max(lsn, unflushed_.front().lsn);
+    }
+    unflushed_.pop_front();
+  }
+  if (lsn != InvalidXLogRecPtr) {
+    pg::Call([lsn] { XLogFlush(lsn); });
+  }
+}
+
+void Scheduler::Watch(TimestampTz now) {
+  if (!flights_.empty() || board::TheBoard()->active_foreground > 0) {
+    board::TerminateStubborn(entry_->database, now,
+                             static_cast<std::int64_t>(pg::settings.cancel_grace) * 1000,
+                             &next_stubborn_);
+  } else {
+    next_stubborn_ = 0;
+  }
+}
+
+// What can wait until there is nothing else to do.
+void Scheduler::Maintain(TimestampTz now) {
+  const bool busy = backlog_ || jobs_.FirstDue() <= now;
+  if (!statistics_.empty() && (!busy || now - statistics_written_ >= kStatisticsDelay)) {
+    Begin();
+    statistics_.Write();
+    Commit();
+    statistics_.Written();
+    statistics_written_ = now;
+  }
+  if (!busy && !WriteFirstStates()) {
+    PurgeStep(now);
+  }
+}
+
+// Jobs that came from a dump have no state yet; ratchet.jobs shows their next run once they have.
+bool Scheduler::WriteFirstStates() {
+  constexpr std::size_t kSlice = 2000;
+  if (stateless_.empty()) {
+    return false;
+  }
+  for (std::size_t i = 0; i < kSlice && !stateless_.empty(); i++) {
+    const std::uint32_t index = jobs_.Find(stateless_.back());
+    stateless_.pop_back();
+    if (index != JobTable::kNoJob) {
+      StateOf(index);
+    }
+  }
+  WriteStates();
+  Commit();
+  return true;
+}
+
+void Scheduler::Finish() {
+  if (!statistics_.empty()) {
+    Begin();
+    statistics_.Write();
+    Commit();
+    statistics_.Written();
+  }
+}
+
+TimestampTz Scheduler::NextWake(TimestampTz now) const {
+  TimestampTz next = now + kLongestSleep;
+  const auto sooner = [&next](TimestampTz at) { next = std::min(next, at); };
+  if (load_) {
+    sooner(now + USECS_PER_SEC);
+  }
+  if (pg::settings.enabled && !quarantined_) {
+    sooner(jobs_.FirstDue());
+    if (!later_.empty()) {
+      sooner(later_.begin()->first);
+    }
+    if (backlog_) {
+      sooner(now + (entry_->waits_for_worker ? kWaitLook : kBacklogLook));
+    } else if (entry_->waits_for_worker || starter_.any_starting()) {
+      sooner(now + kWaitLook);
+    }
+  }
+  if (!unflushed_.empty()) {
+    sooner(unflushed_.front().since + kFlushAfter);
+  }
+  if (next_stubborn_ != 0) {
+    sooner(next_stubborn_);
+  }
+  if (!statistics_.empty()) {
+    sooner(statistics_written_ + kStatisticsDelay);
+  }
+  if (!purges_.empty()) {
+    sooner(purges_.begin()->first);
+  }
+  if (!stateless_.empty()) {
+    sooner(now);
+  }
+  return next;
+}
+
+TimestampTz Scheduler::RestUntil() const {
+  TimestampTz until = jobs_.FirstDue();
+  if (!later_.empty()) {
+    until = std::min(until, later_.begin()->first);
+  }
+  if (backlog_ || !flights_.empty() || load_) {
+    until = 0;
+  }
+  return until;
+}
+
+}  // namespace ratchet::scheduler

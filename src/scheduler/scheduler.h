@@ -1,0 +1,203 @@
+// The scheduler of one database: the only one who decides what runs there.
+//
+// It owns its picture of the jobs and of the runs that are asked for or under way. The tables are the
+// truth: when a pass fails, or something is missing, the picture is thrown away and read again (Load).
+// A pass writes everything it decides in one transaction, which commits asynchronously, and only then
+// shows its runs to the workers:
+//
+//   changes ─▶ ended runs ─▶ due jobs ─▶ claims ─▶ job states ─▶ commit ─▶ publish, start workers
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <memory>
+#include <optional>
+#include <random>
+#include <set>
+#include <string>
+#include <tuple>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "board/database_board.h"
+#include "board/run_board.h"
+#include "catalog/job_state.h"
+#include "catalog/run_log.h"
+#include "catalog/run_queue.h"
+#include "pg/transaction.h"
+#include "scheduler/job_table.h"
+#include "scheduler/run_end.h"
+#include "scheduler/statistics.h"
+#include "scheduler/worker_starter.h"
+
+namespace ratchet::scheduler {
+
+enum class PassResult {
+  kGoOn,
+  kLeave,   // held, or another database needs the place
+  kAbsent,  // the extension is not there any more
+};
+
+class Scheduler {
+ public:
+  explicit Scheduler(board::DatabaseEntry* entry);
+
+  // One round. `now` is the only time that it looks at.
+  PassResult Pass(TimestampTz now);
+
+  // Throws away the picture; the next pass reads everything.
+  void Forget();
+
+  // When the next pass is due if nothing happens before.
+  TimestampTz NextWake(TimestampTz now) const;
+  // When a scheduler must be here again if this one leaves now.
+  TimestampTz RestUntil() const;
+  // Called by the main loop for what is due between passes: stubborn runs, unflushed claims.
+  void Watch(TimestampTz now);
+  // Leaves nothing in memory that belongs into the tables.
+  void Finish();
+  // Settings were read again: the environment may be another one.
+  void SettingsChanged() { load_ = true; }
+
+ private:
+  // A run that is asked for and not claimed yet.
+  struct Waiting {
+    catalog::QueuedRun run;  // without its payload
+    bool has_payload;
+    ItemPointerData tid;
+    bool ready;  // in its role's list
+  };
+  // A claimed run.
+  struct Flight {
+    std::int64_t job_id;
+    ItemPointerData queue_tid;
+    Oid role;
+  };
+  // Ready work in the order in which it starts.
+  struct ReadyKey {
+    bool failing;
+    std::int32_t priority;
+    std::int64_t due;
+    std::int64_t id;      // of the job
+    std::int64_t run_id;  // of a waiting run; 0: an occurrence of the schedule
+    friend auto operator<=>(const ReadyKey&, const ReadyKey&) = default;
+  };
+  struct Role {
+    std::set<ReadyKey> ready;
+    int in_flight = 0;
+    double mean_run_time = 10'000;  // microseconds, moving average
+    TimestampTz checked_at = 0;     // when `problem` was found out
+    std::optional<catalog::RunError> problem;  // why nothing can run as this role
+  };
+
+  // ---- scheduler_load.cpp: reading the tables
+  bool Load(TimestampTz now);
+  void LoadJobs();
+  void LoadRuns(TimestampTz now);
+  void ApplyRecordedEnd(const catalog::QueuedRun& run, ItemPointerData tid, TimestampTz now);
+  void AdoptClaimedRun(const catalog::QueuedRun& run, ItemPointerData tid, TimestampTz now,
+                       const std::unordered_map<std::int64_t, board::LiveRun>& live);
+  bool CheckHome(TimestampTz now);
+  void TakeChanges(TimestampTz now);
+  void RefreshJob(std::int64_t job_id, TimestampTz now);
+  void RefreshRun(std::int64_t run_id);
+  void DropJob(std::uint32_t index, TimestampTz now);
+  void AddWaiting(catalog::QueuedRun run, ItemPointerData tid);
+
+  // ---- scheduler_ended.cpp: what becomes of ended runs
+  void TakeEnded(TimestampTz now);
+  void HandleEnded(int slot, TimestampTz now);
+  void Settle(std::uint32_t index, const RunEnd& end, TimestampTz now);
+  void QueueRetry(const Job& job, const RunEnd& end, const policy::Verdict& verdict,
+                  TimestampTz now);
+  void CancelWaiting(std::int64_t run_id, policy::RunStatus status, const std::string& reason,
+                     TimestampTz now);
+
+  // ---- scheduler_due.cpp: what is due
+  void Reconsider(std::uint32_t index, TimestampTz now);
+  void TakeDue(TimestampTz now);
+  void AtDue(std::uint32_t index, TimestampTz now);
+  void SkipUntil(std::uint32_t index, std::int64_t until, std::int64_t count,
+                 const std::string& reason, TimestampTz now);
+  std::string BlockingRun(const Job& job) const;
+  TimestampTz NextRunAt(const Job& job) const;
+
+  // ---- scheduler_claim.cpp: what starts
+  void Claim(TimestampTz now);
+  void ClaimRole(Oid role_id, Role* role, TimestampTz now);
+  bool ClaimOccurrence(std::uint32_t index, TimestampTz now);
+  bool ClaimWaiting(std::int64_t run_id, TimestampTz now);
+  bool Reserve(std::uint32_t index, const catalog::QueuedRun& run, bool has_payload, int* slot,
+               std::string* blocked_by);
+  void Start(std::uint32_t index, catalog::QueuedRun* run, ItemPointer tid, int slot,
+             TimestampTz now);
+  void FailWithoutStart(std::uint32_t index, const catalog::QueuedRun& run, ItemPointer tid,
+                        const catalog::RunError& error, TimestampTz now);
+  bool Pin(Job* job);
+  const std::optional<catalog::RunError>& ProblemOf(Oid role_id, Role* role, TimestampTz now);
+  void MakeReady(std::uint32_t index, std::int64_t run_id, std::int64_t due);
+  void Unready(std::uint32_t index);
+  void ReadyAgain(std::uint32_t index, TimestampTz now);
+  void EraseWaiting(std::int64_t run_id);
+  ReadyKey KeyOf(const Job& job, std::int64_t run_id, std::int64_t due) const;
+
+  // ---- scheduler.cpp
+  void Decide(TimestampTz now);
+  void Begin();
+  void Commit();
+  void Publish();
+  void StartWorkers(TimestampTz now);
+  void FailedStarts(Oid role_id, Role* role, TimestampTz now);
+  catalog::JobState& StateOf(std::uint32_t index);
+  void WriteStates();
+  void FlushClaims(TimestampTz now);
+  void Maintain(TimestampTz now);
+  bool WriteFirstStates();
+
+  // ---- scheduler_purge.cpp: history goes away
+  void ExpectPurge(std::int64_t job_id, TimestampTz at);
+  void PlanPurge(std::int64_t job_id, TimestampTz at);
+  bool PurgeStep(TimestampTz now);
+  std::int64_t KeepHistory(std::int64_t job_id) const;
+  void FindJobsWithHistory(TimestampTz now);
+  static std::string NameOfDropped(std::int64_t job_id);
+
+  board::DatabaseEntry* const entry_;
+  JobTable jobs_;
+  std::unordered_map<std::int64_t, catalog::JobState> states_;  // of jobs touched in this pass
+  std::unordered_map<std::int64_t, Waiting> waiting_;
+  std::multimap<TimestampTz, std::int64_t> later_;  // waiting runs by run_at
+  std::unordered_map<std::int64_t, std::set<std::int64_t>> waiting_of_job_;
+  std::unordered_map<std::int64_t, Flight> flights_;
+  std::map<Oid, Role> roles_;
+  std::vector<int> reserved_;   // slots of claims that are not committed
+  std::vector<int> ended_;      // slots to be freed after the commit
+  std::vector<board::Change> changes_;
+  Statistics statistics_;
+  WorkerStarter starter_;
+  std::set<std::pair<TimestampTz, std::int64_t>> purges_;  // jobs by when their history is looked at
+  std::unordered_map<std::int64_t, TimestampTz> purge_of_job_;
+  std::mt19937_64 random_;
+  std::optional<pg::Transaction> transaction_;
+  std::vector<std::int64_t> stateless_;  // jobs whose state is to be written for the first time
+  std::string environment_;
+  bool load_ = true;
+  bool absent_ = false;
+  bool quarantined_ = false;
+  bool recorded_ = false;  // this pass has written records that somebody may wait for
+  bool backlog_ = false;   // ready work was left for want of a worker or a slot
+
+  struct Unflushed {
+    TimestampTz since;
+    XLogRecPtr lsn;
+    std::int64_t run_id;
+  };
+  std::deque<Unflushed> unflushed_;
+  TimestampTz next_stubborn_ = 0;
+  TimestampTz next_purge_scan_ = 0;
+  TimestampTz statistics_written_ = 0;
+};
+
+}  // namespace ratchet::scheduler

@@ -1,0 +1,390 @@
+// What starts: ready work takes a place on the board and its mark in ratchet.run_queue.
+#include <algorithm>
+#include <cstring>
+
+#include "scheduler/scheduler.h"
+
+#include "board/worker_board.h"
+#include "catalog/job_version.h"
+#include "scheduler/role_check.h"
+
+namespace ratchet::scheduler {
+namespace {
+
+// So much work, in microseconds, is laid out ahead for each worker: short runs follow each other without
+// asking the scheduler, long ones are not held up behind each other.
+constexpr double kLookAhead = 2000;
+constexpr int kMostAhead = 32;
+
+// The answer to "can this role run anything" is good for so long.
+constexpr std::int64_t kRoleCheckLifetime = USECS_PER_SEC;
+
+// The work of one transaction: others want to be heard in between.
+constexpr int kMostClaims = 500;
+
+// A job that was changed a moment ago is looked at again after this time, at the latest.
+constexpr std::int64_t kLookAgain = 100'000;
+
+}  // namespace
+
+Scheduler::ReadyKey Scheduler::KeyOf(const Job& job, std::int64_t run_id, std::int64_t due) const {
+  return {job.failing(), job.priority, due, job.job_id, run_id};
+}
+
+// An occurrence (run_id 0) or a waiting run gets in line.
+void Scheduler::MakeReady(std::uint32_t index, std::int64_t run_id, std::int64_t due) {
+  Job& job = jobs_[index];
+  if (run_id == 0) {
+    job.ready = true;
+    job.ready_due = due;
+    jobs_.SetDue(index, calendar::kNever);
+  } else {
+    waiting_[run_id].ready = true;
+  }
+  roles_[job.owner].ready.insert(KeyOf(job, run_id, due));
+}
+
+// The job leaves the line with all that it has there: its place in it is about to change.
+void Scheduler::Unready(std::uint32_t index) {
+  Job& job = jobs_[index];
+  Role& role = roles_[job.owner];
+  if (job.ready) {
+    role.ready.erase(KeyOf(job, 0, job.ready_due));
+    job.ready = false;
+  }
+  const auto runs = waiting_of_job_.find(job.job_id);
+  if (runs == waiting_of_job_.end()) {
+    return;
+  }
+  for (const std::int64_t run_id : runs->second) {
+    Waiting& waiting = waiting_[run_id];
+    if (waiting.ready) {
+      role.ready.erase(KeyOf(job, run_id, waiting.run.run_at));
+      waiting.ready = false;
+    }
+  }
+}
+
+// Waiting runs of the job whose time has come get in line: they had left it, or waited for its run.
+void Scheduler::ReadyAgain(std::uint32_t index, TimestampTz now) {
+  const auto runs = waiting_of_job_.find(jobs_[index].job_id);
+  if (runs == waiting_of_job_.end()) {
+    return;
+  }
+  for (const std::int64_t run_id : runs->second) {
+    const Waiting& waiting = waiting_[run_id];
+    if (!waiting.ready && waiting.run.run_at <= now) {
+      MakeReady(index, run_id, waiting.run.run_at);
+    }
+  }
+}
+
+void Scheduler::EraseWaiting(std::int64_t run_id) {
+  const auto found = waiting_.find(run_id);
+  const auto runs = waiting_of_job_.find(found->second.run.job_id);
+  runs->second.erase(run_id);
+  if (runs->second.empty()) {
+    waiting_of_job_.erase(runs);
+  }
+  waiting_.erase(found);
+}
+
+void Scheduler::Claim(TimestampTz now) {
+  backlog_ = false;
+  for (auto& [role_id, role] : roles_) {
+    if (!role.ready.empty()) {
+      ClaimRole(role_id, &role, now);
+    }
+  }
+}
+
+void Scheduler::ClaimRole(Oid role_id, Role* role, TimestampTz now) {
+  const board::PoolView view = board::ViewPool(entry_->database, role_id);
+  const int ahead = std::clamp(static_cast<int>(kLookAhead / role->mean_run_time), 0, kMostAhead);
+  const int room = std::max({view.workers * (1 + ahead), view.workers + view.free, 1});
+  int claims = 0;
+  while (!role->ready.empty()) {
+    const bool hopeless = ProblemOf(role_id, role, now).has_value();
+    if ((role->in_flight >= room && !hopeless) || claims >= kMostClaims) {
+      backlog_ = true;
+      return;
+    }
+    const ReadyKey key = *role->ready.begin();
+    role->ready.erase(role->ready.begin());
+    bool done;
+    if (key.run_id != 0) {
+      done = ClaimWaiting(key.run_id, now);
+    } else {
+      done = ClaimOccurrence(jobs_.Find(key.id), now);
+    }
+    if (!done) {
+      role->ready.insert(key);  // no place on the board: its turn stays
+      backlog_ = true;
+      return;
+    }
+    claims++;
+  }
+}
+
+bool Scheduler::ClaimOccurrence(std::uint32_t index, TimestampTz now) {
+  if (index == JobTable::kNoJob) {
+    return true;
+  }
+  Job& job = jobs_[index];
+  const policy::DueOccurrences due = jobs_.Due(job, now);
+  if (due.count == 0 || (job.running > 0 && job.overlap != catalog::Overlap::kAllow)) {
+    job.ready = false;
+    if (due.count > 0 && job.overlap == catalog::Overlap::kSkip) {
+      SkipUntil(index, due.last, due.count, BlockingRun(job), now);
+    }
+    Reconsider(index, now);
+    return true;
+  }
+  if (!Pin(&job)) {
+    job.ready = false;
+    jobs_.SetDue(index, now + kLookAgain);
+    return true;
+  }
+  const bool one_by_one = job.overlap == catalog::Overlap::kQueue;
+  const policy::MisfireDecision decision =
+      policy::DecideMisfire(one_by_one ? policy::MisfirePolicy::kAll : job.misfire,
+                            jobs_.RulesOf(job).misfire_limit, due);
+  catalog::QueuedRun run;
+  run.job_id = job.job_id;
+  run.owner = job.owner;
+  run.cause = decision.catchup ? policy::Cause::kCatchup : policy::Cause::kSchedule;
+  int slot = board::kNone;
+  std::string blocked_by;
+  if (decision.run != policy::Pick::kNone && !ProblemOf(job.owner, &roles_[job.owner], now)) {
+    if (!Reserve(index, run, false, &slot, &blocked_by)) {
+      if (blocked_by.empty()) {
+        return false;
+      }
+      // A foreground session runs it.
+      job.ready = false;
+      if (job.overlap == catalog::Overlap::kSkip) {
+        SkipUntil(index, due.last, due.count, blocked_by, now);
+        Reconsider(index, now);
+      } else {
+        jobs_.SetDue(index, now + USECS_PER_SEC);
+      }
+      return true;
+    }
+  }
+  StateOf(index);
+  if (decision.skip > 0) {
+    // The oldest are missed; with kFirst the rest stay due, so the end of the skipped range counts.
+    std::int64_t until = due.last;
+    if (decision.run != policy::Pick::kNone) {
+      Job walker = job;
+      for (std::int64_t i = 0; i < decision.skip && decision.run == policy::Pick::kFirst; i++) {
+        walker.watermark = jobs_.NextOccurrence(walker);
+      }
+      until = decision.run == policy::Pick::kFirst
+                  ? walker.watermark
+                  : jobs_.ScheduleOf(job).schedule.Last(std::max(job.watermark, job.start_at - 1),
+                                                        due.last - 1,
+                                                        *jobs_.ScheduleOf(job).zone, job.anchor);
+    }
+    SkipUntil(index, until, decision.skip,
+              "missed: could not start in time (misfire policy)", now);
+  }
+  job.ready = false;
+  if (decision.run != policy::Pick::kNone) {
+    run.scheduled_at = decision.run == policy::Pick::kFirst ? jobs_.NextOccurrence(job) : due.last;
+    run.previous_scheduled_at = StateOf(index).last_scheduled_at;
+    run.run_at = run.scheduled_at;
+    run.queued_at = now;
+    job.watermark = run.scheduled_at;
+    job.run_count++;
+    Start(index, &run, nullptr, slot, now);
+  }
+  Reconsider(index, now);
+  return true;
+}
+
+bool Scheduler::ClaimWaiting(std::int64_t run_id, TimestampTz now) {
+  const auto found = waiting_.find(run_id);
+  if (found == waiting_.end()) {
+    return true;
+  }
+  Waiting& waiting = found->second;
+  const std::uint32_t index = jobs_.Find(waiting.run.job_id);
+  if (index == JobTable::kNoJob) {
+    CancelWaiting(run_id, policy::RunStatus::kCanceled, "the job was unscheduled", now);
+    return true;
+  }
+  Job& job = jobs_[index];
+  if (!Pin(&job)) {
+    waiting.ready = false;
+    later_.emplace(now + kLookAgain, run_id);
+    return true;
+  }
+  const bool asked_by_hand = waiting.run.cause == policy::Cause::kTrigger;
+  if (!job.here && asked_by_hand) {
+    CancelWaiting(run_id, policy::RunStatus::kSkipped,
+                  "not meant for environment \"" + environment_ + "\"", now);
+    return true;
+  }
+  // A trigger that carries nothing of its own is content with the run that is under way.
+  const bool may_skip = job.overlap == catalog::Overlap::kSkip && asked_by_hand &&
+                        waiting.run.coalesce && !waiting.has_payload;
+  std::string blocked_by;
+  int slot = board::kNone;
+  if (job.running > 0 && job.overlap != catalog::Overlap::kAllow) {
+    blocked_by = BlockingRun(job);
+  } else if (!ProblemOf(job.owner, &roles_[job.owner], now) &&
+             !Reserve(index, waiting.run, waiting.has_payload, &slot, &blocked_by) &&
+             blocked_by.empty()) {
+    return false;
+  }
+  if (!blocked_by.empty()) {
+    if (may_skip) {
+      CancelWaiting(run_id, policy::RunStatus::kSkipped, blocked_by, now);
+    } else {
+      waiting.ready = false;  // ReadyAgain() when the run ends
+    }
+    return true;
+  }
+  catalog::QueuedRun run = waiting.run;
+  ItemPointerData tid = waiting.tid;
+  if (waiting.has_payload) {
+    if (const auto row = catalog::FindQueuedRun(run_id)) {
+      run.payload = row->run.payload;
+    }
+  }
+  EraseWaiting(run_id);
+  Start(index, &run, &tid, slot, now);
+  Reconsider(index, now);
+  return true;
+}
+
+// A place on the board; false when there is none, or with *blocked_by when a foreground session is
+// running the job.
+bool Scheduler::Reserve(std::uint32_t index, const catalog::QueuedRun& run, bool has_payload,
+                        int* slot, std::string* blocked_by) {
+  const Job& job = jobs_[index];
+  board::RunTicket ticket{};
+  ticket.job_id = job.job_id;
+  ticket.version = job.version;
+  ticket.database = entry_->database;
+  ticket.owner = job.owner;
+  ticket.cause = run.cause;
+  ticket.dry_run = run.dry_run;
+  ticket.exclusive = job.overlap != catalog::Overlap::kAllow;
+  ticket.timeout = jobs_.RulesOf(job).timeout;
+  ticket.has_payload = has_payload;
+  strlcpy(ticket.job_name, job.name, sizeof(ticket.job_name));
+  std::int64_t blocking_run = 0;
+  pid_t blocking_pid = 0;
+  switch (board::Reserve(ticket, slot, &blocking_run, &blocking_pid)) {
+    case board::ReserveResult::kReserved:
+      reserved_.push_back(*slot);
+      return true;
+    case board::ReserveResult::kJobIsRunning:
+      *blocked_by = "already running: run " + std::to_string(blocking_run) + " (pid " +
+                    std::to_string(blocking_pid) + ", in the foreground)";
+      return false;
+    case board::ReserveResult::kFull:
+      break;
+  }
+  return false;
+}
+
+// Marks the run as claimed, in its reserved slot. Without a slot the owner cannot run anything, and the
+// run fails here and now.
+void Scheduler::Start(std::uint32_t index, catalog::QueuedRun* run, ItemPointer tid, int slot,
+                      TimestampTz now) {
+  Job& job = jobs_[index];
+  Begin();
+  StateOf(index);
+  job.claimed_at = now;
+  if (run->run_id == 0) {
+    run->run_id = catalog::NextRunId();
+  }
+  run->version = job.version;
+  run->owner = job.owner;
+  if (slot == board::kNone) {
+    FailWithoutStart(index, *run, tid, *roles_[job.owner].problem, now);
+    return;
+  }
+  run->claimed_at = now;
+  ItemPointerData queue_tid;
+  ItemPointerSetInvalid(&queue_tid);
+  if (tid != nullptr) {
+    queue_tid = *tid;
+    catalog::UpdateQueuedRun(&queue_tid, *run);
+  } else {
+    catalog::InsertQueuedRun(*run, &queue_tid);
+  }
+  board::RunTicket& ticket = board::Runs()[slot].ticket;  // reserved: nobody else looks at it
+  ticket.run_id = run->run_id;
+  ticket.attempt = run->attempt;
+  ticket.cause = run->cause;
+  ticket.scheduled_at = run->scheduled_at;
+  ticket.previous_scheduled_at = run->previous_scheduled_at;
+  ticket.queued_at = run->queued_at;
+  ticket.replay_of = run->replay_of;
+  ticket.retry_of = run->retry_of;
+  flights_[run->run_id] = {job.job_id, queue_tid, job.owner};
+  job.running++;
+  roles_[job.owner].in_flight++;
+}
+
+// Keeps the definition that is about to run. False when it has changed since we looked: the notice of
+// that is on its way, and nothing must start before it is here.
+bool Scheduler::Pin(Job* job) {
+  if (job->pinned) {
+    return true;
+  }
+  Begin();
+  const auto definition = catalog::FindJob(job->job_id);
+  if (!definition || definition->version != job->version) {
+    return false;
+  }
+  catalog::PinJobVersion(*definition);
+  job->pinned = true;
+  return true;
+}
+
+void Scheduler::FailWithoutStart(std::uint32_t index, const catalog::QueuedRun& run, ItemPointer tid,
+                                 const catalog::RunError& error, TimestampTz now) {
+  const Job& job = jobs_[index];
+  catalog::RunRecord record;
+  record.run_id = run.run_id;
+  record.job_id = run.job_id;
+  record.job_name = job.name;
+  record.owner = job.owner;
+  record.version = job.version;
+  record.cause = run.cause;
+  record.status = policy::RunStatus::kFailed;
+  record.attempt = run.attempt;
+  record.scheduled_at = run.scheduled_at;
+  record.queued_at = run.queued_at;
+  record.finished_at = now;
+  record.error = error;
+  record.reason = "the owner of the job cannot run anything here";
+  record.payload = run.payload;
+  record.replay_of = run.replay_of;
+  record.retry_of = run.retry_of;
+  record.dry_run = run.dry_run;
+  catalog::InsertRunRecord(record);
+  if (tid != nullptr) {
+    catalog::DeleteQueuedRun(run.run_id, tid);
+  }
+  recorded_ = true;
+  ExpectPurge(job.job_id, now);
+  Settle(index, EndOf(record), now);
+}
+
+const std::optional<catalog::RunError>& Scheduler::ProblemOf(Oid role_id, Role* role,
+                                                             TimestampTz now) {
+  if (now - role->checked_at > kRoleCheckLifetime || now < role->checked_at) {
+    Begin();
+    role->problem = CheckRole(role_id, entry_->database);
+    role->checked_at = now;
+  }
+  return role->problem;
+}
+
+}  // namespace ratchet::scheduler

@@ -1,0 +1,293 @@
+// Reading the tables: at the start, after an error, and what a committed transaction has touched.
+#include <algorithm>
+
+#include "scheduler/scheduler.h"
+
+#include "catalog/checkpoint.h"
+#include "catalog/home.h"
+#include "catalog/installation.h"
+#include "pg/settings.h"
+
+namespace ratchet::scheduler {
+namespace {
+
+constexpr std::int64_t kPurgeSpread = 3600 * USECS_PER_SEC;
+
+}  // namespace
+
+// Returns false when the extension is not there or does not fit the library.
+bool Scheduler::Load(TimestampTz now) {
+  Forget();
+  Begin();
+  const catalog::Installation installation = catalog::FindInstallation();
+  absent_ = installation == catalog::Installation::kAbsent;
+  entry_->version_mismatch = installation == catalog::Installation::kOtherVersion;
+  if (installation != catalog::Installation::kPresent) {
+    Commit();
+    load_ = !absent_;
+    return false;
+  }
+  environment_ = pg::settings.environment != nullptr ? pg::settings.environment : "";
+  quarantined_ = !CheckHome(now);
+  entry_->quarantined = quarantined_;
+  board::FreeReserved(entry_->database);
+  LoadJobs();
+  LoadRuns(now);
+  for (std::uint32_t i = 0; i < jobs_.end(); i++) {
+    if (jobs_[i].alive) {
+      Reconsider(i, now);
+    }
+  }
+  next_purge_scan_ = now + static_cast<std::int64_t>(random_() % kPurgeSpread);
+  load_ = false;
+  return true;
+}
+
+void Scheduler::LoadJobs() {
+  struct Context {
+    Scheduler* self;
+    std::vector<std::uint32_t> fresh;
+  } context{this, {}};
+  catalog::ScanJobs(
+      [](void* argument, const catalog::JobDefinition& definition) {
+        auto* self = static_cast<Context*>(argument)->self;
+        self->jobs_.Put(definition, self->environment_);
+      },
+      &context);
+  catalog::ScanJobStates(
+      [](void* argument, const catalog::JobState& state, const ItemPointerData& tid) {
+        auto* self = static_cast<Context*>(argument)->self;
+        const std::uint32_t index = self->jobs_.Find(state.job_id);
+        if (index == JobTable::kNoJob) {
+          return;
+        }
+        Job& job = self->jobs_[index];
+        job.state_tid = tid;
+        job.watermark = std::max<std::int64_t>(job.watermark, state.last_scheduled_at);
+        job.last_finished = state.last_finished_at;
+        job.backoff_until = state.backoff_until;
+        job.run_count = state.run_count;
+        job.consecutive_failures = static_cast<std::uint16_t>(
+            std::min(state.consecutive_failures, static_cast<std::int32_t>(UINT16_MAX)));
+        job.crash_streak = static_cast<std::uint16_t>(
+            std::min(state.crash_streak, static_cast<std::int32_t>(UINT16_MAX)));
+      },
+      &context);
+  entry_->jobs = static_cast<std::int64_t>(jobs_.size());
+  for (std::uint32_t i = 0; i < jobs_.end(); i++) {
+    if (jobs_[i].alive && !ItemPointerIsValid(&jobs_[i].state_tid)) {
+      stateless_.push_back(jobs_[i].job_id);
+    }
+  }
+}
+
+void Scheduler::LoadRuns(TimestampTz now) {
+  std::vector<board::LiveRun> on_board;
+  board::ListRuns(entry_->database, &on_board);
+  std::unordered_map<std::int64_t, board::LiveRun> live;
+  for (const board::LiveRun& run : on_board) {
+    live.emplace(run.ticket.run_id, run);
+  }
+  std::vector<catalog::FoundRun> rows;
+  catalog::ScanQueuedRuns(
+      [](void* argument, const catalog::FoundRun& run) {
+        static_cast<std::vector<catalog::FoundRun>*>(argument)->push_back(run);
+      },
+      &rows);
+  for (catalog::FoundRun& row : rows) {
+    if (row.run.claimed_at == 0) {
+      AddWaiting(std::move(row.run), row.tid);
+    } else {
+      AdoptClaimedRun(row.run, row.tid, now, live);
+    }
+  }
+  std::vector<int> slots;
+  board::CollectAllEnded(entry_, &slots);
+  for (const int slot : slots) {
+    ended_.push_back(slot);
+    HandleEnded(slot, now);
+  }
+}
+
+// A run that was claimed before this scheduler was there: it is still under way, or its record says how
+// it ended, or it died with its server.
+void Scheduler::AdoptClaimedRun(const catalog::QueuedRun& run, ItemPointerData tid, TimestampTz now,
+                                const std::unordered_map<std::int64_t, board::LiveRun>& live) {
+  const std::uint32_t index = jobs_.Find(run.job_id);
+  if (live.contains(run.run_id)) {
+    flights_[run.run_id] = {run.job_id, tid, run.owner};
+    roles_[run.owner].in_flight++;
+    if (index != JobTable::kNoJob) {
+      jobs_[index].running++;
+      jobs_[index].claimed_at = std::max<std::int64_t>(jobs_[index].claimed_at, run.claimed_at);
+      jobs_[index].watermark = std::max<std::int64_t>(jobs_[index].watermark, run.scheduled_at);
+    }
+    return;
+  }
+  RunEnd end;
+  if (const auto found = catalog::FindRunRecord(run.run_id)) {
+    end.status = found->status;
+    end.started_at = found->started_at;
+    end.finished_at = found->finished_at;
+  } else {
+    catalog::RunRecord record;
+    record.run_id = run.run_id;
+    record.job_id = run.job_id;
+    record.job_name = index != JobTable::kNoJob ? jobs_[index].name : NameOfDropped(run.job_id);
+    record.owner = run.owner;
+    record.version = run.version;
+    record.cause = run.cause;
+    record.status = policy::RunStatus::kCrashed;
+    record.attempt = run.attempt;
+    record.scheduled_at = run.scheduled_at;
+    record.queued_at = run.queued_at;
+    record.started_at = run.claimed_at;
+    record.finished_at = now;
+    record.reason = run.claimed_at <= board::TheBoard()->server_start
+                        ? "the server stopped or crashed during the run"
+                        : "the process that ran it ended before the run did";
+    record.payload = run.payload;
+    record.replay_of = run.replay_of;
+    record.retry_of = run.retry_of;
+    record.dry_run = run.dry_run;
+    catalog::InsertRunRecord(record);
+    recorded_ = true;
+    end.status = record.status;
+    end.started_at = record.started_at;
+    end.finished_at = record.finished_at;
+  }
+  catalog::DeleteQueuedRun(run.run_id, &tid);
+  ExpectPurge(run.job_id, now);
+  if (index != JobTable::kNoJob) {
+    end.run_id = run.run_id;
+    end.version = run.version;
+    end.cause = run.cause;
+    end.attempt = run.attempt;
+    end.scheduled_at = run.scheduled_at;
+    end.dry_run = run.dry_run;
+    end.payload = run.payload;
+    jobs_[index].watermark = std::max<std::int64_t>(jobs_[index].watermark, run.scheduled_at);
+    Settle(index, end, now);
+  }
+}
+
+// Whether these jobs are at home here. A copy made by pg_restore or from a template database carries
+// the row of where it came from, and holds still until ratchet.adopt().
+bool Scheduler::CheckHome(TimestampTz now) {
+  switch (catalog::CheckHome()) {
+    case catalog::HomeFinding::kHere:
+      return true;
+    case catalog::HomeFinding::kNew:
+      catalog::MakeHome(now);
+      return true;
+    case catalog::HomeFinding::kElsewhere:
+      if (!entry_->quarantined) {
+        ereport(WARNING, (errmsg("jobs of a copied database are held back"),
+                          errdetail("The jobs of this database were scheduled on another server or in "
+                                    "another database."),
+                          errhint("Run SELECT ratchet.adopt() in it to let them run here.")));
+      }
+      break;
+  }
+  return false;
+}
+
+void Scheduler::TakeChanges(TimestampTz now) {
+  if (board::TakeChanges(entry_, &changes_)) {
+    load_ = true;
+  }
+  if (load_) {
+    Load(now);
+    return;
+  }
+  for (const board::Change& change : changes_) {
+    Begin();
+    if (change.kind == board::Change::kJob) {
+      RefreshJob(change.id, now);
+    } else if (change.kind == board::Change::kRun) {
+      RefreshRun(change.id);
+    }
+  }
+}
+
+void Scheduler::RefreshJob(std::int64_t job_id, TimestampTz now) {
+  const auto definition = catalog::FindJob(job_id);
+  const std::uint32_t known = jobs_.Find(job_id);
+  if (!definition) {
+    if (known != JobTable::kNoJob) {
+      DropJob(known, now);
+    }
+    return;
+  }
+  if (known != JobTable::kNoJob) {
+    Unready(known);  // its place in the line may be another one now
+  }
+  const std::uint32_t index = jobs_.Put(*definition, environment_);
+  Job& job = jobs_[index];
+  job.skip_noted = false;
+  StateOf(index);
+  if (purge_of_job_.contains(job_id)) {
+    PlanPurge(job_id, now);  // it may keep its history for another time now
+  }
+  entry_->jobs = static_cast<std::int64_t>(jobs_.size());
+  ReadyAgain(index, now);
+  Reconsider(index, now);
+}
+
+void Scheduler::DropJob(std::uint32_t index, TimestampTz now) {
+  Job& job = jobs_[index];
+  const std::int64_t job_id = job.job_id;
+  Unready(index);
+  const auto runs = waiting_of_job_.find(job_id);
+  const std::set<std::int64_t> orphans =
+      runs != waiting_of_job_.end() ? runs->second : std::set<std::int64_t>();
+  for (const std::int64_t run_id : orphans) {
+    CancelWaiting(run_id, policy::RunStatus::kCanceled, "the job was unscheduled", now);
+  }
+  ItemPointerData tid = job.state_tid;
+  catalog::JobState state;
+  if (catalog::FindJobState(job_id, &tid, &state)) {
+    catalog::DeleteJobState(&tid);
+  }
+  states_.erase(job_id);
+  statistics_.Forget(job_id);
+  Statistics::Delete(job_id);
+  if (job.running == 0) {
+    catalog::DeleteCheckpoint(job_id);
+  }
+  jobs_.Remove(index);
+  ExpectPurge(job_id, now);
+  entry_->jobs = static_cast<std::int64_t>(jobs_.size());
+}
+
+void Scheduler::RefreshRun(std::int64_t run_id) {
+  auto found = catalog::FindQueuedRun(run_id);
+  const auto known = waiting_.find(run_id);
+  if (!found || found->run.claimed_at != 0) {
+    if (known != waiting_.end()) {
+      // Canceled: its record is written already.
+      const std::uint32_t index = jobs_.Find(known->second.run.job_id);
+      if (index != JobTable::kNoJob) {
+        roles_[jobs_[index].owner].ready.erase(
+            KeyOf(jobs_[index], run_id, known->second.run.run_at));
+      }
+      EraseWaiting(run_id);
+    }
+    return;
+  }
+  if (known == waiting_.end() && !flights_.contains(run_id)) {
+    AddWaiting(std::move(found->run), found->tid);
+  }
+}
+
+void Scheduler::AddWaiting(catalog::QueuedRun run, ItemPointerData tid) {
+  const std::int64_t run_id = run.run_id;
+  later_.emplace(run.run_at, run_id);
+  const bool has_payload = !run.payload.empty();
+  run.payload.clear();
+  run.payload.shrink_to_fit();
+  waiting_of_job_[run.job_id].insert(run_id);
+  waiting_[run_id] = {std::move(run), has_payload, tid, false};
+}
+
+}  // namespace ratchet::scheduler

@@ -1,0 +1,85 @@
+#include "scheduler/scheduler_main.h"
+
+#include <algorithm>
+
+#include "catalog/installation.h"
+#include "pg/guard.h"
+#include "scheduler/process.h"
+#include "scheduler/scheduler.h"
+
+extern "C" {
+#include "pgstat.h"
+#include "postmaster/bgworker.h"
+#include "storage/ipc.h"
+#include "utils/guc.h"
+}
+
+namespace ratchet::scheduler {
+namespace {
+
+// After an error the tables are read again no sooner than this.
+constexpr std::int64_t kPauseAfterError = USECS_PER_SEC;
+
+void Connect(Oid database) {
+  pg::Call([database] {
+    BackgroundWorkerInitializeConnectionByOid(database, InvalidOid, 0);
+    // What the scheduler writes is waited for by nobody, and its statements are its own.
+    SetConfigOption("search_path", "pg_catalog, pg_temp", PGC_SUSET, PGC_S_OVERRIDE);
+    SetConfigOption("application_name", "pg_ratchet scheduler", PGC_USERSET, PGC_S_SESSION);
+    pgstat_report_appname("pg_ratchet scheduler");
+    pgstat_report_activity(STATE_IDLE, nullptr);
+  });
+}
+
+// What the scheduler does until it has to go.
+PassResult Work(Scheduler* scheduler) {
+  TimestampTz pause_until = 0;
+  while (true) {
+    if (ServeInterrupts()) {
+      scheduler->SettingsChanged();
+    }
+    TimestampTz now = GetCurrentTimestamp();
+    if (now >= pause_until) {
+      try {
+        const PassResult result = scheduler->Pass(now);
+        if (result != PassResult::kGoOn) {
+          return result;
+        }
+        scheduler->Watch(now);
+        pause_until = 0;
+      } catch (const std::exception& error) {
+        scheduler->Forget();
+        ReportAndRecover("scheduling", error);
+        pause_until = GetCurrentTimestamp() + kPauseAfterError;
+      }
+      now = GetCurrentTimestamp();
+    }
+    SleepUntil(pause_until != 0 ? pause_until : scheduler->NextWake(now));
+  }
+}
+
+void Main(Oid database) {
+  InstallSignalHandlers();
+  board::DatabaseEntry* entry = board::AttachScheduler(database);
+  if (entry == nullptr) {
+    return;
+  }
+  Connect(database);
+  Scheduler scheduler(entry);
+  const PassResult result = Work(&scheduler);
+  if (result == PassResult::kLeave) {
+    scheduler.Finish();
+  }
+  board::Detach(entry,
+                result == PassResult::kAbsent ? board::DatabaseState::kAbsent
+                                              : board::DatabaseState::kResting,
+                scheduler.RestUntil());
+}
+
+}  // namespace
+}  // namespace ratchet::scheduler
+
+void ratchet_scheduler_main(Datum database) {
+  ratchet::pg::Entry([database] { ratchet::scheduler::Main(DatumGetObjectId(database)); });
+  proc_exit(0);
+}

@@ -1,0 +1,103 @@
+// History goes away by itself: each job's oldest records, a few at a time, when nothing else is due.
+#include <algorithm>
+
+#include "scheduler/scheduler.h"
+
+#include "catalog/job_version.h"
+#include "pg/settings.h"
+
+namespace ratchet::scheduler {
+namespace {
+
+constexpr int kPurgeBatch = 500;
+// Records may stay this share of their time longer, at least a second and at most an hour: a record is
+// not worth a wake-up of its own.
+constexpr std::int64_t kSlackShare = 50;
+constexpr std::int64_t kLeastSlack = USECS_PER_SEC;
+constexpr std::int64_t kMostSlack = 3600 * USECS_PER_SEC;
+// Dropped jobs whose history may be left from before this scheduler started are looked for this often.
+constexpr std::int64_t kScanEvery = 6 * 3600 * USECS_PER_SEC;
+
+std::int64_t Slack(std::int64_t keep) {
+  return std::clamp(keep / kSlackShare, kLeastSlack, kMostSlack);
+}
+
+}  // namespace
+
+std::int64_t Scheduler::KeepHistory(std::int64_t job_id) const {
+  const std::uint32_t index = jobs_.Find(job_id);
+  if (index != JobTable::kNoJob && jobs_.RulesOf(jobs_[index]).keep_history >= 0) {
+    return jobs_.RulesOf(jobs_[index]).keep_history;
+  }
+  return static_cast<std::int64_t>(pg::settings.keep_history) * 60 * USECS_PER_SEC;
+}
+
+// A record was written `at`: it will have to go one day.
+void Scheduler::ExpectPurge(std::int64_t job_id, TimestampTz at) {
+  if (!purge_of_job_.contains(job_id)) {
+    const std::int64_t keep = KeepHistory(job_id);
+    PlanPurge(job_id, at + keep + Slack(keep));
+  }
+}
+
+void Scheduler::PlanPurge(std::int64_t job_id, TimestampTz at) {
+  const auto planned = purge_of_job_.find(job_id);
+  if (planned != purge_of_job_.end()) {
+    purges_.erase({planned->second, job_id});
+  }
+  purge_of_job_[job_id] = at;
+  purges_.emplace(at, job_id);
+}
+
+// One small step; false when nothing is to be done.
+bool Scheduler::PurgeStep(TimestampTz now) {
+  if (next_purge_scan_ != 0 && now >= next_purge_scan_) {
+    next_purge_scan_ = now + kScanEvery;
+    FindJobsWithHistory(now);
+    return true;
+  }
+  if (purges_.empty() || purges_.begin()->first > now) {
+    return false;
+  }
+  const std::int64_t job_id = purges_.begin()->second;
+  purges_.erase(purges_.begin());
+  purge_of_job_.erase(job_id);
+  const std::int64_t keep = KeepHistory(job_id);
+  TimestampTz oldest = 0;
+  Begin();
+  const int deleted = catalog::PurgeRunRecords(job_id, now - keep, kPurgeBatch, &oldest);
+  if (oldest == 0) {
+    if (jobs_.Find(job_id) == JobTable::kNoJob) {
+      catalog::DeleteJobVersions(job_id);
+    }
+  } else {
+    PlanPurge(job_id, deleted == kPurgeBatch ? now : oldest + keep + Slack(keep));
+  }
+  Commit();
+  return true;
+}
+
+// After a start nothing is planned: every job that has pinned a version may have records.
+void Scheduler::FindJobsWithHistory(TimestampTz now) {
+  Begin();
+  std::vector<std::int64_t> ids;
+  catalog::ScanVersionedJobs(
+      [](void* argument, std::int64_t job_id) {
+        static_cast<std::vector<std::int64_t>*>(argument)->push_back(job_id);
+      },
+      &ids);
+  Commit();
+  for (const std::int64_t job_id : ids) {
+    if (!purge_of_job_.contains(job_id)) {
+      PlanPurge(job_id, now);
+    }
+  }
+}
+
+// The name under which a job that is not there any more ran.
+std::string Scheduler::NameOfDropped(std::int64_t job_id) {
+  const auto name = catalog::FindVersionedName(job_id);
+  return name ? *name : "job " + std::to_string(job_id);
+}
+
+}  // namespace ratchet::scheduler

@@ -1,0 +1,51 @@
+// ratchet.job_stat: counters per job, gathered in memory and written behind.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <unordered_map>
+
+#include "policy/job_day.h"
+#include "scheduler/run_end.h"
+
+namespace ratchet::scheduler {
+
+class Statistics {
+ public:
+  void CountRun(std::int64_t job_id, const RunEnd& end);
+  void CountSkipped(std::int64_t job_id, std::int64_t occurrences);
+  void Forget(std::int64_t job_id) { gathered_.erase(job_id); }
+  void Clear() { gathered_.clear(); }
+  // Removes the row of a job that was dropped.
+  static void Delete(std::int64_t job_id);
+
+  bool empty() const { return gathered_.empty(); }
+  // Writes what was gathered since the last call, in the transaction that is open; it is dropped only
+  // by Written(), after the commit.
+  void Write();
+  void Written() { gathered_.clear(); }
+
+ private:
+  struct Gathered {
+    std::int64_t runs = 0;
+    std::int64_t succeeded = 0;
+    std::int64_t failures = 0;
+    std::int64_t skipped = 0;
+    std::int64_t items = 0;
+    std::int64_t rows = 0;
+    double total_time = 0;  // times in milliseconds
+    double max_time = 0;
+    double total_lag = 0;
+    double max_lag = 0;
+    double cpu_time = 0;
+    std::int64_t wal_bytes = 0;
+    std::int64_t blocks_read = 0;
+    std::int64_t blocks_hit = 0;
+    policy::JobDay day;
+  };
+  static void WriteRow(std::int64_t job_id, const Gathered& gathered);
+
+  std::unordered_map<std::int64_t, Gathered> gathered_;
+};
+
+}  // namespace ratchet::scheduler

@@ -1,0 +1,93 @@
+#include "scheduler/worker_starter.h"
+
+#include <cstring>
+
+#include "board/worker_board.h"
+#include "pg/guard.h"
+
+namespace ratchet::scheduler {
+namespace {
+
+// One message about a shortage, and then silence for so long.
+constexpr std::int64_t kTellEvery = 600 * USECS_PER_SEC;
+// A shortage is worth a message once work has waited for this long.
+constexpr std::int64_t kPatience = USECS_PER_SEC;
+
+}  // namespace
+
+bool WorkerStarter::Start(Oid database, Oid role, TimestampTz now) {
+  int worker = board::kNone;
+  std::uint32_t generation = 0;
+  switch (board::ReserveWorker(database, role, now, &worker, &generation)) {
+    case board::WorkerGrant::kNoPool:
+      return true;
+    case board::WorkerGrant::kNotNow:
+      TellOnce(now, false);
+      return false;
+    case board::WorkerGrant::kGranted:
+      break;
+  }
+  BackgroundWorker process{};
+  process.bgw_flags = BGWORKER_SHMEM_ACCESS | BGWORKER_BACKEND_DATABASE_CONNECTION;
+  process.bgw_start_time = BgWorkerStart_RecoveryFinished;
+  process.bgw_restart_time = BGW_NEVER_RESTART;
+  process.bgw_main_arg = Int32GetDatum(worker);
+  process.bgw_notify_pid = MyProcPid;
+  strlcpy(process.bgw_name, "pg_ratchet worker", sizeof(process.bgw_name));
+  strlcpy(process.bgw_type, "pg_ratchet worker", sizeof(process.bgw_type));
+  strlcpy(process.bgw_library_name, "pg_ratchet", sizeof(process.bgw_library_name));
+  strlcpy(process.bgw_function_name, "ratchet_worker_main", sizeof(process.bgw_function_name));
+  std::memcpy(process.bgw_extra, &generation, sizeof(generation));
+  BackgroundWorkerHandle* handle = nullptr;
+  const bool registered = pg::Call([&] {
+    MemoryContext old = MemoryContextSwitchTo(TopMemoryContext);
+    const bool ok = RegisterDynamicBackgroundWorker(&process, &handle);
+    MemoryContextSwitchTo(old);
+    return ok;
+  });
+  if (!registered) {
+    board::UnreserveWorker(worker, now);
+    TellOnce(now, true);
+    return false;
+  }
+  short_since_ = 0;
+  starting_.push_back({handle, worker, generation});
+  return true;
+}
+
+void WorkerStarter::Reap(TimestampTz now) {
+  std::erase_if(starting_, [now](const Starting& starting) {
+    pid_t pid = 0;
+    const BgwHandleStatus status =
+        pg::Call([&] { return GetBackgroundWorkerPid(starting.handle, &pid); });
+    const bool attached = board::HasAttached(starting.worker, starting.generation);
+    if (status == BGWH_STOPPED && !attached) {
+      board::UnreserveUnattached(starting.worker, starting.generation, now);
+    }
+    if (attached || status == BGWH_STOPPED) {
+      pfree(starting.handle);
+      return true;
+    }
+    return false;
+  });
+}
+
+void WorkerStarter::TellOnce(TimestampTz now, bool processes) {
+  if (short_since_ == 0) {
+    short_since_ = now;
+  }
+  if (now - short_since_ < kPatience || (told_at_ != 0 && now - told_at_ < kTellEvery)) {
+    return;
+  }
+  told_at_ = now;
+  if (processes) {
+    ereport(LOG, (errmsg("runs wait for a worker: no background process can be started"),
+                  errhint("You might need to increase max_worker_processes.")));
+  } else {
+    ereport(LOG, (errmsg("runs wait for a worker: all %d workers are in use",
+                         board::TheBoard()->workers),
+                  errhint("You might need to increase ratchet.max_workers.")));
+  }
+}
+
+}  // namespace ratchet::scheduler

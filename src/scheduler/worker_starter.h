@@ -1,0 +1,37 @@
+// Registers worker processes with the postmaster, and looks after those that are starting.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "pg/server.h"
+
+extern "C" {
+#include "postmaster/bgworker.h"
+}
+
+namespace ratchet::scheduler {
+
+class WorkerStarter {
+ public:
+  // Starts one more worker for the role's pool if it may have one. False when it has to wait.
+  bool Start(Oid database, Oid role, TimestampTz now);
+
+  // Gives back the places of processes that ended before they took them.
+  void Reap(TimestampTz now);
+  bool any_starting() const { return !starting_.empty(); }
+
+ private:
+  struct Starting {
+    BackgroundWorkerHandle* handle;
+    int worker;
+    std::uint32_t generation;
+  };
+  void TellOnce(TimestampTz now, bool processes);
+
+  std::vector<Starting> starting_;
+  TimestampTz told_at_ = 0;
+  TimestampTz short_since_ = 0;
+};
+
+}  // namespace ratchet::scheduler

@@ -1,0 +1,185 @@
+#include "worker/foreground.h"
+
+#include "board/run_board.h"
+#include "catalog/job.h"
+#include "catalog/job_version.h"
+#include "catalog/run_log.h"
+#include "catalog/run_queue.h"
+#include "pg/guard.h"
+#include "worker/current_run.h"
+#include "worker/foreground_session.h"
+#include "worker/foreground_statements.h"
+#include "worker/job_lock.h"
+#include "worker/run_report.h"
+#include "worker/run_timer.h"
+
+extern "C" {
+#include "executor/spi.h"
+#include "port.h"
+#include "tcop/utility.h"
+}
+
+namespace ratchet::worker {
+namespace {
+
+void CheckCaller(const ForegroundRequest& request) {
+  board::RequireBoard();
+  if (TheCurrentRun() != nullptr) {
+    throw pg::Error(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+                    "a run cannot run another job in the foreground",
+                    "Use ratchet.trigger(), which takes effect when the run commits.");
+  }
+  if (!request.can_commit) {
+    throw pg::Error(ERRCODE_ACTIVE_SQL_TRANSACTION,
+                    "ratchet.run() cannot be called inside of a transaction block",
+                    "Call it outside of BEGIN and COMMIT, of functions and of exception blocks, or "
+                    "use ratchet.trigger().");
+  }
+  pg::Call([] { PreventCommandIfReadOnly("CALL ratchet.run()"); });
+}
+
+catalog::JobDefinition FindOwnJob(const std::string& job_name) {
+  std::optional<catalog::JobDefinition> job = catalog::FindJobByName(job_name);
+  if (!job) {
+    throw pg::Error(ERRCODE_UNDEFINED_OBJECT, "job \"" + job_name + "\" does not exist");
+  }
+  if (job->owner != GetUserId() || GetUserId() != GetSessionUserId()) {
+    throw pg::Error(ERRCODE_INSUFFICIENT_PRIVILEGE,
+                    "only the owner can run job \"" + job_name + "\" in the foreground",
+                    "Use ratchet.trigger() and ratchet.wait(): the job then runs as its owner.",
+                    "The session must have been started as the owner, without SET ROLE.");
+  }
+  return std::move(*job);
+}
+
+board::RunTicket TicketFor(const catalog::JobDefinition& job, const ForegroundRequest& request) {
+  board::RunTicket ticket{};
+  ticket.run_id = catalog::NextRunId();
+  ticket.job_id = job.job_id;
+  ticket.version = job.version;
+  ticket.database = MyDatabaseId;
+  ticket.owner = job.owner;
+  ticket.cause = policy::Cause::kForeground;
+  ticket.dry_run = request.dry_run;
+  ticket.foreground = true;
+  ticket.exclusive = job.overlap != catalog::Overlap::kAllow;
+  ticket.attempt = 1;
+  ticket.scheduled_at = GetCurrentTimestamp();
+  ticket.queued_at = ticket.scheduled_at;
+  ticket.timeout = job.timeout;
+  ticket.has_payload = request.has_payload;
+  strlcpy(ticket.job_name, job.job_name.c_str(), sizeof(ticket.job_name));
+  return ticket;
+}
+
+int TakePlace(const board::RunTicket& ticket, const std::string& job_name) {
+  int slot = board::kNone;
+  std::int64_t blocking_run = 0;
+  pid_t blocking_pid = 0;
+  switch (board::BeginForeground(ticket, &slot, &blocking_run, &blocking_pid)) {
+    case board::ForegroundResult::kRunning:
+      return slot;
+    case board::ForegroundResult::kFull:
+      throw pg::Error(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED,
+                      "too many runs are under way on this server",
+                      "Try again later, or use ratchet.trigger().");
+    case board::ForegroundResult::kJobIsRunning:
+      break;
+  }
+  const std::string run = std::to_string(blocking_run);
+  throw pg::Error(
+      ERRCODE_OBJECT_IN_USE, "job \"" + job_name + "\" is running",
+      "Wait for its end with ratchet.wait(" + run + "), or cancel it with ratchet.cancel(" + run + ").",
+      blocking_pid != 0
+          ? "Run " + run + " is executed by the process with ID " + std::to_string(blocking_pid) + "."
+          : "Run " + run + " waits for a worker.");
+}
+
+struct ErrorContext {
+  const ForegroundStatements* statements;
+  const std::string* job_name;
+  std::int64_t run_id;
+};
+
+void AddErrorContext(void* argument) {
+  const auto* context = static_cast<const ErrorContext*>(argument);
+  if (context->statements->statements() > 1) {
+    errcontext("statement %d of %d", context->statements->statement(),
+               context->statements->statements());
+  }
+  errcontext("job \"%s\", run %lld", context->job_name->c_str(),
+             static_cast<long long>(context->run_id));
+}
+
+void Execute(const catalog::JobDefinition& job, const board::RunTicket& ticket,
+             ForegroundStatements& statements) {
+  ErrorContext what{&statements, &job.job_name, ticket.run_id};
+  ErrorContextCallback context{};
+  context.callback = AddErrorContext;
+  context.arg = &what;
+  context.previous = error_context_stack;
+  error_context_stack = &context;
+  try {
+    statements.Run();
+  } catch (...) {
+    error_context_stack = context.previous;
+    throw;
+  }
+  error_context_stack = context.previous;
+}
+
+void RunInPlace(const catalog::JobDefinition& job, const board::RunTicket& ticket, int slot) {
+  ForegroundSession& session = ForegroundSession::Begin(job, ticket, slot);
+  try {
+    pg::Call([&] {
+      TakeJobLock(ticket.job_id, ticket.exclusive);
+      if (ticket.timeout > 0) {
+        StartRunTimer(GetCurrentTimestamp() + ticket.timeout);
+      }
+    });
+    session.settings().Lend(ParseSettings(job.settings));
+    ForegroundStatements statements(job.command,
+                                    job.transaction == catalog::TransactionMode::kPerStatement,
+                                    ticket.dry_run);
+    Execute(job, ticket, statements);
+    session.settings().PutBack();
+    // In the caller's transaction, with which it commits.
+    const catalog::RunRecord& record =
+        session.Finish(statements.rows_affected(), statements.result());
+    WriteRecord(record);
+    LogRun(record);
+  } catch (const pg::PgError& error) {
+    session.Fail(catalog::ErrorOf(error.data()));
+    if (RunTimerFired() && error.sqlstate() == ERRCODE_QUERY_CANCELED) {
+      throw pg::Error(ERRCODE_QUERY_CANCELED, kTimeoutMessage);
+    }
+    throw;
+  } catch (const pg::Error& error) {
+    session.Fail({error.sqlstate(), error.what(), error.detail(), error.hint(), {}});
+    throw;
+  } catch (const std::exception& error) {
+    session.Fail({ERRCODE_INTERNAL_ERROR, error.what(), {}, {}, {}});
+    throw;
+  }
+}
+
+}  // namespace
+
+void RunInForeground(const ForegroundRequest& request) {
+  CheckCaller(request);
+  catalog::JobDefinition job = FindOwnJob(request.job_name);
+  if (request.has_payload) {
+    job.payload = request.payload;
+  }
+  const board::RunTicket ticket = TicketFor(job, request);
+  catalog::PinJobVersion(job);
+  pg::Call([] {
+    SPI_connect_ext(SPI_OPT_NONATOMIC);
+    // The pinned definition must outlive a run that fails.
+    SPI_commit();
+  });
+  RunInPlace(job, ticket, TakePlace(ticket, job.job_name));
+  pg::Call([] { SPI_finish(); });
+}
+
+}  // namespace ratchet::worker

@@ -1,0 +1,195 @@
+#include "worker/foreground_session.h"
+
+#include <cstring>
+
+#include "board/run_board.h"
+#include "pg/guard.h"
+#include "worker/job_lock.h"
+#include "worker/run_report.h"
+#include "worker/run_timer.h"
+#include "worker/transaction_watch.h"
+
+extern "C" {
+#include "port.h"
+#include "storage/ipc.h"
+#include "storage/latch.h"
+}
+
+#include <unistd.h>
+
+namespace ratchet::worker {
+
+const char* const kTimeoutMessage = "run was cancelled because it exceeded its timeout";
+
+namespace {
+
+emit_log_hook_type next_log_hook = nullptr;
+
+// The outcome is too large for the stack of an exit callback.
+board::RunOutcome outcome;
+
+int last_sqlstate = 0;
+char last_message[256] = "";
+
+}  // namespace
+
+// Never destroyed: the exit callback needs it.
+ForegroundSession& ForegroundSession::The() {
+  static auto* session = new ForegroundSession();
+  return *session;
+}
+
+ForegroundSession& ForegroundSession::Begin(const catalog::JobDefinition& job,
+                                            const board::RunTicket& ticket, int slot) {
+  ForegroundSession& session = The();
+  session.InstallCallbacks();
+  session.phase_ = Phase::kExecuting;
+  session.run_.slot = slot;
+  session.run_.ticket = ticket;
+  session.run_.payload = job.payload;
+  session.record_ = catalog::RecordOf(ticket);
+  session.record_.job_name = job.job_name;
+  session.record_.started_at = GetCurrentTimestamp();
+  session.record_.worker_pid = MyProcPid;
+  session.record_.has_counters = true;
+  if (ticket.has_payload) {
+    session.record_.payload = job.payload;
+  }
+  session.usage_ = MarkUsage();
+  last_sqlstate = 0;
+  ForgetRunTimer();
+  BeginTransactionWatch();
+  SetCurrentRun(&session.run_);
+  return session;
+}
+
+void ForegroundSession::InstallCallbacks() {
+  static bool installed = false;
+  if (installed) {
+    return;
+  }
+  InstallTransactionWatch();
+  // After the watch, so that it is called before it: at the run's end the lock must not be renewed.
+  RegisterXactCallback(AtTransactionEvent, this);
+  on_shmem_exit(AtExit, PointerGetDatum(this));
+  next_log_hook = emit_log_hook;
+  emit_log_hook = AtLogMessage;
+  installed = true;
+}
+
+void ForegroundSession::Count() {
+  const board::RunSlot& slot = board::Runs()[run_.slot];
+  record_.finished_at = GetCurrentTimestamp();
+  record_.counters.items_done = slot.progress_done;
+  CountUsage(usage_, &record_.counters);
+}
+
+void ForegroundSession::StopExecuting() {
+  StopRunTimer();
+  SetCurrentRun(nullptr);
+  Count();
+}
+
+const catalog::RunRecord& ForegroundSession::Finish(std::int64_t rows_affected,
+                                                    const std::string& result) {
+  StopExecuting();
+  record_.counters.rows_affected = rows_affected;
+  record_.result = result;
+  record_.status = board::Runs()[run_.slot].progress_remaining > 0 ? policy::RunStatus::kPartial
+                                                                   : policy::RunStatus::kSucceeded;
+  phase_ = Phase::kFinished;
+  return record_;
+}
+
+void ForegroundSession::Fail(catalog::RunError error) {
+  StopExecuting();
+  phase_ = Phase::kFailed;
+  record_.status = RunTimerFired() ? policy::RunStatus::kTimedOut
+                   : board::CancelReasonOf(run_.slot) == board::CancelReason::kCanceled
+                       ? policy::RunStatus::kCanceled
+                       : policy::RunStatus::kFailed;
+  if (record_.status == policy::RunStatus::kTimedOut && error.sqlstate == ERRCODE_QUERY_CANCELED) {
+    error.message = kTimeoutMessage;
+  }
+  record_.error = std::move(error);
+}
+
+// The transaction is over, and its locks are about to be released.
+void ForegroundSession::End(bool recorded) noexcept {
+  phase_ = Phase::kNone;
+  try {
+    ReleaseJobLock();
+  } catch (const pg::PgError&) {
+    // It is ours, and only an internal error could keep it; the session's end releases it.
+  }
+  FillOutcome(record_, recorded, &outcome);
+  if (board::End(run_.slot, outcome) != board::CancelReason::kNotCanceled) {
+    // See Run::End: the signal has arrived after a system call, and is not for the next statement.
+    (void)getppid();
+    QueryCancelPending = false;
+  }
+  if (recorded) {
+    board::AnnounceRecorded();
+  }
+}
+
+void ForegroundSession::AtTransactionEvent(XactEvent event, void* self) {
+  auto* session = static_cast<ForegroundSession*>(self);
+  if (session->phase_ == Phase::kNone || session->phase_ == Phase::kExecuting) {
+    return;  // COMMIT and ROLLBACK inside of the job's text
+  }
+  if (event == XACT_EVENT_COMMIT) {
+    session->End(true);
+  } else if (event == XACT_EVENT_ABORT) {
+    catalog::RunError& error = session->record_.error;
+    if (error.sqlstate == 0) {
+      session->record_.status = policy::RunStatus::kFailed;
+      error.sqlstate = last_sqlstate != 0 ? last_sqlstate : ERRCODE_TRANSACTION_ROLLBACK;
+      try {
+        error.message = last_sqlstate != 0
+                            ? last_message
+                            : "the transaction in which the job ran was rolled back";
+      } catch (const std::bad_alloc&) {
+        // The SQLSTATE alone must do.
+      }
+    }
+    session->settings_.PutBackAfterAbort();
+    session->End(false);
+  }
+}
+
+// A commit that fails says why to nobody but the log and the client, and neither does the end of the
+// process.
+void ForegroundSession::AtLogMessage(ErrorData* error) {
+  const Phase phase = The().phase_;
+  if (phase != Phase::kNone &&
+      (error->elevel >= FATAL || (error->elevel == ERROR && phase == Phase::kFinished))) {
+    last_sqlstate = error->sqlerrcode;
+    strlcpy(last_message, error->message != nullptr ? error->message : "", sizeof(last_message));
+  }
+  if (next_log_hook != nullptr) {
+    next_log_hook(error);
+  }
+}
+
+// Runs in whatever state the process is: nothing may be raised or allocated.
+void ForegroundSession::AtExit(int /*code*/, Datum self) {
+  auto* session = reinterpret_cast<ForegroundSession*>(DatumGetPointer(self));
+  if (session->phase_ == Phase::kNone) {
+    return;
+  }
+  session->phase_ = Phase::kNone;
+  const board::CancelReason cancel = board::CancelReasonOf(session->run_.slot);
+  outcome.status = cancel == board::CancelReason::kCanceled   ? policy::RunStatus::kCanceled
+                   : cancel == board::CancelReason::kTimedOut ? policy::RunStatus::kTimedOut
+                                                              : policy::RunStatus::kCrashed;
+  outcome.recorded = false;
+  outcome.sqlstate = last_sqlstate;
+  outcome.finished_at = GetCurrentTimestamp();
+  outcome.counters = session->record_.counters;
+  std::memset(outcome.text, 0, sizeof(outcome.text));
+  strlcpy(outcome.text, last_message, sizeof(last_message));
+  board::End(session->run_.slot, outcome);
+}
+
+}  // namespace ratchet::worker

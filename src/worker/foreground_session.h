@@ -1,0 +1,57 @@
+// What a foreground run leaves to do until the caller's transaction is over.
+//
+//           Begin               Finish               commit
+//   kNone ─────────▶ kExecuting ───────▶ kFinished ─────────▶ ended on the board, recorded
+//                        │ Fail              │ rollback
+//                        ▼                   ▼
+//                     kFailed ─────────▶ ended on the board, for the scheduler to record
+//
+// A run stays live on the board until then, so that no other run of the job begins while its effects
+// are undecided. If the process dies, the exit callback ends it as lost.
+#pragma once
+
+#include "board/board.h"
+#include "catalog/job.h"
+#include "catalog/run_log.h"
+#include "worker/current_run.h"
+#include "worker/foreground_settings.h"
+#include "worker/usage.h"
+
+namespace ratchet::worker {
+
+extern const char* const kTimeoutMessage;
+
+class ForegroundSession {
+ public:
+  // The session's only run; the slot on the board is its from now on.
+  static ForegroundSession& Begin(const catalog::JobDefinition& job, const board::RunTicket& ticket,
+                                  int slot);
+
+  LentSettings& settings() { return settings_; }
+
+  // The job's text has been executed: returns the record to be written.
+  const catalog::RunRecord& Finish(std::int64_t rows_affected, const std::string& result);
+  // The error will be raised and abort the transaction.
+  void Fail(catalog::RunError error);
+
+ private:
+  enum class Phase { kNone, kExecuting, kFinished, kFailed };
+
+  static void AtTransactionEvent(XactEvent event, void* self);
+  static void AtLogMessage(ErrorData* error);
+  static void AtExit(int code, Datum self);
+  static ForegroundSession& The();
+
+  void InstallCallbacks();
+  void StopExecuting();
+  void Count();
+  void End(bool recorded) noexcept;
+
+  Phase phase_ = Phase::kNone;
+  CurrentRun run_;
+  catalog::RunRecord record_;
+  UsageMark usage_{};
+  LentSettings settings_;
+};
+
+}  // namespace ratchet::worker

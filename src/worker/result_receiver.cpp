@@ -1,0 +1,91 @@
+#include "worker/result_receiver.h"
+
+#include "catalog/run_log.h"
+
+extern "C" {
+#include "access/detoast.h"
+#include "access/htup_details.h"
+#include "catalog/pg_type.h"
+#include "executor/tuptable.h"
+#include "funcapi.h"
+#include "mb/pg_wchar.h"
+#include "utils/fmgroids.h"
+}
+
+namespace ratchet::worker {
+namespace {
+
+// Of the record only some kilobytes are kept, and a value of a gigabyte must not become an error when
+// it is turned into JSON: a long text is cut beforehand, other long values are left out.
+constexpr Size kLongValue = 64 * 1024;
+
+bool IsLong(Form_pg_attribute column, Datum value) {
+  return column->attlen == -1 && toast_raw_datum_size(value) > kLongValue;
+}
+
+void Shorten(Form_pg_attribute column, Datum* value, bool* is_null) {
+  if (column->atttypid != TEXTOID && column->atttypid != VARCHAROID) {
+    *is_null = true;
+    return;
+  }
+  const text* start = DatumGetTextPSlice(*value, 0, catalog::kMaxResultText + MAX_MULTIBYTE_CHAR_LEN);
+  const char* bytes = VARDATA_ANY(start);
+  const int length =
+      pg_mbcliplen(bytes, static_cast<int>(VARSIZE_ANY_EXHDR(start)), catalog::kMaxResultText);
+  *value = PointerGetDatum(cstring_to_text_with_len(bytes, length));
+}
+
+char* AsJson(TupleTableSlot* slot) {
+  slot_getallattrs(slot);
+  TupleDesc columns = CreateTupleDescCopy(slot->tts_tupleDescriptor);
+  columns->tdtypeid = RECORDOID;
+  columns->tdtypmod = -1;
+  BlessTupleDesc(columns);
+  auto* values = static_cast<Datum*>(palloc(sizeof(Datum) * static_cast<Size>(columns->natts + 1)));
+  auto* nulls = static_cast<bool*>(palloc(sizeof(bool) * static_cast<Size>(columns->natts + 1)));
+  for (int i = 0; i < columns->natts; i++) {
+    values[i] = slot->tts_values[i];
+    nulls[i] = slot->tts_isnull[i];
+    if (!nulls[i] && IsLong(TupleDescAttr(columns, i), values[i])) {
+      Shorten(TupleDescAttr(columns, i), &values[i], &nulls[i]);
+    }
+  }
+  HeapTuple tuple = heap_form_tuple(columns, values, nulls);
+  const text* json = DatumGetTextPP(
+      OidFunctionCall1(F_ROW_TO_JSON_RECORD, HeapTupleGetDatum(tuple)));
+  const char* bytes = VARDATA_ANY(json);
+  const int length =
+      pg_mbcliplen(bytes, static_cast<int>(VARSIZE_ANY_EXHDR(json)), catalog::kMaxResultText);
+  return pnstrdup(bytes, static_cast<Size>(length));
+}
+
+ResultReceiver* Of(DestReceiver* receiver) { return reinterpret_cast<ResultReceiver*>(receiver); }
+
+void Startup(DestReceiver* receiver, int /*operation*/, TupleDesc /*columns*/) {
+  Of(receiver)->is_waiting = true;
+}
+
+bool Receive(TupleTableSlot* slot, DestReceiver* receiver) {
+  ResultReceiver* self = Of(receiver);
+  if (self->is_waiting) {
+    self->is_waiting = false;
+    MemoryContext old = MemoryContextSwitchTo(self->memory);
+    self->first_row = AsJson(slot);
+    MemoryContextSwitchTo(old);
+  }
+  return true;
+}
+
+void Shutdown(DestReceiver* /*receiver*/) {}
+
+}  // namespace
+
+void InitResultReceiver(ResultReceiver* receiver, MemoryContext memory) {
+  // Any kind but DestNone, which the server takes for "nobody wants the rows".
+  receiver->receiver = {Receive, Startup, Shutdown, Shutdown, DestTuplestore};
+  receiver->memory = memory;
+  receiver->is_waiting = false;
+  receiver->first_row = nullptr;
+}
+
+}  // namespace ratchet::worker

@@ -1,0 +1,322 @@
+#include "worker/run.h"
+
+#include <cstdio>
+#include <optional>
+
+#include "board/run_board.h"
+#include "catalog/run_log.h"
+#include "catalog/run_queue.h"
+#include "pg/transaction.h"
+#include "worker/current_run.h"
+#include "worker/definition_cache.h"
+#include "worker/execute.h"
+#include "worker/job_lock.h"
+#include "worker/run_report.h"
+#include "worker/run_timer.h"
+#include "worker/transaction_watch.h"
+#include "worker/usage.h"
+
+extern "C" {
+#include "jit/jit.h"
+#include "mb/pg_wchar.h"
+#include "replication/slot.h"
+#include "tcop/tcopprot.h"
+#include "utils/backend_status.h"
+#include "utils/guc.h"
+#include "utils/plancache.h"
+#include "utils/portal.h"
+#include "utils/ps_status.h"
+#include "utils/timeout.h"
+}
+
+#include <unistd.h>
+
+namespace ratchet::worker {
+namespace {
+
+// A run after which a look at the process's memory does not count.
+constexpr TimestampTz kLongRun = 1000;  // microseconds
+
+class Run {
+ public:
+  explicit Run(int slot);
+  Run(const Run&) = delete;
+  Run& operator=(const Run&) = delete;
+  ~Run() {
+    debug_query_string = nullptr;
+    SetCurrentRun(nullptr);
+  }
+
+  // Executes and records the run; the error of what fails is thrown, with its transaction open.
+  void Perform();
+  void Fail(catalog::RunError error);
+  void Leave() noexcept;
+  void End() noexcept;
+
+  bool failed() const { return record_.error.sqlstate != 0; }
+  bool TookLong() const { return record_.finished_at - record_.started_at > kLongRun; }
+  void AddContext() const;
+
+ private:
+  void Prepare();
+  void ShowActivity(const std::string& job_name);
+  void CloseUserPart();
+  void RecordSuccess();
+  void RecordInOwnTransaction(bool asynchronously);
+  void Describe(catalog::RunError* error) const;
+
+  CurrentRun run_;
+  MemoryContext memory_;
+  UsageMark usage_;
+  catalog::RunRecord record_;
+  std::string command_;
+  bool per_statement_ = false;
+  bool recorded_ = false;
+  std::optional<Execution> execution_;
+};
+
+// The definition that was run last in this process.
+std::int64_t last_job = 0;
+std::int32_t last_version = 0;
+
+// For parse trees, plans and the result of the run in hand.
+MemoryContext RunMemory() {
+  static MemoryContext memory = nullptr;
+  if (memory == nullptr) {
+    memory = pg::Call([] {
+      return AllocSetContextCreate(TopMemoryContext, "ratchet run", ALLOCSET_DEFAULT_SIZES);
+    });
+  }
+  return memory;
+}
+
+Run::Run(int slot) : memory_(RunMemory()), usage_(MarkUsage()) {
+  run_.slot = slot;
+  run_.ticket = board::TicketOf(slot);
+  record_ = catalog::RecordOf(run_.ticket);
+  record_.started_at = board::Runs()[slot].started_at;
+  record_.worker_pid = MyProcPid;
+  record_.has_counters = true;
+  BeginTransactionWatch();
+  ForgetRunTimer();
+}
+
+void Run::ShowActivity(const std::string& job_name) {
+  pg::Call([&] {
+    char name[NAMEDATALEN];
+    std::snprintf(name, sizeof(name), "pg_ratchet: %s", job_name.c_str());
+    name[pg_mbcliplen(name, static_cast<int>(strlen(name)), NAMEDATALEN - 1)] = '\0';
+    set_config_option("application_name", name, PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SET, true, 0,
+                      false);
+    set_ps_display(job_name.c_str());
+    debug_query_string = command_.c_str();
+    pgstat_report_activity(STATE_RUNNING, command_.c_str());
+  });
+}
+
+// In a transaction of its own, so that a ROLLBACK of the job does not undo the settings.
+void Run::Prepare() {
+  const board::RunTicket& ticket = run_.ticket;
+  pg::Transaction transaction;
+  const Definition& definition = DefinitionOf(ticket.job_id, ticket.version);
+  record_.job_name = definition.version.job_name;
+  command_ = definition.version.command;
+  per_statement_ = definition.version.transaction == catalog::TransactionMode::kPerStatement;
+  run_.payload = definition.version.payload;
+  if (ticket.has_payload) {
+    if (const auto queued = catalog::FindQueuedRun(ticket.run_id)) {
+      run_.payload = queued->run.payload;
+      record_.payload = queued->run.payload;
+    }
+  }
+  pg::Call([&] {
+    if (ticket.job_id != last_job || ticket.version != last_version) {
+      ResetPlanCache();
+    }
+    TakeJobLock(ticket.job_id, ticket.exclusive);
+    if (ticket.timeout > 0) {
+      StartRunTimer(record_.started_at + ticket.timeout);
+    }
+  });
+  last_job = ticket.job_id;
+  last_version = ticket.version;
+  ShowActivity(record_.job_name);
+  ApplySettings(definition.settings);
+  transaction.Commit();
+}
+
+void Run::Perform() {
+  AllowCancel();
+  Prepare();
+  SetCurrentRun(&run_);
+  execution_.emplace(command_.c_str(), per_statement_, run_.ticket.dry_run, memory_);
+  pg::Call([] {
+    SetCurrentStatementStartTimestamp();
+    StartTransactionCommand();
+  });
+  execution_->Run();
+  CloseUserPart();
+  if (execution_->result() != nullptr) {
+    record_.result = execution_->result();
+  }
+  if (run_.ticket.dry_run) {
+    pg::AbortOpenTransaction();
+    RecordInOwnTransaction(true);
+  } else {
+    RecordSuccess();
+  }
+}
+
+// From here on neither a cancel nor the timer can take back what the job has done.
+void Run::CloseUserPart() {
+  RefuseCancel();
+  StopRunTimer();
+  SetCurrentRun(nullptr);
+  const board::RunSlot& slot = board::Runs()[run_.slot];
+  record_.finished_at = GetCurrentTimestamp();
+  record_.counters.items_done = slot.progress_done;
+  record_.counters.rows_affected = execution_ ? execution_->rows_affected() : 0;
+  CountUsage(usage_, &record_.counters);
+  record_.status =
+      slot.progress_remaining > 0 ? policy::RunStatus::kPartial : policy::RunStatus::kSucceeded;
+}
+
+// In the transaction that the job's last statement has left open: effects and record commit together.
+void Run::RecordSuccess() {
+  // What wrote nothing may be lost in a crash together with its record, and is then run again.
+  if (!HasWritten()) {
+    CommitNextAsynchronously();
+  }
+  WriteRecord(record_);
+  pg::Call([] { CommitTransactionCommand(); });
+  recorded_ = true;
+}
+
+void Run::RecordInOwnTransaction(bool asynchronously) {
+  pg::Transaction transaction;
+  WriteRecord(record_);
+  if (asynchronously) {
+    CommitNextAsynchronously();
+  }
+  transaction.Commit();
+  recorded_ = true;
+}
+
+// The server's cleanup after an error in a client's query.
+void CleanUpAfterError() noexcept {
+  RefuseCancel();
+  disable_all_timeouts(false);
+  pg::AbortOpenTransaction();
+  try {
+    pg::Call([] {
+      PortalErrorCleanup();
+      if (MyReplicationSlot != nullptr) {
+        ReplicationSlotRelease();
+      }
+      jit_reset_after_error();
+    });
+  } catch (const pg::PgError& error) {
+    ereport(FATAL, (errmsg("could not clean up after a run: %s", error.what())));
+  }
+}
+
+void Run::Describe(catalog::RunError* error) const {
+  if (record_.status == policy::RunStatus::kTimedOut && error->sqlstate == ERRCODE_QUERY_CANCELED) {
+    error->message = "run was cancelled because it exceeded its timeout";
+  }
+  // Our own line of the context: the record says it in its columns.
+  if (const std::size_t own = error->context.rfind("job \""); own != std::string::npos) {
+    error->context.resize(own > 0 ? own - 1 : 0);
+  }
+}
+
+void Run::Fail(catalog::RunError error) {
+  const bool timed_out = RunTimerFired();
+  CleanUpAfterError();
+  CloseUserPart();
+  record_.status = timed_out ? policy::RunStatus::kTimedOut
+                   : board::CancelReasonOf(run_.slot) == board::CancelReason::kCanceled
+                       ? policy::RunStatus::kCanceled
+                       : policy::RunStatus::kFailed;
+  Describe(&error);
+  record_.error = std::move(error);
+  const bool asynchronously = !HasCommittedWrites();
+  try {
+    RecordInOwnTransaction(asynchronously);
+  } catch (const std::exception& failure) {
+    // The scheduler gets the outcome with the texts, and records it when it can.
+    RefuseCancel();
+    ereport(LOG, (errmsg("could not record run %lld of job \"%s\": %s",
+                         static_cast<long long>(record_.run_id), record_.job_name.c_str(),
+                         failure.what())));
+  }
+}
+
+void Run::Leave() noexcept {
+  try {
+    ReleaseJobLock();
+  } catch (const pg::PgError& error) {
+    ereport(FATAL, (errmsg("could not release the lock of a job: %s", error.what())));
+  }
+  execution_.reset();
+  MemoryContextReset(memory_);
+}
+
+void Run::End() noexcept {
+  static board::RunOutcome outcome;
+  FillOutcome(record_, recorded_, &outcome);
+  if (board::End(run_.slot, outcome) != board::CancelReason::kNotCanceled) {
+    // The signal was sent while we still had the run; on its way out of a system call the process has
+    // received it for certain, and it is not meant for the next run.
+    (void)getppid();
+  }
+  QueryCancelPending = false;
+  if (recorded_) {
+    board::AnnounceRecorded();
+  }
+  LogRun(record_);
+}
+
+void Run::AddContext() const {
+  if (execution_ && execution_->statements() > 1) {
+    errcontext("statement %d of %d", execution_->statement(), execution_->statements());
+  }
+  errcontext("job \"%s\", run %lld", record_.job_name.c_str(),
+             static_cast<long long>(run_.ticket.run_id));
+}
+
+void AddRunContext(void* run) { static_cast<const Run*>(run)->AddContext(); }
+
+}  // namespace
+
+void AllowCancel() { QueryCancelHoldoffCount = 0; }
+
+void RefuseCancel() { QueryCancelHoldoffCount = 1; }
+
+RunFinish RunTaken(Session& session, int slot) {
+  Run run(slot);
+  ErrorContextCallback context{};
+  context.callback = AddRunContext;
+  context.arg = &run;
+  context.previous = error_context_stack;
+  error_context_stack = &context;
+  try {
+    run.Perform();
+  } catch (const pg::PgError& error) {
+    run.Fail(catalog::ErrorOf(error.data()));
+  } catch (const pg::Error& error) {
+    run.Fail({error.sqlstate(), error.what(), error.detail(), error.hint(), {}});
+  } catch (const std::bad_alloc&) {
+    run.Fail({ERRCODE_OUT_OF_MEMORY, "out of memory", {}, {}, {}});
+  } catch (const std::exception& error) {
+    run.Fail({ERRCODE_INTERNAL_ERROR, error.what(), {}, {}, {}});
+  }
+  error_context_stack = context.previous;
+  run.Leave();
+  const bool clean = session.Reset();
+  RefuseCancel();
+  run.End();
+  return {clean, run.failed() || run.TookLong()};
+}
+
+}  // namespace ratchet::worker

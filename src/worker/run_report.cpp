@@ -1,0 +1,100 @@
+#include "worker/run_report.h"
+
+#include <cstring>
+
+#include "catalog/checkpoint.h"
+#include "pg/guard.h"
+#include "pg/settings.h"
+
+extern "C" {
+#include "catalog/namespace.h"
+#include "mb/pg_wchar.h"
+#include "utils/lsyscache.h"
+}
+
+namespace ratchet::worker {
+namespace {
+
+bool LogExists() {
+  return pg::Call([] {
+    const Oid schema = get_namespace_oid("ratchet", true);
+    return OidIsValid(schema) && OidIsValid(get_relname_relid("run_log", schema));
+  });
+}
+
+double Milliseconds(const catalog::RunRecord& record) {
+  return static_cast<double>(record.finished_at - record.started_at) / 1000;
+}
+
+void LogSuccess(const catalog::RunRecord& record) {
+  ereport(LOG, (errmsg("job \"%s\" run %lld %s in %.1f ms", record.job_name.c_str(),
+                       static_cast<long long>(record.run_id), policy::Name(record.status).data(),
+                       Milliseconds(record)),
+                errhidestmt(true)));
+}
+
+void LogFailure(const catalog::RunRecord& record) {
+  const catalog::RunError& error = record.error;
+  ereport(LOG, (errcode(error.sqlstate),
+                errmsg("job \"%s\" run %lld %s in %.1f ms: %s %s", record.job_name.c_str(),
+                       static_cast<long long>(record.run_id), policy::Name(record.status).data(),
+                       Milliseconds(record), unpack_sql_state(error.sqlstate), error.message.c_str()),
+                error.detail.empty() ? 0 : errdetail_log("%s", error.detail.c_str()),
+                error.hint.empty() ? 0 : errhint("%s", error.hint.c_str()),
+                error.context.empty() ? 0 : errcontext("%s", error.context.c_str())));
+}
+
+// Appends the text and its zero byte, cut at a character's end to leave `reserve` bytes for others.
+char* Append(char* to, const char* end, const std::string& text, int reserve) {
+  const int room = static_cast<int>(end - to) - reserve;
+  const int length = pg_mbcliplen(text.data(), static_cast<int>(text.size()), room);
+  std::memcpy(to, text.data(), static_cast<std::size_t>(length));
+  to[length] = '\0';
+  return to + length + 1;
+}
+
+}  // namespace
+
+void WriteRecord(const catalog::RunRecord& record) {
+  if (!LogExists()) {
+    return;
+  }
+  if (record.status == policy::RunStatus::kSucceeded && !record.dry_run) {
+    catalog::DeleteCheckpoint(record.job_id);
+  }
+  catalog::InsertRunRecord(record);
+}
+
+void LogRun(const catalog::RunRecord& record) noexcept {
+  const bool is_failure = record.error.sqlstate != 0;
+  const auto wanted = static_cast<pg::LogRuns>(pg::settings.log_runs);
+  if (wanted == pg::LogRuns::kNone || (!is_failure && wanted == pg::LogRuns::kFailures)) {
+    return;
+  }
+  try {
+    pg::Call([&] { is_failure ? LogFailure(record) : LogSuccess(record); });
+  } catch (const pg::PgError&) {
+    // A message that cannot be written is not worth the process; there is no transaction to abort.
+  }
+}
+
+void FillOutcome(const catalog::RunRecord& record, bool recorded, board::RunOutcome* outcome) {
+  outcome->status = record.status;
+  outcome->recorded = recorded;
+  outcome->sqlstate = record.error.sqlstate;
+  outcome->finished_at = record.finished_at;
+  outcome->counters = record.counters;
+  if (recorded) {
+    return;
+  }
+  // Detail, hint and context get what the message leaves, but some bytes each.
+  std::memset(outcome->text, 0, sizeof(outcome->text));
+  const char* end = outcome->text + sizeof(outcome->text);
+  char* to = outcome->text;
+  to = Append(to, end, record.error.message, 1600);
+  to = Append(to, end, record.error.detail, 1000);
+  to = Append(to, end, record.error.hint, 500);
+  Append(to, end, record.error.context, 1);
+}
+
+}  // namespace ratchet::worker

@@ -1,0 +1,20 @@
+// What is said about a run: in the run log, in the server's log, and to the scheduler when the record
+// could not be written.
+#pragma once
+
+#include "board/board.h"
+#include "catalog/run_log.h"
+
+namespace ratchet::worker {
+
+// Inserts the record in the transaction that is open. A job may have dropped the extension, and with it
+// the log: then there is nothing to do.
+void WriteRecord(const catalog::RunRecord& record);
+
+// As the setting ratchet.log_runs says.
+void LogRun(const catalog::RunRecord& record) noexcept;
+
+// The record as the board can carry it.
+void FillOutcome(const catalog::RunRecord& record, bool recorded, board::RunOutcome* outcome);
+
+}  // namespace ratchet::worker

@@ -1,0 +1,21 @@
+// The option "settings" of a job.
+#pragma once
+
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace ratchet::worker {
+
+// Names and values, in the order in which they are set.
+using RunSettings = std::vector<std::pair<std::string, std::string>>;
+
+// From the text of a jsonb object; empty text: none. Throws for anything but strings, numbers and
+// booleans. In a transaction.
+RunSettings ParseSettings(const std::string& json);
+
+// Sets them for the session, with the rights of the current user, in the transaction that is open: they
+// stay when it commits. Throws PgError, whose context names the setting.
+void ApplySettings(const RunSettings& settings);
+
+}  // namespace ratchet::worker

@@ -1,0 +1,97 @@
+#include "worker/session.h"
+
+#include "board/database_board.h"
+#include "pg/guard.h"
+#include "pg/settings.h"
+#include "pg/transaction.h"
+#include "worker/transaction_watch.h"
+
+extern "C" {
+#include "catalog/namespace.h"
+#include "commands/async.h"
+#include "commands/prepare.h"
+#include "commands/sequence.h"
+#include "common/pg_prng.h"
+#include "postmaster/bgworker.h"
+#include "replication/slot.h"
+#include "storage/lock.h"
+#include "utils/fmgrprotos.h"
+#include "utils/guc.h"
+#include "utils/portal.h"
+}
+
+namespace ratchet::worker {
+namespace {
+
+// What DISCARD ALL does, except for two things. Plans are kept: they show nothing of an earlier run,
+// and a job that calls PL/pgSQL would plan everything anew in each run (run.cpp drops them when another
+// job's turn comes). Temporary tables are looked for only when there can be some.
+void Discard(bool identity_changed) {
+  PortalHashTableDeleteAll();
+  if (identity_changed) {
+    SetPGVariable("session_authorization", NIL, false);
+  }
+  ResetAllOptions();
+  DropAllPreparedStatements();
+  Async_UnlistenAll();
+  LockReleaseAll(USER_LOCKMETHOD, true);
+  if (HasUsedTemporaryTables()) {
+    ResetTempTableNamespace();
+  }
+  ResetSequenceCaches();
+}
+
+// What DISCARD ALL forgets.
+void DiscardMore() {
+  if (MyReplicationSlot != nullptr) {
+    ReplicationSlotRelease();
+  }
+  ReplicationSlotCleanup();
+  // After setseed() in one job, random() in the next one would return known numbers.
+  DirectFunctionCall1(setseed, Float8GetDatum(pg_prng_double(&pg_global_prng_state) * 2 - 1));
+}
+
+}  // namespace
+
+Session::Session(Oid database, Oid role) : role_(role), epoch_(board::SessionEpoch()) {
+  pg::Call([=] { BackgroundWorkerInitializeConnectionByOid(database, role, 0); });
+  user_ = GetUserId();
+}
+
+bool Session::Reset() noexcept {
+  const bool identity_changed = !IsClean();
+  try {
+    pg::Call([identity_changed] {
+      StartTransactionCommand();
+      Discard(identity_changed);
+      CommitNextAsynchronously();
+      CommitTransactionCommand();
+      DiscardMore();
+    });
+  } catch (const pg::PgError& error) {
+    ereport(LOG, (errcode(error.sqlstate()),
+                  errmsg("session of a ratchet worker could not be reset: %s", error.what()),
+                  errdetail("The worker leaves, and another one takes its place.")));
+    pg::AbortOpenTransaction();
+    return false;
+  }
+  return IsClean();
+}
+
+bool Session::IsClean() const {
+  Oid user = InvalidOid;
+  int security_context = 0;
+  GetUserIdAndSecContext(&user, &security_context);
+  return user == user_ && security_context == 0 && GetSessionUserId() == role_ &&
+         !IsTransactionOrTransactionBlock();
+}
+
+bool Session::IsFresh(bool look_at_memory) const {
+  if (epoch_ != board::SessionEpoch()) {
+    return false;
+  }
+  const Size limit = static_cast<Size>(pg::settings.worker_memory_limit) * 1024;
+  return !look_at_memory || MemoryContextMemAllocated(TopMemoryContext, true) <= limit;
+}
+
+}  // namespace ratchet::worker

@@ -1,0 +1,31 @@
+// The session of a worker: connected as the owner of the jobs that it runs, and scrubbed between runs.
+#pragma once
+
+#include <cstdint>
+
+#include "board/board.h"
+
+namespace ratchet::worker {
+
+class Session {
+ public:
+  // Connects the process. A failure is FATAL, and its message is what the scheduler records.
+  Session(Oid database, Oid role);
+
+  // Undoes what a run may have left in the session, at top level. False when something of it is still
+  // there, or was not to be undone: the process must not run anything else.
+  bool Reset() noexcept;
+
+  // False when the process should make place for a fresh one: roles' or databases' settings have
+  // changed, or it has grown.
+  bool IsFresh(bool look_at_memory) const;
+
+ private:
+  bool IsClean() const;
+
+  Oid role_;
+  Oid user_ = InvalidOid;  // the role, unless its settings name another one
+  std::uint32_t epoch_;
+};
+
+}  // namespace ratchet::worker

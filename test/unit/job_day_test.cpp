@@ -1,0 +1,70 @@
+#include "policy/job_day.h"
+
+#include <gtest/gtest.h>
+
+#include <cstdint>
+
+namespace ratchet::policy {
+namespace {
+
+constexpr std::int64_t kHour = 3'600'000'000;
+
+TEST(JobDay, CountsTheLastDay) {
+  JobDay day;
+  const std::int64_t now = 1000 * kHour + 5;
+  for (int i = 0; i < 30; i++) {
+    day.Add(now - i * kHour, i % 3 == 0, 1000, 10);
+  }
+  const JobDay::Summary summary = day.Summarize(now);
+  EXPECT_EQ(summary.runs, 24);
+  EXPECT_EQ(summary.failures, 8);
+  EXPECT_EQ(summary.average_duration, 1000);
+  EXPECT_EQ(summary.max_lag, 10);
+  EXPECT_EQ(day.Summarize(now + 100 * kHour).runs, 0);
+}
+
+TEST(JobDay, PercentileIsWithinTenPercent) {
+  JobDay day;
+  for (int i = 1; i <= 1000; i++) {
+    day.Add(kHour, false, i * 1000, 0);
+  }
+  const double p95 = static_cast<double>(day.Summarize(kHour).p95_duration);
+  EXPECT_NEAR(p95, 950'000, 95'000);
+}
+
+TEST(JobDay, ExtremeDurationsAreNoTrouble) {
+  JobDay day;
+  day.Add(kHour, false, 0, 0);
+  day.Add(kHour, false, INT64_MAX / 4, 0);
+  day.Add(-5 * kHour, false, 1, 0);
+  EXPECT_EQ(day.Summarize(kHour).runs, 2) << "the clock is never before 2000";
+}
+
+TEST(JobDay, MergeIsAddition) {
+  JobDay a;
+  JobDay b;
+  JobDay both;
+  for (int i = 0; i < 100; i++) {
+    (i % 2 == 0 ? a : b).Add(50 * kHour + i * kHour / 4, i % 5 == 0, i * 777, i);
+    both.Add(50 * kHour + i * kHour / 4, i % 5 == 0, i * 777, i);
+  }
+  a.Merge(b);
+  const auto left = a.Summarize(75 * kHour);
+  const auto right = both.Summarize(75 * kHour);
+  EXPECT_EQ(left.runs, right.runs);
+  EXPECT_EQ(left.failures, right.failures);
+  EXPECT_EQ(left.average_duration, right.average_duration);
+  EXPECT_EQ(left.p95_duration, right.p95_duration);
+}
+
+TEST(JobDay, SurvivesStorage) {
+  JobDay day;
+  day.Add(kHour, true, 123, 4);
+  const JobDay read = JobDay::Decode(day.Encode());
+  EXPECT_EQ(read.Summarize(kHour).failures, 1);
+  EXPECT_EQ(JobDay::Decode("nonsense").Summarize(kHour).runs, 0);
+  EXPECT_EQ(JobDay::Decode("").Summarize(kHour).runs, 0);
+}
+
+}  // namespace
+}  // namespace ratchet::policy
