@@ -2,15 +2,14 @@
 
 #include <algorithm>
 #include <bit>
-#include <cstring>
-#include <type_traits>
+#include <cstddef>
 
 namespace ratchet::policy {
 namespace {
 
 constexpr std::int64_t kHourLength = 3'600'000'000;
 constexpr std::int64_t kHalfLength = 12 * kHourLength;
-constexpr std::uint32_t kFormat = 0x72640001;
+constexpr int kFormat = 1;
 
 constexpr std::int64_t FloorDiv(std::int64_t a, std::int64_t b) {
   return a / b - (a % b != 0 && (a < 0) != (b < 0) ? 1 : 0);
@@ -145,24 +144,85 @@ JobDay::Summary JobDay::Summarize(std::int64_t at) const {
   return summary;
 }
 
+// A format number, then the hours and the buckets that are in use as variable-length numbers, seven bits
+// to a byte: some fifty bytes for a job that runs now and then.
 std::string JobDay::Encode() const {
-  static_assert(std::is_trivially_copyable_v<JobDay>);
-  std::string bytes(sizeof(kFormat) + sizeof(JobDay), '\0');
-  std::memcpy(bytes.data(), &kFormat, sizeof(kFormat));
-  std::memcpy(bytes.data() + sizeof(kFormat), this, sizeof(JobDay));
+  std::string bytes(1, static_cast<char>(kFormat));
+  const auto put = [&bytes](std::int64_t number) {
+    auto rest = static_cast<std::uint64_t>(number);
+    for (; rest >= 0x80; rest >>= 7) {
+      bytes.push_back(static_cast<char>(rest | 0x80));
+    }
+    bytes.push_back(static_cast<char>(rest));
+  };
+  put(std::count_if(hours_.begin(), hours_.end(), [](const Hour& h) { return h.hour >= 0; }));
+  for (const Hour& hour : hours_) {
+    if (hour.hour >= 0) {
+      for (const std::int64_t number : {hour.hour, hour.duration, hour.lag, hour.max_lag,
+                                        std::int64_t{hour.runs}, std::int64_t{hour.failures}}) {
+        put(number);
+      }
+    }
+  }
+  for (const Half& half : halves_) {
+    put(half.half + 1);
+    put(std::count_if(half.counts.begin(), half.counts.end(), [](auto n) { return n > 0; }));
+    for (std::size_t i = 0; i < half.counts.size(); i++) {
+      if (half.counts[i] > 0) {
+        put(static_cast<std::int64_t>(i));
+        put(half.counts[i]);
+      }
+    }
+  }
   return bytes;
 }
 
 JobDay JobDay::Decode(std::string_view bytes) {
+  if (bytes.empty() || bytes[0] != static_cast<char>(kFormat)) {
+    return {};
+  }
+  bytes.remove_prefix(1);
+  bool whole = true;
+  const auto get = [&bytes, &whole]() -> std::int64_t {
+    std::uint64_t number = 0;
+    for (int shift = 0; shift < 64; shift += 7) {
+      if (bytes.empty()) {
+        break;
+      }
+      const auto byte = static_cast<unsigned char>(bytes[0]);
+      bytes.remove_prefix(1);
+      number |= static_cast<std::uint64_t>(byte & 0x7f) << shift;
+      if (byte < 0x80) {
+        return static_cast<std::int64_t>(number);
+      }
+    }
+    whole = false;
+    return 0;
+  };
   JobDay day;
-  std::uint32_t format = 0;
-  if (bytes.size() == sizeof(format) + sizeof(JobDay)) {
-    std::memcpy(&format, bytes.data(), sizeof(format));
-    if (format == kFormat) {
-      std::memcpy(&day, bytes.data() + sizeof(format), sizeof(JobDay));
+  for (std::int64_t left = get(); whole && left > 0; left--) {
+    Hour hour;
+    hour.hour = get();
+    hour.duration = get();
+    hour.lag = get();
+    hour.max_lag = get();
+    hour.runs = static_cast<std::int32_t>(get());
+    hour.failures = static_cast<std::int32_t>(get());
+    if (whole && hour.hour >= 0) {
+      day.HourOf(hour.hour) = hour;
     }
   }
-  return day;
+  for (Half& half : day.halves_) {
+    half.half = get() - 1;
+    for (std::int64_t left = get(); whole && left > 0; left--) {
+      const auto bucket = static_cast<std::uint64_t>(get());
+      const auto count = static_cast<std::uint32_t>(get());
+      if (bucket < half.counts.size()) {
+        half.counts[bucket] = count;
+      }
+    }
+  }
+  return whole ? day : JobDay();
 }
 
 }  // namespace ratchet::policy

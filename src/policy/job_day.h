@@ -8,8 +8,8 @@
 
 namespace ratchet::policy {
 
-// Instants are microseconds since 2000-01-01 UTC, durations microseconds. A plain value that is stored
-// byte for byte; a format number in front lets a later version drop what it cannot read.
+// Instants are microseconds since 2000-01-01 UTC, durations microseconds. The
+// stored form starts with a format number, so that a later version can drop what it cannot read.
 class JobDay {
  public:
   void Add(std::int64_t finished_at, bool failed, std::int64_t duration, std::int64_t lag);

@@ -22,7 +22,7 @@ constexpr std::int64_t kFlushAfter = 20'000;
 constexpr std::int64_t kBacklogLook = 5'000;
 constexpr std::int64_t kWaitLook = 100'000;
 // Counters are written when nothing else is to do, and at least this often.
-constexpr std::int64_t kStatisticsDelay = USECS_PER_SEC;
+constexpr std::int64_t kStatisticsDelay = 5 * USECS_PER_SEC;
 // Another worker is worth its start when the ones that are there need longer than this (microseconds).
 constexpr double kWorthAWorker = 3000;
 

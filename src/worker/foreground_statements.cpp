@@ -76,18 +76,27 @@ void ForegroundStatements::RunAll() {
 void ForegroundStatements::RunAndRollBack() {
   MemoryContext memory = CurrentMemoryContext;
   ResourceOwner owner = CurrentResourceOwner;
+  const auto roll_back = [memory, owner] {
+    pg::Call([memory, owner] {
+      RollbackAndReleaseCurrentSubTransaction();
+      MemoryContextSwitchTo(memory);
+      CurrentResourceOwner = owner;
+    });
+  };
   pg::Call([memory] {
     BeginInternalSubTransaction(nullptr);
     MemoryContextSwitchTo(memory);
   });
-  RunAll();
-  pg::Call([memory, owner] {
-    // A commit would have checked the deferred constraints.
-    SPI_execute("SET CONSTRAINTS ALL IMMEDIATE", false, 0);
-    RollbackAndReleaseCurrentSubTransaction();
-    MemoryContextSwitchTo(memory);
-    CurrentResourceOwner = owner;
-  });
+  try {
+    RunAll();
+    // A commit would check the deferred constraints.
+    pg::Call([] { SPI_execute("SET CONSTRAINTS ALL IMMEDIATE", false, 0); });
+  } catch (...) {
+    // The server expects of whoever begins a subtransaction that he also ends it.
+    roll_back();
+    throw;
+  }
+  roll_back();
 }
 
 void ForegroundStatements::RunOne(const Statement& statement) {

@@ -41,7 +41,7 @@ void LogFailure(const catalog::RunRecord& record) {
                        Milliseconds(record), unpack_sql_state(error.sqlstate), error.message.c_str()),
                 error.detail.empty() ? 0 : errdetail_log("%s", error.detail.c_str()),
                 error.hint.empty() ? 0 : errhint("%s", error.hint.c_str()),
-                error.context.empty() ? 0 : errcontext("%s", error.context.c_str())));
+                error.context.empty() ? 0 : errcontext_msg("%s", error.context.c_str())));
 }
 
 // Appends the text and its zero byte, cut at a character's end to leave `reserve` bytes for others.

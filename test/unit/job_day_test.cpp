@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <cstdint>
+#include <string>
 
 namespace ratchet::policy {
 namespace {
@@ -59,11 +60,29 @@ TEST(JobDay, MergeIsAddition) {
 
 TEST(JobDay, SurvivesStorage) {
   JobDay day;
-  day.Add(kHour, true, 123, 4);
+  for (int i = 0; i < 500; i++) {
+    day.Add(i * kHour / 5, i % 7 == 0, (std::int64_t{1} << (i % 50)) + i, i * 1000);
+  }
   const JobDay read = JobDay::Decode(day.Encode());
-  EXPECT_EQ(read.Summarize(kHour).failures, 1);
+  for (int hour = 70; hour < 130; hour++) {
+    const auto left = day.Summarize(hour * kHour);
+    const auto right = read.Summarize(hour * kHour);
+    EXPECT_EQ(left.runs, right.runs);
+    EXPECT_EQ(left.failures, right.failures);
+    EXPECT_EQ(left.p95_duration, right.p95_duration);
+    EXPECT_EQ(left.max_lag, right.max_lag);
+  }
   EXPECT_EQ(JobDay::Decode("nonsense").Summarize(kHour).runs, 0);
   EXPECT_EQ(JobDay::Decode("").Summarize(kHour).runs, 0);
+  const std::string bytes = day.Encode();
+  for (std::size_t length = 0; length < bytes.size(); length++) {
+    EXPECT_EQ(JobDay::Decode({bytes.data(), length}).Summarize(99 * kHour).runs, 0) << length;
+  }
+  std::string noise = bytes;
+  for (std::size_t i = 1; i < noise.size(); i++) {
+    noise[i] = static_cast<char>(noise[i] * 31 + 7);
+    JobDay::Decode(noise).Summarize(99 * kHour);
+  }
 }
 
 }  // namespace
