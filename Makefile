@@ -71,8 +71,11 @@ PG_CPPFLAGS = -I$(top)/src -isystem $(includedir_server)
 
 # -Wno-register: headers of PostgreSQL 15 still say "register", which C++17 does not know.
 # -MMD -MP: most servers are built without dependency tracking, so PGXS does none either.
+# Macros of the server use what clang calls an extension of GNU.
+clang_flags = $(if $(findstring clang,$(CXX)),-Wno-gnu-statement-expression)
+
 PG_CXXFLAGS = -std=c++20 -Wall -Wextra -Wpedantic -Wno-register $(WERROR) \
-	-fvisibility-inlines-hidden -fno-semantic-interposition -MMD -MP
+	-fvisibility-inlines-hidden -fno-semantic-interposition -MMD -MP $(clang_flags)
 
 # PGXS hands on warning options of the compiler that built the server.
 ifneq ($(findstring clang,$(CXX)),)

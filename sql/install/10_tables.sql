@@ -165,6 +165,7 @@ CREATE TABLE ratchet.run_log (
     PRIMARY KEY (run_id)
 );
 CREATE INDEX run_log_job_idx ON ratchet.run_log (job_id, run_id);
+CREATE INDEX run_log_name_idx ON ratchet.run_log (job_name, run_id);
 COMMENT ON TABLE ratchet.run_log IS
     'runs that ended and occurrences that did not run, append only; read it through the view ratchet.runs';
 COMMENT ON COLUMN ratchet.run_log.occurrences IS

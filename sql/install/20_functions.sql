@@ -7,6 +7,10 @@
 --   * functions called for every row or in every run, which look up nothing by name.
 -- The test "privileges" has the list.
 
+COMMENT ON SCHEMA ratchet IS
+    'pg_ratchet, the job scheduler: who has USAGE on it can define jobs that run as themselves';
+REVOKE ALL ON SCHEMA ratchet FROM PUBLIC;
+
 -- Defining jobs ---------------------------------------------------------------------------------
 
 CREATE FUNCTION ratchet.schedule(

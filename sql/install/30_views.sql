@@ -120,7 +120,7 @@ CREATE VIEW ratchet.job_health WITH (security_invoker = true) AS
 SELECT h.job_id, h.job_name,
        CASE WHEN NOT h.enabled OR NOT h.here THEN 'gray'
             WHEN h.failing OR h.missed >= 2 THEN 'red'
-            WHEN h.in_backoff OR h.late OR h.last_status = 'partial' THEN 'amber'
+            WHEN h.in_backoff OR h.late OR h.last_status IN ('partial', 'canceled') THEN 'amber'
             WHEN h.last_status IS NULL THEN 'gray'
             ELSE 'green' END AS color,
        CASE WHEN NOT h.enabled THEN 'paused'
@@ -181,7 +181,7 @@ SELECT h.job_id, h.job_name,
 COMMENT ON VIEW ratchet.job_health IS
     'jobs: how they are, and what they did over the last 24 hours';
 COMMENT ON COLUMN ratchet.job_health.color IS
-    'red: failing, or two expected runs passed without a success; amber: late, partial, or in back-off; gray: paused, or has not run yet; else green';
+    'red: failing, or two expected runs passed without a success; amber: late, in back-off, or the last run was partial or canceled; gray: paused, or has not run yet; else green';
 COMMENT ON COLUMN ratchet.job_health.why IS 'the reason for the color';
 COMMENT ON COLUMN ratchet.job_health.avg_lag IS
     'from the time at which a run could have started to its start';

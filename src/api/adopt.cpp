@@ -49,8 +49,8 @@ PGDLLEXPORT Datum ratchet_tables_changed(PG_FUNCTION_ARGS) {
   return PointerGetDatum(nullptr);
 }
 
-// Called at the end of the install script: these jobs are at home here, and a scheduler starts as soon
-// as CREATE EXTENSION has committed.
+// Called at the end of the install script: these jobs are at home here, and a scheduler starts as
+// soon as CREATE EXTENSION has committed.
 PG_FUNCTION_INFO_V1(ratchet_extension_created);
 PGDLLEXPORT Datum ratchet_extension_created(PG_FUNCTION_ARGS) {
   (void)fcinfo;

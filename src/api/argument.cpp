@@ -27,8 +27,7 @@ std::string JsonbTextOf(Datum value) {
 TimestampTz FiniteTime(Datum value, const char* name) {
   const TimestampTz time = DatumGetTimestampTz(value);
   if (TIMESTAMP_NOT_FINITE(time)) {
-    throw pg::Error(ERRCODE_INVALID_PARAMETER_VALUE, std::string(name) + " must be finite",
-                    "Leave it out for no limit.");
+    throw pg::Error(ERRCODE_INVALID_PARAMETER_VALUE, std::string(name) + " must be finite");
   }
   return time;
 }
@@ -56,9 +55,7 @@ TimestampTz Arguments::Time(int i, const char* name) const {
 
 std::string Arguments::TextOrEmpty(int i) const { return IsNull(i) ? "" : TextOf(Value(i)); }
 
-std::string Arguments::JsonbOrEmpty(int i) const {
-  return IsNull(i) ? "" : JsonbTextOf(Value(i));
-}
+std::string Arguments::JsonbOrEmpty(int i) const { return IsNull(i) ? "" : JsonbTextOf(Value(i)); }
 
 void RequireWritable(const char* command) {
   pg::Call([command] {

@@ -38,8 +38,8 @@ std::string TextOf(Datum value);
 std::string JsonbTextOf(Datum value);
 TimestampTz FiniteTime(Datum value, const char* name);
 
-// These functions write tables without the executor, so they look themselves whether the transaction
-// may write at all.
+// These functions write tables without the executor, so they look themselves whether the
+// transaction may write at all.
 void RequireWritable(const char* command);
 
 }  // namespace ratchet::api

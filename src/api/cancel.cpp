@@ -105,9 +105,8 @@ extern "C" {
 
 PG_FUNCTION_INFO_V1(ratchet_cancel);
 PGDLLEXPORT Datum ratchet_cancel(PG_FUNCTION_ARGS) {
-  return ratchet::pg::Entry([fcinfo] {
-    return BoolGetDatum(ratchet::api::Cancel(ratchet::api::Arguments(fcinfo)));
-  });
+  return ratchet::pg::Entry(
+      [fcinfo] { return BoolGetDatum(ratchet::api::Cancel(ratchet::api::Arguments(fcinfo))); });
 }
 
 }  // extern "C"

@@ -1,4 +1,5 @@
-// What the text of a job can ask about its run, and tell about it. Outside of a run all of it is null.
+// What the text of a job can ask about its run, and tell about it. Outside of a run all of it is
+// null.
 #include <string>
 
 #include "board/run_board.h"
@@ -115,8 +116,7 @@ extern "C" PGDLLEXPORT Datum ratchet_payload(PG_FUNCTION_ARGS) {
   if (TheCurrentRun() == nullptr) {
     PG_RETURN_NULL();
   }
-  const auto result =
-      ratchet::pg::Entry([] { return ratchet::api::Payload(*TheCurrentRun()); });
+  const auto result = ratchet::pg::Entry([] { return ratchet::api::Payload(*TheCurrentRun()); });
   fcinfo->isnull = result.is_null;
   return result.value;
 }
@@ -133,8 +133,7 @@ extern "C" PGDLLEXPORT Datum ratchet_checkpoint(PG_FUNCTION_ARGS) {
   if (TheCurrentRun() == nullptr) {
     PG_RETURN_NULL();
   }
-  const auto result =
-      ratchet::pg::Entry([] { return ratchet::api::Checkpoint(*TheCurrentRun()); });
+  const auto result = ratchet::pg::Entry([] { return ratchet::api::Checkpoint(*TheCurrentRun()); });
   fcinfo->isnull = result.is_null;
   return result.value;
 }

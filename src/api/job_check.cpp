@@ -34,7 +34,8 @@ void CheckSchedule(const JobDefinition& job) {
       break;
   }
   const bool starts = job.start_at != 0;
-  const TimestampTz from = starts ? std::max(job.start_at - 1, job.schedule_since) : job.schedule_since;
+  const TimestampTz from =
+      starts ? std::max(job.start_at - 1, job.schedule_since) : job.schedule_since;
   const calendar::Instant next = schedule.Next(from, RequireZone(job.time_zone, "time_zone"),
                                                starts ? job.start_at : job.schedule_since);
   if (next == calendar::kNever) {

@@ -11,8 +11,8 @@ namespace ratchet::api {
 void CheckJobName(const std::string& job_name, const char* argument);
 
 // Fills in what was not given (the defaults of time zone and owner; `search_path` in the settings),
-// checks everything that differs from `old`, and sets version and schedule_since as the difference asks
-// for. `old` is null for a new job. Returns whether there is a difference.
+// checks everything that differs from `old`, and sets version and schedule_since as the difference
+// asks for. `old` is null for a new job. Returns whether there is a difference.
 bool CompleteJob(catalog::JobDefinition* job, const catalog::JobDefinition* old,
                  const std::string& search_path);
 

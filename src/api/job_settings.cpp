@@ -37,8 +37,7 @@ char* ScalarText(const JsonbValue& value) {
     case jbvString:
       return pnstrdup(value.val.string.val, value.val.string.len);
     case jbvNumeric:
-      return DatumGetCString(
-          DirectFunctionCall1(numeric_out, NumericGetDatum(value.val.numeric)));
+      return DatumGetCString(DirectFunctionCall1(numeric_out, NumericGetDatum(value.val.numeric)));
     case jbvBool:
       return pstrdup(value.val.boolean ? "on" : "off");
     default:
@@ -107,9 +106,9 @@ void CheckSettings(const std::string& settings, Oid owner) {
   pg::Call([&settings, owner] {
     Jsonb* parsed = Parsed(settings);
     if (!JB_ROOT_IS_OBJECT(parsed)) {
-      ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-                      errmsg("settings must be a JSON object"),
-                      errhint("For example: {\"work_mem\": \"256MB\", \"search_path\": \"app\"}.")));
+      ereport(ERROR,
+              (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("settings must be a JSON object"),
+               errhint("For example: {\"work_mem\": \"256MB\", \"search_path\": \"app\"}.")));
     }
     ErrorContextCallback context = {error_context_stack, SayWhichOption, nullptr};
     error_context_stack = &context;

@@ -63,9 +63,8 @@ void Fill(const board::LiveRun& run, Values* row) {
   row->Set(kJobId, Int64GetDatum(ticket.job_id));
   // The name was cut to a number of bytes, maybe inside of a character.
   const int length = static_cast<int>(strlen(ticket.job_name));
-  row->Set(kJobName, TextDatum({ticket.job_name,
-                                static_cast<std::size_t>(
-                                    pg_mbcliplen(ticket.job_name, length, length))}));
+  row->Set(kJobName, TextDatum({ticket.job_name, static_cast<std::size_t>(pg_mbcliplen(
+                                                     ticket.job_name, length, length))}));
   row->Set(kOwner, ObjectIdGetDatum(ticket.owner));
   row->Set(kVersion, Int32GetDatum(ticket.version));
   row->Set(kCause, TextDatum(policy::Name(ticket.cause)));

@@ -10,18 +10,19 @@ enum Argument { kSchedule, kTimeZone, kAnchor, kSince, kUntil };
 
 constexpr std::int64_t kEnough = 3;
 
-// Never an error: one job whose schedule cannot be read must not take the view away from all others.
+// Never an error: one job whose schedule cannot be read must not take the view away from all
+// others.
 Datum MissedFireTimes(const Arguments& arguments) {
   try {
-    const calendar::Schedule schedule = calendar::Schedule::Parse(TextOf(arguments.Value(kSchedule)));
+    const calendar::Schedule schedule =
+        calendar::Schedule::Parse(TextOf(arguments.Value(kSchedule)));
     const pg::PgZone* zone = pg::FindZone(TextOf(arguments.Value(kTimeZone)));
     if (zone == nullptr) {
       return Int32GetDatum(0);
     }
-    return Int32GetDatum(static_cast<std::int32_t>(
-        schedule.Count(DatumGetTimestampTz(arguments.Value(kSince)),
-                       DatumGetTimestampTz(arguments.Value(kUntil)), *zone,
-                       DatumGetTimestampTz(arguments.Value(kAnchor)), kEnough)));
+    return Int32GetDatum(static_cast<std::int32_t>(schedule.Count(
+        DatumGetTimestampTz(arguments.Value(kSince)), DatumGetTimestampTz(arguments.Value(kUntil)),
+        *zone, DatumGetTimestampTz(arguments.Value(kAnchor)), kEnough)));
   } catch (const calendar::ScheduleError&) {
     return Int32GetDatum(0);
   }

@@ -38,12 +38,13 @@ void NextRuns(FunctionCallInfo call) {
   const std::string zone_name = arguments.TextOrEmpty(kTimeZone);
   const pg::PgZone& zone =
       arguments.IsNull(kTimeZone) ? DefaultZone() : RequireZone(zone_name, "time_zone");
-  const TimestampTz after =
-      arguments.IsNull(kAfter) ? GetCurrentTransactionStartTimestamp() : arguments.Time(kAfter, "after");
+  const TimestampTz after = arguments.IsNull(kAfter) ? GetCurrentTransactionStartTimestamp()
+                                                     : arguments.Time(kAfter, "after");
   std::int32_t count = CountOf(arguments);
   RowSet rows(call);
   for (calendar::Instant next = NextRun(schedule, after, zone, after);
-       next != calendar::kNever && count > 0; next = NextRun(schedule, next, zone, after), count--) {
+       next != calendar::kNever && count > 0;
+       next = NextRun(schedule, next, zone, after), count--) {
     pg::Call([&rows, next] {
       CHECK_FOR_INTERRUPTS();
       Datum value = TimestampTzGetDatum(next);

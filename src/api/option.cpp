@@ -44,7 +44,8 @@ void SetWord(JobDefinition* job, Datum value, const char* name) {
 
 // ---- Spans and numbers --------------------------------------------------------------------------
 
-constexpr std::int64_t kLongestSpan = calendar::kMaxIntervalYears * 366 * calendar::kDay;
+// In months of 30 days, as an interval counts here.
+constexpr std::int64_t kLongestSpan = calendar::kMaxIntervalYears * 360 * calendar::kDay;
 
 std::int64_t SpanIn(Datum value, const char* name, std::int64_t shortest) {
   std::int64_t span = 0;

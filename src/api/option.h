@@ -23,7 +23,8 @@ extern const int kOptionCount;
 // Sets the options that are not null in the call's arguments from `first` on.
 void SetOptions(const Arguments& arguments, int first, catalog::JobDefinition* job);
 
-// Gives the options of these names their defaults back. None of them may be among the arguments as well.
+// Gives the options of these names their defaults back. None of them may be among the arguments as
+// well.
 void ResetOptions(const std::vector<std::string>& names, const Arguments& arguments, int first,
                   catalog::JobDefinition* job);
 

@@ -1,4 +1,5 @@
-// Who may do what. The functions write the tables below all permission checks, so these are the checks.
+// Who may do what. The functions write the tables below all permission checks, so these are the
+// checks.
 #pragma once
 
 #include <cstdint>
@@ -8,8 +9,8 @@
 
 namespace ratchet::api {
 
-// Sees the jobs and runs of this owner: its own ones, and all for superusers and pg_monitor. The same
-// rule as the row-level security of the tables.
+// Sees the jobs and runs of this owner: its own ones, and all for superusers and pg_monitor. The
+// same rule as the row-level security of the tables.
 bool MaySee(Oid owner);
 
 // Changes, triggers and cancels: with the owner's privileges; a superuser's ones only superusers.

@@ -7,7 +7,8 @@ extern "C" {
 
 namespace ratchet::api {
 
-RowSet::RowSet(FunctionCallInfo call) : result_(reinterpret_cast<ReturnSetInfo*>(call->resultinfo)) {
+RowSet::RowSet(FunctionCallInfo call)
+    : result_(reinterpret_cast<ReturnSetInfo*>(call->resultinfo)) {
   pg::Call([call] { InitMaterializedSRF(call, MAT_SRF_USE_EXPECTED_DESC); });
 }
 

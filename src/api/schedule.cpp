@@ -56,9 +56,8 @@ extern "C" {
 
 PG_FUNCTION_INFO_V1(ratchet_schedule);
 PGDLLEXPORT Datum ratchet_schedule(PG_FUNCTION_ARGS) {
-  return ratchet::pg::Entry([fcinfo] {
-    return Int64GetDatum(ratchet::api::Schedule(ratchet::api::Arguments(fcinfo)));
-  });
+  return ratchet::pg::Entry(
+      [fcinfo] { return Int64GetDatum(ratchet::api::Schedule(ratchet::api::Arguments(fcinfo))); });
 }
 
 }  // extern "C"

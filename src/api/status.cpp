@@ -75,10 +75,10 @@ void ReportScheduler(Report* report, const std::optional<board::DatabaseEntry>& 
     return;
   }
   if (database->version_mismatch) {
-    report->Add("scheduler", "version mismatch",
-                "the library and the extension are of different versions",
-                "Run ALTER EXTENSION pg_ratchet UPDATE, or restart the server if the library is the "
-                "older one.");
+    report->Add(
+        "scheduler", "version mismatch", "the library and the extension are of different versions",
+        "Run ALTER EXTENSION pg_ratchet UPDATE, or restart the server if the library is the "
+        "older one.");
     return;
   }
   if (database->quarantined) {
@@ -133,16 +133,14 @@ void ReportWorkers(Report* report, const BoardView& board) {
 void ReportProcesses(Report* report, const BoardView& board, int databases) {
   // The launcher, a scheduler for each database, and the workers.
   const int wanted = 1 + databases + pg::settings.max_workers;
-  const std::string detail =
-      "max_worker_processes is " + std::to_string(max_worker_processes) + ", pg_ratchet may need " +
-      std::to_string(wanted);
+  const std::string detail = "max_worker_processes is " + std::to_string(max_worker_processes) +
+                             ", pg_ratchet may need " + std::to_string(wanted);
   if (board.processes_short_at != 0) {
     report->Add("processes", "short",
                 detail + ", none was free at " + TimeText(board.processes_short_at),
                 "Raise max_worker_processes and restart the server.");
   } else if (max_worker_processes < wanted) {
-    report->Add("processes", "short", detail,
-                "Raise max_worker_processes and restart the server.");
+    report->Add("processes", "short", detail, "Raise max_worker_processes and restart the server.");
   } else {
     report->Add("processes", "ok", detail);
   }
@@ -188,7 +186,8 @@ void Status(FunctionCallInfo call) {
   int schedulers = 0;
   ReportDatabases(&report, &schedulers);
   ReportProcesses(&report, board, schedulers);
-  report.Add("environment", pg::settings.environment[0] != '\0' ? pg::settings.environment : "none");
+  report.Add("environment",
+             pg::settings.environment[0] != '\0' ? pg::settings.environment : "none");
   report.Add("node", pg::NodeName());
 }
 

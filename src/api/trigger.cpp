@@ -11,9 +11,10 @@ namespace {
 
 enum Argument { kJobName, kPayload, kRunAt, kCoalesce };
 
-// Joins a run that waits already. The run must not start before this transaction has committed, or it
-// would not see what the transaction wrote: a share lock on its row keeps the scheduler from claiming it
-// until then, and lets others join as well. False when the run has started in the meantime.
+// Joins a run that waits already. The run must not start before this transaction has committed, or
+// it would not see what the transaction wrote: a share lock on its row keeps the scheduler from
+// claiming it until then, and lets others join as well. False when the run has started in the
+// meantime.
 bool Join(const catalog::FoundRun& found) {
   if (found.of_this_transaction) {
     return true;
@@ -65,9 +66,8 @@ extern "C" {
 
 PG_FUNCTION_INFO_V1(ratchet_trigger);
 PGDLLEXPORT Datum ratchet_trigger(PG_FUNCTION_ARGS) {
-  return ratchet::pg::Entry([fcinfo] {
-    return Int64GetDatum(ratchet::api::Trigger(ratchet::api::Arguments(fcinfo)));
-  });
+  return ratchet::pg::Entry(
+      [fcinfo] { return Int64GetDatum(ratchet::api::Trigger(ratchet::api::Arguments(fcinfo))); });
 }
 
 }  // extern "C"

@@ -8,8 +8,8 @@ namespace {
 
 enum Argument { kJobName, kIfExists };
 
-// Only the definition goes, in this transaction. The scheduler then ends the runs that wait and forgets
-// where the job stood; the history stays until its time is over.
+// Only the definition goes, in this transaction. The scheduler then ends the runs that wait and
+// forgets where the job stood; the history stays until its time is over.
 bool Unschedule(const Arguments& arguments) {
   RequireWritable("ratchet.unschedule()");
   const std::string job_name = arguments.Text(kJobName, "job_name");
@@ -31,9 +31,8 @@ extern "C" {
 
 PG_FUNCTION_INFO_V1(ratchet_unschedule);
 PGDLLEXPORT Datum ratchet_unschedule(PG_FUNCTION_ARGS) {
-  return ratchet::pg::Entry([fcinfo] {
-    return BoolGetDatum(ratchet::api::Unschedule(ratchet::api::Arguments(fcinfo)));
-  });
+  return ratchet::pg::Entry(
+      [fcinfo] { return BoolGetDatum(ratchet::api::Unschedule(ratchet::api::Arguments(fcinfo))); });
 }
 
 }  // extern "C"

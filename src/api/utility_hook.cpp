@@ -31,8 +31,8 @@ object_access_hook_type previous_object_access = nullptr;
 // The database that this session holds for the statement under way.
 Oid held_database = InvalidOid;
 
-// How long a statement waits for our processes to leave. The server itself waits for five seconds for
-// whoever is connected, and then says so.
+// How long a statement waits for our processes to leave. The server itself waits for five seconds
+// for whoever is connected, and then says so.
 constexpr int kWaitForLeavingMs = 4000;
 
 void ReleaseHeld() {
@@ -105,7 +105,8 @@ void StepAside(Oid database) {
   }
   held_database = database;
   constexpr int kLook = 5;
-  for (int waited = 0; board::Dismiss(database) > 0 && waited < kWaitForLeavingMs; waited += kLook) {
+  for (int waited = 0; board::Dismiss(database) > 0 && waited < kWaitForLeavingMs;
+       waited += kLook) {
     WaitLatch(MyLatch, WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, kLook, PG_WAIT_EXTENSION);
     CHECK_FOR_INTERRUPTS();
   }

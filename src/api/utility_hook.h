@@ -3,7 +3,8 @@
 
 namespace ratchet::api {
 
-// Installs the hooks on utility statements and on dropped objects. Called by _PG_init while preloading.
+// Installs the hooks on utility statements and on dropped objects. Called by _PG_init while
+// preloading.
 void InstallUtilityHook();
 
 }  // namespace ratchet::api

@@ -35,7 +35,8 @@ class Waiting {
   ~Waiting() { board::FinishWaiting(); }
 };
 
-// Takes what the looks leave behind, so that waiting for days costs no more memory than for a second.
+// Takes what the looks leave behind, so that waiting for days costs no more memory than for a
+// second.
 class Scratch {
  public:
   Scratch()
@@ -86,7 +87,8 @@ Deadline DeadlineOf(const Arguments& arguments) {
   throw pg::Error(ERRCODE_UNDEFINED_OBJECT, "run " + std::to_string(run_id) + " does not exist");
 }
 
-// Where a run stands. Each look sees what has committed until now, whatever the snapshot of the caller.
+// Where a run stands. Each look sees what has committed until now, whatever the snapshot of the
+// caller.
 struct Look {
   policy::RunStatus status;
   bool settled;  // it has ended, and the scheduler has taken note of it
@@ -150,8 +152,8 @@ policy::RunStatus Wait(std::int64_t run_id, const Deadline& deadline, F between_
     between_looks();
     scratch.Clear();
     const std::int64_t sleep = std::min(left, kLongestSleep);
-    board::WaitForRun(static_cast<long>((sleep + calendar::kMillisecond - 1) /
-                                        calendar::kMillisecond));
+    board::WaitForRun(
+        static_cast<long>((sleep + calendar::kMillisecond - 1) / calendar::kMillisecond));
   }
 }
 
@@ -162,7 +164,8 @@ Datum StatusText(policy::RunStatus status) {
   });
 }
 
-// Ends the transaction, and with it its snapshots and locks: nothing waits for a session that waits.
+// Ends the transaction, and with it its snapshots and locks: nothing waits for a session that
+// waits.
 void LetGo() {
   pg::Call([] { SPI_commit(); });
 }

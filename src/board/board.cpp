@@ -123,7 +123,8 @@ void InstallSharedMemory() {
   shmem_startup_hook = StartUpSharedMemory;
 }
 
-// LWLockAcquire can only fail when a process holds hundreds of locks; no error can pass through here.
+// LWLockAcquire can only fail when a process holds hundreds of locks; no error can pass through
+// here.
 Lock::Lock(LWLockMode mode) { LWLockAcquire(the_board->lock, mode); }
 Lock::~Lock() { LWLockRelease(the_board->lock); }
 

@@ -5,10 +5,11 @@
 //   runs        claimed runs: ready, running, ended; and the runs of foreground sessions
 //
 // The tables are the truth and the board is the present: after a crash the board is empty, and the
-// scheduler rebuilds what matters from the tables. Every function here takes and releases the lock by
-// itself, holds it for a few loads and stores, and cannot raise an error while it holds it.
+// scheduler rebuilds what matters from the tables. Every function here takes and releases the lock
+// by itself, holds it for a few loads and stores, and cannot raise an error while it holds it.
 //
-// This header is the layout; database_board.h, worker_board.h and run_board.h are what to do with it.
+// This header is the layout; database_board.h, worker_board.h and run_board.h are what to do with
+// it.
 #pragma once
 
 #include "pg/server.h"
@@ -54,7 +55,7 @@ struct DatabaseEntry {
   bool changes_lost;      // the ring was full: read everything
   bool waits_for_worker;
   bool only_held;  // the entry is there for a Hold alone
-  int holds;  // sessions that do something for which nobody may be connected
+  int holds;       // sessions that do something for which nobody may be connected
   int scheduler_proc;
   pid_t scheduler_pid;
   TimestampTz rest_until;
@@ -77,8 +78,8 @@ struct WorkerSlot {
   int proc;
   pid_t pid;
   std::uint32_t generation;
-  int run;            // the run in hand, or kNone
-  TimestampTz since;  // of the state
+  int run;                 // the run in hand, or kNone
+  TimestampTz since;       // of the state
   TimestampTz turn_since;  // of its first run since it was last idle
 };
 
@@ -126,7 +127,7 @@ struct RunTicket {
   TimestampTz scheduled_at;
   TimestampTz previous_scheduled_at;  // 0: none
   TimestampTz queued_at;
-  std::int64_t timeout;  // microseconds, 0: none
+  std::int64_t timeout;    // microseconds, 0: none
   std::int64_t replay_of;  // 0: none
   std::int64_t retry_of;   // 0: none
   bool has_payload;        // its own one, in ratchet.run_queue
@@ -147,8 +148,8 @@ struct RunCounters {
 
 constexpr int kErrorTextSize = 4096;
 
-// How it ended. The texts are for runs whose process cannot write the record itself: message, detail,
-// hint and context, each ended by a zero byte, cut to fit.
+// How it ended. The texts are for runs whose process cannot write the record itself: message,
+// detail, hint and context, each ended by a zero byte, cut to fit.
 struct RunOutcome {
   policy::RunStatus status;
   bool recorded;  // the record is in ratchet.run_log
@@ -181,12 +182,13 @@ struct Board {
   int launcher_proc;
   pid_t launcher_pid;
   bool rescan_databases;  // for the launcher: databases were created
-  std::uint32_t session_epoch;  // grows with ALTER ROLE/DATABASE ... SET: older sessions are replaced
+  std::uint32_t
+      session_epoch;  // grows with ALTER ROLE/DATABASE ... SET: older sessions are replaced
   TimestampTz server_start;
-  TimestampTz workers_short_since;     // some pool waits for a worker; 0: none
-  TimestampTz processes_short_at;      // a process could not be registered
-  int active_foreground;               // running runs of foreground sessions
-  int run_waiters;                     // sessions in ratchet.wait()
+  TimestampTz workers_short_since;  // some pool waits for a worker; 0: none
+  TimestampTz processes_short_at;   // a process could not be registered
+  int active_foreground;            // running runs of foreground sessions
+  int run_waiters;                  // sessions in ratchet.wait()
   ConditionVariable run_ended;
   int databases;  // sizes of the arrays
   int workers;

@@ -1,5 +1,6 @@
 #include "board/database_board.h"
 
+#include "board/database_list.h"
 #include "board/worker_board.h"
 
 extern "C" {
@@ -13,21 +14,12 @@ namespace {
 DatabaseEntry* my_entry = nullptr;
 
 // Callers hold the lock.
-DatabaseEntry* Find(Oid database) {
-  for (int i = 0; i < TheBoard()->databases; i++) {
-    if (Databases()[i].database == database) {
-      return &Databases()[i];
-    }
-  }
-  return nullptr;
-}
-
 DatabaseEntry* FindOrAdd(Oid database) {
-  DatabaseEntry* entry = Find(database);
+  DatabaseEntry* entry = FindEntry(database);
   if (entry != nullptr) {
     return entry;
   }
-  entry = Find(InvalidOid);
+  entry = FindEntry(InvalidOid);
   if (entry != nullptr) {
     *entry = DatabaseEntry{};
     entry->database = database;
@@ -36,18 +28,6 @@ DatabaseEntry* FindOrAdd(Oid database) {
     entry->first_ended = kNone;
   }
   return entry;
-}
-
-void WakeSchedulerOrLauncher(DatabaseEntry& entry) {
-  if (entry.scheduler_proc != kNone) {
-    WakeProc(entry.scheduler_proc);
-    return;
-  }
-  if (entry.state == DatabaseState::kResting || entry.state == DatabaseState::kAbsent) {
-    entry.state = DatabaseState::kUnknown;
-    entry.rest_until = 0;
-  }
-  WakeLauncher();
 }
 
 // A scheduler that died is replaced after this time, so that one that cannot start is no storm.
@@ -67,6 +47,34 @@ void LauncherGone(int /*code*/, Datum /*argument*/) {
 
 }  // namespace
 
+DatabaseEntry* FindEntry(Oid database) {
+  for (int i = 0; i < TheBoard()->databases; i++) {
+    if (Databases()[i].database == database) {
+      return &Databases()[i];
+    }
+  }
+  return nullptr;
+}
+
+void WakeSchedulerOrLauncher(DatabaseEntry* entry) {
+  if (entry->scheduler_proc != kNone) {
+    WakeProc(entry->scheduler_proc);
+    return;
+  }
+  if (entry->state == DatabaseState::kResting || entry->state == DatabaseState::kAbsent) {
+    entry->state = DatabaseState::kUnknown;
+    entry->rest_until = 0;
+  }
+  WakeLauncher();
+}
+
+void WakeSchedulerOf(Oid database) {
+  DatabaseEntry* entry = FindEntry(database);
+  if (entry != nullptr) {
+    WakeSchedulerOrLauncher(entry);
+  }
+}
+
 void NoteChanges(Oid database, const std::vector<Change>& changes, bool everything) {
   if (TheBoard() == nullptr) {
     return;
@@ -85,14 +93,14 @@ void NoteChanges(Oid database, const std::vector<Change>& changes, bool everythi
       entry->changes[entry->change_count++] = change;
     }
   }
-  WakeSchedulerOrLauncher(*entry);
+  WakeSchedulerOrLauncher(entry);
 }
 
 void NoteExtensionChange(Oid database) { NoteChanges(database, {}, true); }
 
 bool Hold(Oid database) {
   const Lock lock;
-  DatabaseEntry* entry = Find(database);
+  DatabaseEntry* entry = FindEntry(database);
   if (entry == nullptr) {
     entry = FindOrAdd(database);
     if (entry == nullptr) {
@@ -107,7 +115,7 @@ bool Hold(Oid database) {
 
 void Release(Oid database) {
   const Lock lock;
-  DatabaseEntry* entry = Find(database);
+  DatabaseEntry* entry = FindEntry(database);
   if (entry == nullptr || entry->holds == 0) {
     return;
   }
@@ -117,14 +125,14 @@ void Release(Oid database) {
     TheBoard()->rescan_databases = true;  // perhaps the launcher has not seen it yet
     WakeLauncher();
   } else {
-    WakeSchedulerOrLauncher(*entry);
+    WakeSchedulerOrLauncher(entry);
   }
 }
 
 int Dismiss(Oid database) {
   int there = DismissWorkers(database);
   const Lock lock;
-  DatabaseEntry* entry = Find(database);
+  DatabaseEntry* entry = FindEntry(database);
   if (entry != nullptr && entry->scheduler_proc != kNone) {
     WakeProc(entry->scheduler_proc);
     there++;
@@ -190,7 +198,7 @@ bool AddDatabase(Oid database) {
 
 void DropDatabase(Oid database) {
   const Lock lock;
-  DatabaseEntry* entry = Find(database);
+  DatabaseEntry* entry = FindEntry(database);
   if (entry != nullptr && entry->scheduler_proc == kNone && entry->holds == 0) {
     entry->database = InvalidOid;
   }
@@ -198,8 +206,8 @@ void DropDatabase(Oid database) {
 
 void MarkStarting(Oid database, TimestampTz now) {
   const Lock lock;
-  DatabaseEntry* entry = Find(database);
-  if (entry != nullptr) {
+  DatabaseEntry* entry = FindEntry(database);
+  if (entry != nullptr && entry->scheduler_proc == kNone) {
     entry->state = DatabaseState::kStarting;
     entry->active_since = now;
   }
@@ -207,7 +215,7 @@ void MarkStarting(Oid database, TimestampTz now) {
 
 void MarkStopped(Oid database, TimestampTz retry) {
   const Lock lock;
-  DatabaseEntry* entry = Find(database);
+  DatabaseEntry* entry = FindEntry(database);
   if (entry != nullptr && entry->scheduler_proc == kNone &&
       entry->state == DatabaseState::kStarting) {
     entry->state = DatabaseState::kResting;
@@ -217,7 +225,7 @@ void MarkStopped(Oid database, TimestampTz retry) {
 
 void AskToRest(Oid database) {
   const Lock lock;
-  DatabaseEntry* entry = Find(database);
+  DatabaseEntry* entry = FindEntry(database);
   if (entry != nullptr && entry->scheduler_proc != kNone) {
     entry->leave = true;
     WakeProc(entry->scheduler_proc);
@@ -247,7 +255,8 @@ DatabaseEntry* AttachScheduler(Oid database) {
 void Detach(DatabaseEntry* entry, DatabaseState state, TimestampTz rest_until) {
   const Lock lock;
   // What was touched in the meantime has not been seen: rest is not for now.
-  const bool touched = entry->changes_lost || entry->change_count > 0 || entry->first_ended != kNone;
+  const bool touched =
+      entry->changes_lost || entry->change_count > 0 || entry->first_ended != kNone;
   entry->state = touched && state == DatabaseState::kResting ? DatabaseState::kUnknown : state;
   entry->rest_until = rest_until;
   entry->scheduler_proc = kNone;
@@ -275,7 +284,7 @@ bool TakeChanges(DatabaseEntry* entry, std::vector<Change>* changes) {
 
 DatabaseEntry* FindDatabase(Oid database) {
   const Lock lock(LW_SHARED);
-  return Find(database);
+  return FindEntry(database);
 }
 
 }  // namespace ratchet::board

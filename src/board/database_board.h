@@ -13,19 +13,19 @@ namespace ratchet::board {
 
 // ---- For sessions ------------------------------------------------------------------------------
 
-// After a commit that touched jobs or runs of the database: tells its scheduler, or the launcher when
-// there is none.
+// After a commit that touched jobs or runs of the database: tells its scheduler, or the launcher
+// when there is none.
 void NoteChanges(Oid database, const std::vector<Change>& changes, bool everything);
 
 // The extension may have come or gone: its scheduler looks, or the launcher starts one.
 void NoteExtensionChange(Oid database);
 
-// Between Hold and Release no scheduler and no new worker is connected to the database. Hold returns
-// false when the table of databases is full.
+// Between Hold and Release no scheduler and no new worker is connected to the database. Hold
+// returns false when the table of databases is full.
 bool Hold(Oid database);
 void Release(Oid database);
-// Asks the scheduler to leave, and the workers as soon as they are idle. Returns how many processes of
-// ours are still there.
+// Asks the scheduler to leave, and the workers as soon as they are idle. Returns how many processes
+// of ours are still there.
 int Dismiss(Oid database);
 
 void NoteNewDatabases();
@@ -61,8 +61,8 @@ void AskToRest(Oid database);
 
 // ---- For the scheduler -------------------------------------------------------------------------
 
-// Null when the database is held, or already has a scheduler: the process must exit. On exit the entry
-// goes back to kUnknown, whatever the reason, unless Detach came first.
+// Null when the database is held, or already has a scheduler: the process must exit. On exit the
+// entry goes back to kUnknown, whatever the reason, unless Detach came first.
 DatabaseEntry* AttachScheduler(Oid database);
 void Detach(DatabaseEntry* entry, DatabaseState state, TimestampTz rest_until);
 // True when the scheduler must leave: held, or asked to rest.

@@ -86,8 +86,8 @@ void WakeIdleWorker(int pool) {
   }
 }
 
-// Fewer workers first, then who has waited longer: nobody starves, and the pool is shared out evenly
-// among those who want it.
+// Fewer workers first, then who has waited longer: nobody starves, and the pool is shared out
+// evenly among those who want it.
 int BetterClaim(int pool, TimestampTz now) {
   const Pool& own = Pools()[pool];
   int best = kNone;
@@ -97,10 +97,9 @@ int BetterClaim(int pool, TimestampTz now) {
         now - other.asked_at > kClaimLifetime) {
       continue;
     }
-    const bool better =
-        other.workers < own.workers ||
-        (other.workers == own.workers &&
-         (own.waiting_since == 0 || other.waiting_since < own.waiting_since));
+    const bool better = other.workers < own.workers ||
+                        (other.workers == own.workers &&
+                         (own.waiting_since == 0 || other.waiting_since < own.waiting_since));
     if (better && (best == kNone || other.workers < Pools()[best].workers ||
                    (other.workers == Pools()[best].workers &&
                     other.waiting_since < Pools()[best].waiting_since))) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "board/database_list.h"
 #include "board/pool_list.h"
 #include "pg/guard.h"
 
@@ -18,7 +19,9 @@ namespace {
 
 // Callers of these hold the lock.
 
-bool IsLive(const RunSlot& run) { return run.state != RunState::kFree && run.state != RunState::kEnded; }
+bool IsLive(const RunSlot& run) {
+  return run.state != RunState::kFree && run.state != RunState::kEnded;
+}
 
 // A run that ended but whose process still is in the transaction counts as live for its job: a
 // foreground session ends its run only when its transaction is over.
@@ -33,9 +36,10 @@ const RunSlot* FindLiveRunOfJob(const RunTicket& ticket, bool foreground_only) {
   return nullptr;
 }
 
-// When the run was or will be asked to stop; 0: never. A worker cancels its run by a timer of its own,
-// in whose signal handler it could not note it here. The session of a foreground run is its user's.
-TimestampTz CancelledAt(const RunSlot& run) {
+// When the run was or will be asked to stop; 0: never. A worker cancels its run by a timer of its
+// own, in whose signal handler it could not note it here. The session of a foreground run is its
+// user's.
+TimestampTz CanceledAt(const RunSlot& run) {
   if (run.cancel != CancelReason::kNotCanceled) {
     return run.cancel_at;
   }
@@ -90,19 +94,12 @@ void EndLocked(int slot, const RunOutcome& outcome) {
   if (run.ticket.foreground) {
     TheBoard()->active_foreground--;
   }
-  for (int i = 0; i < TheBoard()->databases; i++) {
-    DatabaseEntry& database = Databases()[i];
-    if (database.database == run.ticket.database) {
-      run.next = database.first_ended;
-      database.first_ended = slot;
-      if (database.scheduler_proc != kNone) {
-        WakeProc(database.scheduler_proc);
-      } else {
-        database.state = DatabaseState::kUnknown;  // a scheduler must come and take it
-        WakeLauncher();
-      }
-      return;
-    }
+  DatabaseEntry* database = FindEntry(run.ticket.database);
+  if (database != nullptr) {
+    run.next = database->first_ended;
+    database->first_ended = slot;
+    WakeSchedulerOrLauncher(database);
+    return;
   }
   ReturnSlot(slot);  // the database is gone, and with it its log
 }
@@ -192,15 +189,6 @@ CancelReason End(int slot, const RunOutcome& outcome) {
   return cancel;
 }
 
-void MarkTimedOut(int slot) {
-  const Lock lock;
-  RunSlot& run = Runs()[slot];
-  if (run.cancel == CancelReason::kNotCanceled) {
-    run.cancel = CancelReason::kTimedOut;
-    run.cancel_at = GetCurrentTimestamp();
-  }
-}
-
 CancelReason CancelReasonOf(int slot) {
   const Lock lock(LW_SHARED);
   return Runs()[slot].cancel;
@@ -228,6 +216,7 @@ CancelResult Cancel(Oid database, std::int64_t run_id, bool (*allowed)(Oid owner
     if (run.cancel == CancelReason::kNotCanceled) {
       run.cancel = CancelReason::kCanceled;
       run.cancel_at = GetCurrentTimestamp();
+      WakeSchedulerOf(database);  // it sees to it that the run obeys
     }
     if (run.state == RunState::kRunning && run.pid != 0) {
       // The signal is sent under the lock that End takes: it cannot hit the process's next run.
@@ -302,15 +291,15 @@ int TerminateStubborn(Oid database, TimestampTz now, std::int64_t grace, Timesta
     if (run.state != RunState::kRunning || run.ticket.database != database || run.terminated) {
       continue;
     }
-    const TimestampTz cancelled = CancelledAt(run);
-    if (cancelled == 0) {
+    const TimestampTz canceled = CanceledAt(run);
+    if (canceled == 0) {
       continue;
     }
-    const TimestampTz due = cancelled + grace;
+    const TimestampTz due = canceled + grace;
     if (due <= now) {
       if (run.cancel == CancelReason::kNotCanceled) {
         run.cancel = CancelReason::kTimedOut;
-        run.cancel_at = cancelled;
+        run.cancel_at = canceled;
       }
       kill(run.pid, SIGTERM);
       run.terminated = true;

@@ -22,8 +22,8 @@ ReserveResult Reserve(const RunTicket& ticket, int* slot, std::int64_t* blocking
                       pid_t* blocking_pid);
 void Unreserve(int slot);
 
-// Puts a reserved run at the end of its pool's ready list and wakes an idle worker. False when there
-// is no room for another pool; the run stays reserved.
+// Puts a reserved run at the end of its pool's ready list and wakes an idle worker. False when
+// there is no room for another pool; the run stays reserved.
 bool Publish(int slot);
 
 // For a reserved run that cannot be published.
@@ -41,13 +41,11 @@ ForegroundResult BeginForeground(const RunTicket& ticket, int* slot, std::int64_
 // What a worker reads once it has taken the run (see worker_board.h: Take).
 RunTicket TicketOf(int slot);
 
-// The run is over: wakes the scheduler and the sessions that wait for it. Only the process that runs
-// it may call this. Returns why it was canceled, if it was: an interrupt that is still pending is then
-// meant for this run and must be dropped.
+// The run is over: wakes the scheduler and the sessions that wait for it. Only the process that
+// runs it may call this. Returns why it was canceled, if it was: an interrupt that is still pending
+// is then meant for this run and must be dropped.
 CancelReason End(int slot, const RunOutcome& outcome);
 
-// Notes that this run has outlived its timeout.
-void MarkTimedOut(int slot);
 CancelReason CancelReasonOf(int slot);
 
 void SetProgress(int slot, std::int64_t done, std::int64_t remaining);
@@ -60,8 +58,8 @@ CancelResult Cancel(Oid database, std::int64_t run_id, bool (*allowed)(Oid owner
 
 // ---- For the scheduler -------------------------------------------------------------------------
 
-// Slots of the runs of the database that ended since the last call, oldest first. They belong to the
-// scheduler, which may read them without a lock, until Free.
+// Slots of the runs of the database that ended since the last call, oldest first. They belong to
+// the scheduler, which may read them without a lock, until Free.
 void CollectEnded(DatabaseEntry* database, std::vector<int>* slots);
 // The same for a new scheduler: also those that its predecessor had collected and not freed.
 void CollectAllEnded(DatabaseEntry* database, std::vector<int>* slots);

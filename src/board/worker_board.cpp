@@ -2,6 +2,7 @@
 
 #include <cstring>
 
+#include "board/database_list.h"
 #include "board/pool_list.h"
 #include "policy/worker_share.h"
 
@@ -33,19 +34,6 @@ void ReleaseSlot(WorkerSlot& worker) {
   worker.pool = kNone;
   worker.generation++;
   DropPoolIfEmpty(pool);
-}
-
-void WakeSchedulerOf(Oid database) {
-  for (int i = 0; i < TheBoard()->databases; i++) {
-    if (Databases()[i].database == database) {
-      if (Databases()[i].scheduler_proc != kNone) {
-        WakeProc(Databases()[i].scheduler_proc);
-      } else {
-        WakeLauncher();
-      }
-      return;
-    }
-  }
 }
 
 // The slot is free: whoever waits has the word.
@@ -267,7 +255,8 @@ bool AttachWorker(int worker, std::uint32_t generation, Oid* database, Oid* role
   *database = slot.database;
   *role = slot.role;
   my_worker = worker;
-  // Late among the exit callbacks: the transaction and its locks are gone when the run counts as ended.
+  // Late among the exit callbacks: the transaction and its locks are gone when the run counts as
+  // ended.
   on_shmem_exit(WorkerGone, 0);
   return true;
 }

@@ -1,7 +1,8 @@
 // The pool of workers: the only place where a worker's state changes.
 //
 //            ReserveWorker      Attach        Take                Take: nothing left
-//   kFree ───────────────▶ kStarting ──▶ kBusy ◀──▶ run ──▶ kIdle ──WakeIdleWorker──▶ kWoken ─▶ kBusy
+//   kFree ───────────────▶ kStarting ──▶ kBusy ◀──▶ run ──▶ kIdle ──WakeIdleWorker──▶ kWoken ─▶
+//   kBusy
 //     ▲                       │                      │
 //     └──── Leave / the process's exit (any state) ◀─┴── kLeaving (asked to go)
 #pragma once
@@ -13,9 +14,9 @@
 namespace ratchet::board {
 
 enum class WorkerGrant {
-  kGranted,   // *worker is reserved: start the process
-  kNotNow,    // all are in use, or somebody else comes first; the pool waits in line
-  kNoPool,    // no ready run
+  kGranted,  // *worker is reserved: start the process
+  kNotNow,   // all are in use, or somebody else comes first; the pool waits in line
+  kNoPool,   // no ready run
 };
 
 // For the scheduler: asks for one more worker for the pool. When all are in use, an idle worker of
@@ -43,8 +44,8 @@ PoolView ViewPool(Oid database, Oid role);
 // The pool no longer waits for a worker.
 void StopWaiting(Oid database, Oid role);
 
-// Workers of the pool that could not start (FATAL before their first run) since the last call: their
-// number, and the last one's error.
+// Workers of the pool that could not start (FATAL before their first run) since the last call:
+// their number, and the last one's error.
 int TakeFailedStarts(Oid database, Oid role, int* sqlstate, char* message, std::size_t size);
 
 // ---- For the worker ----------------------------------------------------------------------------
@@ -54,8 +55,8 @@ int TakeFailedStarts(Oid database, Oid role, int* sqlstate, char* message, std::
 bool AttachWorker(int worker, std::uint32_t generation, Oid* database, Oid* role);
 
 enum class Turn { kRun, kNothing, kLeave };
-// The next ready run of the pool. kNothing: the worker is now idle and sleeps on its latch; kLeave: it
-// must exit (asked to, or a pool with a better claim waits and this one had its turn).
+// The next ready run of the pool. kNothing: the worker is now idle and sleeps on its latch; kLeave:
+// it must exit (asked to, or a pool with a better claim waits and this one had its turn).
 Turn Take(int worker, TimestampTz now, int* run);
 // For an idle worker that wants to exit: false when it has been given work at the same time.
 bool Leave(int worker);

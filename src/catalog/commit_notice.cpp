@@ -13,8 +13,8 @@ namespace {
 // Beyond this many the scheduler is told to read everything, which is cheaper then.
 constexpr std::size_t kMostNotices = board::kChangeRingSize;
 
-// What the transaction that is under way has touched. Never destroyed: a backend's exit runs callbacks
-// after static destructors would have run.
+// What the transaction that is under way has touched. Never destroyed: a backend's exit runs
+// callbacks after static destructors would have run.
 struct Pending {
   std::vector<board::Change> changes;
   std::vector<board::Change> held;  // told after a rollback, too
@@ -50,7 +50,8 @@ void Note(board::Change change) {
     return other.kind == change.kind && other.id == change.id;
   };
   // Repeated changes of one thing come close together.
-  const auto recent = pending.changes.size() > 8 ? pending.changes.end() - 8 : pending.changes.begin();
+  const auto recent =
+      pending.changes.size() > 8 ? pending.changes.end() - 8 : pending.changes.begin();
   if (std::any_of(recent, pending.changes.end(), same)) {
     return;
   }

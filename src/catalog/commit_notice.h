@@ -1,5 +1,6 @@
-// Tells the scheduler of this database, when the transaction has committed, what it touched. A rolled
-// back transaction tells nothing; a rolled back savepoint only makes the scheduler look once in vain.
+// Tells the scheduler of this database, when the transaction has committed, what it touched. A
+// rolled back transaction tells nothing; a rolled back savepoint only makes the scheduler look once
+// in vain.
 #pragma once
 
 #include <cstdint>
@@ -8,8 +9,8 @@ namespace ratchet::catalog {
 
 void NoteJobChanged(std::int64_t job_id);
 void NoteRunQueued(std::int64_t run_id);
-// This transaction holds the row of a waiting run locked, which the scheduler passes over meanwhile: it is
-// told when the transaction ends, either way.
+// This transaction holds the row of a waiting run locked, which the scheduler passes over
+// meanwhile: it is told when the transaction ends, either way.
 void NoteRunHeld(std::int64_t run_id);
 // A run that was claimed: asked to stop on commit. The caller has checked who asks.
 void NoteCancel(std::int64_t run_id);

@@ -25,9 +25,9 @@ bool IsThisSystem(const pg::Row& row) {
 
 }  // namespace
 
-// CREATE EXTENSION writes the row of where it runs, so that a restored dump, which brings along the row
-// of where it comes from, has two. pg_upgrade does not run the script: a single row of another system
-// with the same OIDs is its doing.
+// CREATE EXTENSION writes the row of where it runs, so that a restored dump, which brings along the
+// row of where it comes from, has two. pg_upgrade does not run the script: a single row of another
+// system with the same OIDs is its doing.
 HomeFinding CheckHome() {
   return pg::Call([] {
     int rows = 0;

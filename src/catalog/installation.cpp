@@ -23,14 +23,12 @@ char* InstalledVersion() {
   Relation table = table_open(ExtensionRelationId, AccessShareLock);
   ScanKeyInit(&key, Anum_pg_extension_extname, BTEqualStrategyNumber, F_NAMEEQ,
               CStringGetDatum("pg_ratchet"));
-  SysScanDesc scan =
-      systable_beginscan(table, ExtensionNameIndexId, true, nullptr, 1, &key);
+  SysScanDesc scan = systable_beginscan(table, ExtensionNameIndexId, true, nullptr, 1, &key);
   HeapTuple tuple = systable_getnext(scan);
   char* version = nullptr;
   if (HeapTupleIsValid(tuple)) {
     bool null = false;
-    Datum value =
-        heap_getattr(tuple, Anum_pg_extension_extversion, RelationGetDescr(table), &null);
+    Datum value = heap_getattr(tuple, Anum_pg_extension_extversion, RelationGetDescr(table), &null);
     version = null ? pstrdup("") : TextDatumGetCString(value);
   }
   systable_endscan(scan);
@@ -54,8 +52,8 @@ Installation FindInstallation() {
     told = true;
     ereport(WARNING,
             (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-             errmsg("extension pg_ratchet has version %s, the loaded library has version %s", version,
-                    kLibraryVersion),
+             errmsg("extension pg_ratchet has version %s, the loaded library has version %s",
+                    version, kLibraryVersion),
              errhint("Restart the server if the library is the older one, else run ALTER EXTENSION "
                      "pg_ratchet UPDATE. No jobs run until then.")));
   }

@@ -7,7 +7,8 @@ constexpr char kLibraryVersion[] = "1.0";
 
 enum class Installation { kAbsent, kPresent, kOtherVersion };
 
-// Needs a transaction. Says in the server's log, once per finding, what to do about another version.
+// Needs a transaction. Says in the server's log, once per finding, what to do about another
+// version.
 Installation FindInstallation();
 
 }  // namespace ratchet::catalog

@@ -56,8 +56,7 @@ enum Column {
 // Rows that were written by hand may hold spans that ours never do: those count as missing.
 std::int64_t SpanOr(const pg::Row& row, int column, std::int64_t missing) {
   std::int64_t span = missing;
-  if (!row.IsNull(column) &&
-      !pg::SpanOf(*DatumGetIntervalP(row.values[column - 1]), &span)) {
+  if (!row.IsNull(column) && !pg::SpanOf(*DatumGetIntervalP(row.values[column - 1]), &span)) {
     return missing;
   }
   return span;

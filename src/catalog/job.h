@@ -23,7 +23,8 @@ enum class Misfire : std::uint8_t { kOnce, kSkip, kAll };
 enum class TransactionMode : std::uint8_t { kSingle, kPerStatement };
 
 // A definition with every option. Times are PostgreSQL's, spans are microseconds where the calendar
-// does not matter; 0 stands for "none" in start_at, end_at, timeout, max_runs, and -1 in keep_history.
+// does not matter; 0 stands for "none" in start_at, end_at, timeout, max_runs, and -1 in
+// keep_history.
 struct JobDefinition {
   std::int64_t job_id = 0;
   std::string job_name;
@@ -64,8 +65,8 @@ struct JobDefinition {
   friend bool operator==(const JobDefinition&, const JobDefinition&) = default;
 };
 
-// The row is written in the calling transaction; name clashes raise 23505. All of them throw PgError.
-// Fills in job_id.
+// The row is written in the calling transaction; name clashes raise 23505. All of them throw
+// PgError. Fills in job_id.
 void InsertJob(JobDefinition* job);
 void UpdateJob(ItemPointer tid, const JobDefinition& job);
 void DeleteJob(ItemPointer tid);

@@ -4,8 +4,8 @@
 #include <cstdint>
 #include <vector>
 
-#include "policy/run.h"
 #include "pg/server.h"
+#include "policy/run.h"
 
 extern "C" {
 #include "storage/itemptr.h"

@@ -53,9 +53,9 @@ enum Column {
   kOccurrences,
 };
 
-// The text as the database can store it: bytes that are no character of its encoding become '?', and
-// the whole is cut at a character's end. Texts of errors come from anywhere, and an insert that is
-// refused for one bad byte would lose the record.
+// The text as the database can store it: bytes that are no character of its encoding become '?',
+// and the whole is cut at a character's end. Texts of errors come from anywhere, and an insert that
+// is refused for one bad byte would lose the record.
 std::string Storable(std::string_view text, std::size_t limit) {
   const int encoding = GetDatabaseEncoding();
   if (text.size() <= limit &&
@@ -68,8 +68,7 @@ std::string Storable(std::string_view text, std::size_t limit) {
   while (!text.empty()) {
     const int left = text.size() > MAX_MULTIBYTE_CHAR_LEN ? MAX_MULTIBYTE_CHAR_LEN
                                                           : static_cast<int>(text.size());
-    const int length =
-        text[0] == '\0' ? -1 : pg_encoding_verifymbchar(encoding, text.data(), left);
+    const int length = text[0] == '\0' ? -1 : pg_encoding_verifymbchar(encoding, text.data(), left);
     const std::size_t size = length > 0 ? static_cast<std::size_t>(length) : 1;
     if (fit.size() + size > limit) {
       break;
@@ -212,8 +211,8 @@ void InsertRunRecord(const RunRecord& record) {
     return;
   }
   RunRecord fit = record;
-  for (std::string* text : {&fit.error.message, &fit.error.detail, &fit.error.hint,
-                            &fit.error.context, &fit.reason}) {
+  for (std::string* text :
+       {&fit.error.message, &fit.error.detail, &fit.error.hint, &fit.error.context, &fit.reason}) {
     *text = Storable(*text, kMaxErrorText);
   }
   fit.result = Storable(fit.result, kMaxResultText);
@@ -245,7 +244,8 @@ int PurgeRunRecords(std::int64_t job_id, TimestampTz before, int limit, Timestam
     scan.Equal(kJobId, job_id).Begin();
     pg::Row row;
     ItemPointerData tid;
-    // Oldest ids first. A long run that holds a small id keeps the later ones for as long as itself.
+    // Oldest ids first. A long run that holds a small id keeps the later ones for as long as
+    // itself.
     while (scan.Next(&row, &tid)) {
       if (row.Time(kFinishedAt) >= before || deleted == limit) {
         *oldest = row.Time(kFinishedAt);

@@ -6,8 +6,8 @@
 #include <string>
 
 #include "board/board.h"
-#include "policy/run.h"
 #include "pg/guard.h"
+#include "policy/run.h"
 
 namespace ratchet::catalog {
 
@@ -19,7 +19,8 @@ struct RunError {
   std::string context;
 };
 
-// Each text is made valid in the database's encoding and cut to this many bytes when it is recorded.
+// Each text is made valid in the database's encoding and cut to this many bytes when it is
+// recorded.
 constexpr int kMaxErrorText = 8000;
 constexpr int kMaxResultText = 8000;
 
@@ -68,8 +69,8 @@ struct RecordedEnd {
 };
 std::optional<RecordedEnd> FindRunRecord(std::int64_t run_id);
 
-// Deletes up to `limit` of the job's oldest records that finished before `before`. Returns how many,
-// and in *oldest the finish of the oldest one left (0: none are left).
+// Deletes up to `limit` of the job's oldest records that finished before `before`. Returns how
+// many, and in *oldest the finish of the oldest one left (0: none are left).
 int PurgeRunRecords(std::int64_t job_id, TimestampTz before, int limit, TimestampTz* oldest);
 
 }  // namespace ratchet::catalog

@@ -3,6 +3,7 @@
 #include <string_view>
 
 #include "pg/guard.h"
+#include "pg/row_lock.h"
 #include "pg/table.h"
 
 extern "C" {
@@ -98,6 +99,16 @@ void InsertQueuedRun(const QueuedRun& run, ItemPointer tid) {
     pg::InsertRow(table, row, tid);
     table_close(table, NoLock);
     CommandCounterIncrement();
+  });
+}
+
+bool LockQueuedRun(ItemPointer tid) {
+  return pg::Call([tid] {
+    Relation table = pg::OpenTable(kTable, RowExclusiveLock);
+    const bool locked =
+        pg::LockRow(table, tid, LockTupleNoKeyExclusive, false) == pg::RowLock::kLocked;
+    table_close(table, NoLock);
+    return locked;
   });
 }
 

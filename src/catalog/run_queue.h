@@ -5,8 +5,8 @@
 #include <optional>
 #include <string>
 
-#include "policy/run.h"
 #include "pg/server.h"
+#include "policy/run.h"
 
 extern "C" {
 #include "storage/itemptr.h"
@@ -38,6 +38,9 @@ struct QueuedRun {
 std::int64_t NextRunId();
 
 void InsertQueuedRun(const QueuedRun& run, ItemPointer tid = nullptr);
+// Keeps the waiting run from being canceled or shared until the transaction ends. False, without waiting,
+// when a session is about to do that: its NoteRunHeld() tells when it has finished.
+bool LockQueuedRun(ItemPointer tid);
 void UpdateQueuedRun(ItemPointer tid, const QueuedRun& run);
 // By tuple id when *tid is valid and still holds the run, else by run_id. No error when it is gone.
 void DeleteQueuedRun(std::int64_t run_id, ItemPointer tid);

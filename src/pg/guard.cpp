@@ -48,8 +48,7 @@ struct Caught {
     return true;
   }
   saved->Restore();
-  caught->context =
-      AllocSetContextCreate(TopMemoryContext, "ratchet error", ALLOCSET_SMALL_SIZES);
+  caught->context = AllocSetContextCreate(TopMemoryContext, "ratchet error", ALLOCSET_SMALL_SIZES);
   MemoryContext old = MemoryContextSwitchTo(caught->context);
   caught->data = CopyErrorData();
   FlushErrorState();
@@ -65,9 +64,7 @@ struct Raised {
   char* detail;
 };
 
-char* Copy(const char* text) {
-  return static_cast<char*>(MemoryContextStrdup(ErrorContext, text));
-}
+char* Copy(const char* text) { return static_cast<char*>(MemoryContextStrdup(ErrorContext, text)); }
 
 }  // namespace
 
@@ -108,7 +105,8 @@ void Up(Body body, void* argument) {
   } catch (const std::exception& error) {
     raised = {ERRCODE_INTERNAL_ERROR, Copy(error.what()), nullptr, nullptr};
   } catch (...) {
-    raised = {ERRCODE_INTERNAL_ERROR, const_cast<char*>("unrecognized exception"), nullptr, nullptr};
+    raised = {ERRCODE_INTERNAL_ERROR, const_cast<char*>("unrecognized exception"), nullptr,
+              nullptr};
   }
   // No exception object is alive from here on: the error leaves by longjmp.
   saved.Restore();

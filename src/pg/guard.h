@@ -1,7 +1,8 @@
 // The border between C++ and the backend. Two functions cross it, and nothing else in the tree may:
 //
 //   Call(f)   down: runs C code that can ereport(ERROR); the error arrives as a PgError exception.
-//   Entry(f)  up:   wraps the body of every function that the server calls; an exception leaves it as
+//   Entry(f)  up:   wraps the body of every function that the server calls; an exception leaves it
+//   as
 //                   an ereport(ERROR) with its SQLSTATE, detail, hint, context and location.
 //
 // Inside the lambda given to Call no object with a non-trivial destructor may be created: an error

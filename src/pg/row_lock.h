@@ -1,5 +1,5 @@
-// Locks on single rows of the extension's tables, so that a session and the scheduler do not write the
-// same row at the same time, and do not wait for each other's transactions either.
+// Locks on single rows of the extension's tables, so that a session and the scheduler do not write
+// the same row at the same time, and do not wait for each other's transactions either.
 #pragma once
 
 #include "pg/server.h"

@@ -36,15 +36,14 @@ bool CheckTimeZone(char** value, void** /*extra*/, GucSource /*source*/) {
 }
 
 void DefineServerStartSettings() {
-  DefineCustomIntVariable("ratchet.max_workers", "Sets the maximum number of worker processes of pg_ratchet.",
-                          "Each takes one of max_worker_processes, and so do the launcher and the "
-                          "scheduler of each database.",
-                          &settings.max_workers, 4, 1, 1024, PGC_POSTMASTER, 0, nullptr, nullptr,
-                          nullptr);
-  DefineCustomIntVariable("ratchet.max_databases",
-                          "Sets how many databases can have jobs at the same time.", nullptr,
-                          &settings.max_databases, 1024, 1, 65536, PGC_POSTMASTER, 0, nullptr, nullptr,
-                          nullptr);
+  DefineCustomIntVariable(
+      "ratchet.max_workers", "Sets the maximum number of worker processes of pg_ratchet.",
+      "Each takes one of max_worker_processes, and so do the launcher and the "
+      "scheduler of each database.",
+      &settings.max_workers, 4, 1, 1024, PGC_POSTMASTER, 0, nullptr, nullptr, nullptr);
+  DefineCustomIntVariable(
+      "ratchet.max_databases", "Sets how many databases can have jobs at the same time.", nullptr,
+      &settings.max_databases, 1024, 1, 65536, PGC_POSTMASTER, 0, nullptr, nullptr, nullptr);
 }
 
 void DefineReloadableSettings() {
@@ -63,9 +62,9 @@ void DefineReloadableSettings() {
                           30 * 24 * 60, 0, INT_MAX, PGC_SIGHUP, GUC_UNIT_MIN, nullptr, nullptr,
                           nullptr);
   DefineCustomIntVariable("ratchet.cancel_grace",
-                          "Sets how long a run may ignore being cancelled before it is terminated.",
-                          nullptr, &settings.cancel_grace, 5000, 0, INT_MAX, PGC_SIGHUP, GUC_UNIT_MS,
-                          nullptr, nullptr, nullptr);
+                          "Sets how long a run may ignore being canceled before it is terminated.",
+                          nullptr, &settings.cancel_grace, 5000, 0, INT_MAX, PGC_SIGHUP,
+                          GUC_UNIT_MS, nullptr, nullptr, nullptr);
   DefineCustomIntVariable("ratchet.worker_idle_timeout",
                           "Sets how long a worker without work stays.",
                           "It leaves at once when another role or database waits for a worker.",
@@ -73,8 +72,8 @@ void DefineReloadableSettings() {
                           nullptr, nullptr, nullptr);
   DefineCustomIntVariable("ratchet.worker_memory_limit",
                           "Replaces a worker that holds more memory than this between two runs.",
-                          nullptr, &settings.worker_memory_limit, 128 * 1024, 8 * 1024, MAX_KILOBYTES,
-                          PGC_SIGHUP, GUC_UNIT_KB, nullptr, nullptr, nullptr);
+                          nullptr, &settings.worker_memory_limit, 128 * 1024, 8 * 1024,
+                          MAX_KILOBYTES, PGC_SIGHUP, GUC_UNIT_KB, nullptr, nullptr, nullptr);
   DefineCustomEnumVariable("ratchet.log_runs", "Sets which runs are reported in the server's log.",
                            nullptr, &settings.log_runs, static_cast<int>(LogRuns::kFailures),
                            kLogRunsOptions, PGC_SIGHUP, 0, nullptr, nullptr, nullptr);
@@ -87,11 +86,10 @@ void DefineSettings() {
     DefineServerStartSettings();
   }
   DefineReloadableSettings();
-  DefineCustomStringVariable("ratchet.default_time_zone",
-                             "Sets the time zone of jobs that are scheduled without one.",
-                             "Empty: the TimeZone of the session that schedules.",
-                             &settings.default_time_zone, "", PGC_USERSET, 0,
-                             CheckTimeZone, nullptr, nullptr);
+  DefineCustomStringVariable(
+      "ratchet.default_time_zone", "Sets the time zone of jobs that are scheduled without one.",
+      "Empty: the TimeZone of the session that schedules.", &settings.default_time_zone, "",
+      PGC_USERSET, 0, CheckTimeZone, nullptr, nullptr);
   MarkGUCPrefixReserved("ratchet");
 }
 

@@ -36,7 +36,8 @@ Row::Row() {
 }
 
 void Row::SetText(int column, std::string_view value) {
-  Set(column, PointerGetDatum(cstring_to_text_with_len(value.data(), static_cast<int>(value.size()))));
+  Set(column,
+      PointerGetDatum(cstring_to_text_with_len(value.data(), static_cast<int>(value.size()))));
 }
 
 void Row::SetTimeOrNull(int column, TimestampTz value) {
@@ -124,27 +125,28 @@ IndexScan::IndexScan(const char* table, const char* index, LOCKMODE mode)
     : table_(OpenTable(table, mode)), index_(index_open(TableOid(index), AccessShareLock)) {}
 
 IndexScan& IndexScan::Equal(int column, std::int64_t value) {
-  ScanKeyInit(&keys_[key_count_++], static_cast<AttrNumber>(column), BTEqualStrategyNumber, F_INT8EQ,
-              Int64GetDatum(value));
+  ScanKeyInit(&keys_[key_count_++], static_cast<AttrNumber>(column), BTEqualStrategyNumber,
+              F_INT8EQ, Int64GetDatum(value));
   return *this;
 }
 
 IndexScan& IndexScan::EqualInt32(int column, std::int32_t value) {
-  ScanKeyInit(&keys_[key_count_++], static_cast<AttrNumber>(column), BTEqualStrategyNumber, F_INT4EQ,
-              Int32GetDatum(value));
+  ScanKeyInit(&keys_[key_count_++], static_cast<AttrNumber>(column), BTEqualStrategyNumber,
+              F_INT4EQ, Int32GetDatum(value));
   return *this;
 }
 
 IndexScan& IndexScan::EqualText(int column, std::string_view value) {
-  ScanKeyInit(&keys_[key_count_++], static_cast<AttrNumber>(column), BTEqualStrategyNumber, F_TEXTEQ,
-              PointerGetDatum(cstring_to_text_with_len(value.data(), static_cast<int>(value.size()))));
+  ScanKeyInit(
+      &keys_[key_count_++], static_cast<AttrNumber>(column), BTEqualStrategyNumber, F_TEXTEQ,
+      PointerGetDatum(cstring_to_text_with_len(value.data(), static_cast<int>(value.size()))));
   keys_[key_count_ - 1].sk_collation = table_->rd_att->attrs[column - 1].attcollation;
   return *this;
 }
 
 IndexScan& IndexScan::GreaterThan(int column, std::int64_t value) {
-  ScanKeyInit(&keys_[key_count_++], static_cast<AttrNumber>(column), BTGreaterStrategyNumber, F_INT8GT,
-              Int64GetDatum(value));
+  ScanKeyInit(&keys_[key_count_++], static_cast<AttrNumber>(column), BTGreaterStrategyNumber,
+              F_INT8GT, Int64GetDatum(value));
   return *this;
 }
 

@@ -1,7 +1,7 @@
 // The extension's tables, reached through the heap and their indexes: no executor, no triggers, no
 // permission checks, no plan cache. Ordinary roles have no write privilege on these tables, and the
-// code that calls these functions has checked what the user may do. Constraints that are not an index
-// are not checked by these writes: the callers keep them.
+// code that calls these functions has checked what the user may do. Constraints that are not an
+// index are not checked by these writes: the callers keep them.
 //
 // Everything here is for use inside pg::Call only.
 #pragma once

@@ -29,8 +29,8 @@ Datum TextArrayOf(const std::vector<std::string>& elements) {
   auto* values = static_cast<Datum*>(palloc(sizeof(Datum) * (elements.size() + 1)));
   int count = 0;
   for (const std::string& element : elements) {
-    values[count++] = PointerGetDatum(
-        cstring_to_text_with_len(element.data(), static_cast<int>(element.size())));
+    values[count++] =
+        PointerGetDatum(cstring_to_text_with_len(element.data(), static_cast<int>(element.size())));
   }
   return PointerGetDatum(construct_array(values, count, TEXTOID, -1, false, TYPALIGN_INT));
 }

@@ -28,9 +28,9 @@ class PgZone final : public calendar::Zone {
   std::string name_;
 };
 
-// The zone of this name in the time zone database, in any case; null when there is none. Valid for the
-// life of the process. PostgreSQL itself also takes every word for a zone ('foo' is UTC by another name
-// to it), and POSIX rules: these are not zones to us.
+// The zone of this name in the time zone database, in any case; null when there is none. Valid for
+// the life of the process. PostgreSQL itself also takes every word for a zone ('foo' is UTC by
+// another name to it), and POSIX rules: these are not zones to us.
 const PgZone* FindZone(const std::string& name);
 
 }  // namespace ratchet::pg

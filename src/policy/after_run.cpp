@@ -1,5 +1,7 @@
 #include "policy/after_run.h"
 
+#include <algorithm>
+
 namespace ratchet::policy {
 namespace {
 
@@ -35,7 +37,7 @@ Verdict AfterRun(const Standing& before, const RetryRules& rules, const EndedAtt
     case RunStatus::kPartial:
       verdict.standing = {};
       verdict.again = ended.progressed;
-      verdict.again_at = ended.finished_at;
+      verdict.again_at = std::max(ended.finished_at, ended.started_at + kPartialPause);
       verdict.next_attempt = ended.attempt;
       verdict.cause = Cause::kCatchup;
       break;

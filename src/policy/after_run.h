@@ -29,20 +29,27 @@ struct EndedAttempt {
   bool progressed = false;  // some of its work was committed
   bool dry_run = false;
   std::int64_t finished_at = 0;
+  std::int64_t started_at = 0;
 };
+
+// A run that ends with work left goes on at once, but starts no sooner than this after its last start
+// (microseconds): one that always says so is no storm.
+constexpr std::int64_t kPartialPause = 1'000'000;
 
 struct Verdict {
   Standing standing;
-  bool again = false;          // the same occurrence is taken up again
-  std::int64_t again_at = 0;   // not before
+  bool again = false;         // the same occurrence is taken up again
+  std::int64_t again_at = 0;  // not before
   std::int32_t next_attempt = 1;
   Cause cause = Cause::kRetry;
 };
 
-// - A success ends back-off. So does `partial`, which goes on at once as long as it makes progress.
-// - A failure adds to the row of failures and rests the job; the occurrence is tried again after the
+// - A success ends back-off. So does `partial`, which goes on as long as it makes progress.
+// - A failure adds to the row of failures and rests the job; the occurrence is tried again after
+// the
 //   rest while it has attempts left.
-// - A crash is taken up at once; from the second in a row without progress after a rest. It does not
+// - A crash is taken up at once; from the second in a row without progress after a rest. It does
+// not
 //   count against max_attempts, for it says little about the job.
 // - A cancel changes nothing: somebody wanted this run to stop, not the job to rest.
 Verdict AfterRun(const Standing& before, const RetryRules& rules, const EndedAttempt& ended,

@@ -8,7 +8,8 @@ namespace ratchet::policy {
 std::int64_t BackoffDelay(const Backoff& backoff, int failures, double unit) {
   const auto cap = static_cast<double>(backoff.cap);
   double delay = static_cast<double>(backoff.base) * std::pow(backoff.factor, failures);
-  // A factor above 1 overflows to infinity sooner or later, and zero times infinity is not a number.
+  // A factor above 1 overflows to infinity sooner or later, and zero times infinity is not a
+  // number.
   if (!(delay < cap)) {
     delay = cap;
   }

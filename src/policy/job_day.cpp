@@ -144,8 +144,8 @@ JobDay::Summary JobDay::Summarize(std::int64_t at) const {
   return summary;
 }
 
-// A format number, then the hours and the buckets that are in use as variable-length numbers, seven bits
-// to a byte: some fifty bytes for a job that runs now and then.
+// A format number, then the hours and the buckets that are in use as variable-length numbers, seven
+// bits to a byte: some fifty bytes for a job that runs now and then.
 std::string JobDay::Encode() const {
   std::string bytes(1, static_cast<char>(kFormat));
   const auto put = [&bytes](std::int64_t number) {

@@ -20,13 +20,13 @@ struct DueOccurrences {
 enum class Pick : std::uint8_t { kNone, kFirst, kLast };
 
 struct MisfireDecision {
-  std::int64_t skip = 0;  // so many of the oldest are recorded as missed
+  std::int64_t skip = 0;   // so many of the oldest are recorded as missed
   Pick run = Pick::kLast;  // then this one of the rest runs; kFirst leaves the others due
   bool catchup = false;    // it is a late one
 };
 
-// kOnce: the latest runs, the others are missed. kSkip: the latest runs if it is not late. kAll: every
-// one runs in its turn, the oldest beyond `limit` are missed.
+// kOnce: the latest runs, the others are missed. kSkip: the latest runs if it is not late. kAll:
+// every one runs in its turn, the oldest beyond `limit` are missed.
 MisfireDecision DecideMisfire(MisfirePolicy policy, std::int64_t limit, const DueOccurrences& due);
 
 }  // namespace ratchet::policy

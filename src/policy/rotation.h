@@ -15,8 +15,8 @@ struct SchedulerTurn {
 // A scheduler is let work at least this long (microseconds).
 constexpr std::int64_t kSchedulerTurn = 1'000'000;
 
-// Of those that had their turn, the one whose next work is the furthest away, and among equals the one
-// that has worked the longest. 0: nobody has to rest yet.
+// Of those that had their turn, the one whose next work is the furthest away, and among equals the
+// one that has worked the longest. 0: nobody has to rest yet.
 inline std::uint32_t WhoRests(const std::vector<SchedulerTurn>& turns, std::int64_t now) {
   const SchedulerTurn* best = nullptr;
   for (const SchedulerTurn& turn : turns) {

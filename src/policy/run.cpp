@@ -5,13 +5,15 @@
 namespace ratchet::policy {
 namespace {
 
-constexpr std::string_view kStatusNames[] = {"queued",   "running",  "succeeded", "partial", "failed",
-                                             "timed_out", "canceled", "skipped",   "crashed"};
+constexpr std::string_view kStatusNames[] = {"queued",   "running", "succeeded",
+                                             "partial",  "failed",  "timed_out",
+                                             "canceled", "skipped", "crashed"};
 constexpr std::string_view kCauseNames[] = {"schedule", "trigger",  "retry",      "catchup",
                                             "replay",   "backfill", "dependency", "foreground"};
 
 template <std::size_t N>
-std::size_t IndexOf(const std::string_view (&names)[N], std::string_view name, std::size_t missing) {
+std::size_t IndexOf(const std::string_view (&names)[N], std::string_view name,
+                    std::size_t missing) {
   for (std::size_t i = 0; i < N; i++) {
     if (names[i] == name) {
       return i;

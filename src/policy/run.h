@@ -7,10 +7,12 @@
 namespace ratchet::policy {
 
 //            claim               end
-//   queued ─────────▶ running ─────────▶ succeeded | partial | failed | timed_out | canceled | crashed
+//   queued ─────────▶ running ─────────▶ succeeded | partial | failed | timed_out | canceled |
+//   crashed
 //      └───────────────────────────────▶ skipped | canceled
 //
-// A run that ended never changes again. board/run_board.cpp is the only place that moves a live run.
+// A run that ended never changes again. board/run_board.cpp is the only place that moves a live
+// run.
 enum class RunStatus : std::uint8_t {
   kQueued,
   kRunning,

@@ -6,7 +6,7 @@
 namespace ratchet::policy {
 
 // A worker that starts costs milliseconds, so places change hands at this rate and not per run.
-constexpr std::int64_t kTurn = 100'000;        // microseconds, when the other has no worker at all
+constexpr std::int64_t kTurn = 100'000;         // microseconds, when the other has no worker at all
 constexpr std::int64_t kLevelTurn = 1'000'000;  // when it has some, but fewer
 
 // own_workers: of this worker's pool, itself included. waiting_workers: of the pool that waits.

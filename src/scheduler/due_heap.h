@@ -1,5 +1,5 @@
-// A binary heap of jobs by the instant at which something is to be done about them. Each job knows its
-// place, so that a change of its instant costs a few comparisons.
+// A binary heap of jobs by the instant at which something is to be done about them. Each job knows
+// its place, so that a change of its instant costs a few comparisons.
 #pragma once
 
 #include <cstdint>

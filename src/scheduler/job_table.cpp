@@ -190,7 +190,8 @@ calendar::Instant JobTable::NextOccurrence(const Job& job) const {
     case calendar::Kind::kCron:
     case calendar::Kind::kOnce:
       // An occurrence at start_at itself counts.
-      next = shared.schedule.Next(std::max(job.watermark, job.start_at - 1), *shared.zone, job.anchor);
+      next =
+          shared.schedule.Next(std::max(job.watermark, job.start_at - 1), *shared.zone, job.anchor);
       break;
   }
   return job.end_at != 0 && next > job.end_at ? calendar::kNever : next;
@@ -216,11 +217,11 @@ policy::DueOccurrences JobTable::Due(const Job& job, std::int64_t now) const {
   const std::int64_t after = std::max(job.watermark, job.start_at - 1);
   const std::int64_t count =
       shared.schedule.Count(after, until, *shared.zone, job.anchor, kMostCounted);
-  return count > 0 ? policy::DueOccurrences{count,
-                                            shared.schedule.Last(after, until, *shared.zone,
-                                                                 job.anchor),
-                                            now}
-                   : policy::DueOccurrences{1, first, now};
+  return count > 0
+             ? policy::DueOccurrences{count,
+                                      shared.schedule.Last(after, until, *shared.zone, job.anchor),
+                                      now}
+             : policy::DueOccurrences{1, first, now};
 }
 
 void JobTable::SetDue(std::uint32_t index, std::int64_t due) {

@@ -43,9 +43,9 @@ struct Job {
   std::int64_t last_finished;  // 0: has not run
   std::int64_t backoff_until;  // 0: none
   std::int64_t run_count;
-  std::int64_t claimed_at;     // of its newest run
-  std::int64_t ready_due;      // its place in the line, while it is ready
-  const char* name;            // owned by the table
+  std::int64_t claimed_at;  // of its newest run
+  std::int64_t ready_due;   // its place in the line, while it is ready
+  const char* name;         // owned by the table
   std::uint32_t schedule;
   std::uint32_t rules;
   Oid owner;
@@ -54,16 +54,16 @@ struct Job {
   std::int32_t heap_position;
   std::uint16_t consecutive_failures;
   std::uint16_t crash_streak;
-  std::uint16_t running;       // its live runs, foreground ones not included
+  std::uint16_t running;  // its live runs, foreground ones not included
   ItemPointerData state_tid;
   catalog::Overlap overlap : 2;
   policy::MisfirePolicy misfire : 2;
-  bool alive : 1;              // false: the entry is free
+  bool alive : 1;  // false: the entry is free
   bool enabled : 1;
-  bool here : 1;               // meant for this server's environment
-  bool pinned : 1;             // this version is in ratchet.job_version
-  bool ready : 1;              // waits in a role's ready list for its turn
-  bool skip_noted : 1;         // the first skip of this back-off or exile is recorded
+  bool here : 1;        // meant for this server's environment
+  bool pinned : 1;      // this version is in ratchet.job_version
+  bool ready : 1;       // waits in a role's ready list for its turn
+  bool skip_noted : 1;  // the first skip of this back-off or exile is recorded
 
   bool failing() const { return consecutive_failures > 0; }
 };
@@ -80,8 +80,8 @@ class JobTable {
 
   static constexpr std::uint32_t kNoJob = UINT32_MAX;
   std::uint32_t Find(std::int64_t job_id) const;
-  // Makes or renews the entry from the definition; where the job stands is left as it is (zero for a
-  // new one). A schedule that cannot be read (an older library's, say) leaves the job disabled.
+  // Makes or renews the entry from the definition; where the job stands is left as it is (zero for
+  // a new one). A schedule that cannot be read (an older library's, say) leaves the job disabled.
   std::uint32_t Put(const catalog::JobDefinition& definition, const std::string& environment);
   void Remove(std::uint32_t index);
 

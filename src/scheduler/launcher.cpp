@@ -55,8 +55,9 @@ class Launcher {
   TimestampTz told_at_ = 0;
 };
 
-// Adds the databases that may have jobs to the board, and takes those that are gone from it. Template
-// databases are left alone: they are made to be copied, and nobody must be connected to them.
+// Adds the databases that may have jobs to the board, and takes those that are gone from it.
+// Template databases are left alone: they are made to be copied, and nobody must be connected to
+// them.
 void Launcher::ReadDatabases() {
   std::vector<Oid> found;
   pg::Transaction transaction;
@@ -100,11 +101,10 @@ void Launcher::CheckStarting(TimestampTz now) {
     if (status == BGWH_STOPPED) {
       board::MarkStopped(it->first, now + kRetry);
     }
-    const auto view =
-        std::find_if(views_.begin(), views_.end(),
-                     [&](const board::DatabaseView& v) { return v.database == it->first; });
-    const bool arrived =
-        view != views_.end() && view->state != board::DatabaseState::kStarting;
+    const auto view = std::find_if(views_.begin(), views_.end(), [&](const board::DatabaseView& v) {
+      return v.database == it->first;
+    });
+    const bool arrived = view != views_.end() && view->state != board::DatabaseState::kStarting;
     if (status == BGWH_STOPPED || arrived) {
       pfree(it->second.handle);
       it = starting_.erase(it);

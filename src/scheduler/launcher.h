@@ -1,5 +1,5 @@
-// The launcher: one per server. It starts a scheduler in every database that has the extension, and owns
-// nothing else. It is connected to no database, so that it is in nobody's way.
+// The launcher: one per server. It starts a scheduler in every database that has the extension, and
+// owns nothing else. It is connected to no database, so that it is in nobody's way.
 #pragma once
 
 #include "pg/server.h"

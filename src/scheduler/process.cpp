@@ -50,8 +50,7 @@ void SleepUntil(TimestampTz until) {
       return;
     }
     const long timeout = static_cast<long>(std::clamp<std::int64_t>(left / 1000, 0, 3'600'000));
-    WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, timeout,
-              PG_WAIT_EXTENSION);
+    WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, timeout, PG_WAIT_EXTENSION);
     ResetLatch(MyLatch);
   });
 }

@@ -44,8 +44,9 @@ std::optional<catalog::RunError> CheckRole(Oid role, Oid database) {
     case Finding::kNoRole:
       error.sqlstate = ERRCODE_UNDEFINED_OBJECT;
       error.message = "role with OID " + std::to_string(role) + " does not exist";
-      error.hint = "Give the job to another role with ratchet.alter_job(..., run_as => ...), or "
-                   "unschedule it.";
+      error.hint =
+          "Give the job to another role with ratchet.alter_job(..., run_as => ...), or "
+          "unschedule it.";
       break;
     case Finding::kNoLogin:
       error.sqlstate = ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION;

@@ -1,5 +1,5 @@
-// Whether a worker could connect as the owner of a job: asked before one is started, so that the run
-// says why it failed.
+// Whether a worker could connect as the owner of a job: asked before one is started, so that the
+// run says why it failed.
 #pragma once
 
 #include <optional>

@@ -15,15 +15,18 @@ namespace {
 
 // The clock may be set: nobody sleeps for longer than this.
 constexpr std::int64_t kLongestSleep = 10 * USECS_PER_SEC;
-// A claim is committed asynchronously. The commit of a short run makes it durable; for a longer one it
-// is flushed after this time, so that a crash finds its mark.
+// A claim is committed asynchronously. The commit of a short run makes it durable; for a longer one
+// it is flushed after this time, so that a crash finds its mark.
 constexpr std::int64_t kFlushAfter = 20'000;
 // Work that waits for a worker is looked at again at least this often.
 constexpr std::int64_t kBacklogLook = 5'000;
 constexpr std::int64_t kWaitLook = 100'000;
+// Stubborn runs are looked for no more often than this.
+constexpr std::int64_t kWatchEvery = 50'000;
 // Counters are written when nothing else is to do, and at least this often.
 constexpr std::int64_t kStatisticsDelay = 5 * USECS_PER_SEC;
-// Another worker is worth its start when the ones that are there need longer than this (microseconds).
+// Another worker is worth its start when the ones that are there need longer than this
+// (microseconds).
 constexpr double kWorthAWorker = 3000;
 
 }  // namespace
@@ -37,6 +40,10 @@ PassResult Scheduler::Pass(TimestampTz now) {
   }
   Decide(now);
   if (absent_) {
+    // The log that ended runs belong into is gone.
+    board::CollectAllEnded(entry_, &ended_);
+    board::Free(ended_);
+    ended_.clear();
     return PassResult::kAbsent;
   }
   Publish();
@@ -219,12 +226,15 @@ void Scheduler::FlushClaims(TimestampTz now) {
 }
 
 void Scheduler::Watch(TimestampTz now) {
-  if (!flights_.empty() || board::TheBoard()->active_foreground > 0) {
+  if (flights_.empty() && board::TheBoard()->active_foreground == 0) {
+    next_stubborn_ = 0;
+  } else if (now >= last_watch_ + kWatchEvery || now < last_watch_) {
+    last_watch_ = now;
     board::TerminateStubborn(entry_->database, now,
                              static_cast<std::int64_t>(pg::settings.cancel_grace) * 1000,
                              &next_stubborn_);
-  } else {
-    next_stubborn_ = 0;
+  } else if (next_stubborn_ == 0) {
+    next_stubborn_ = last_watch_ + kWatchEvery;
   }
 }
 

@@ -1,9 +1,9 @@
 // The scheduler of one database: the only one who decides what runs there.
 //
-// It owns its picture of the jobs and of the runs that are asked for or under way. The tables are the
-// truth: when a pass fails, or something is missing, the picture is thrown away and read again (Load).
-// A pass writes everything it decides in one transaction, which commits asynchronously, and only then
-// shows its runs to the workers:
+// It owns its picture of the jobs and of the runs that are asked for or under way. The tables are
+// the truth: when a pass fails, or something is missing, the picture is thrown away and read again
+// (Load). A pass writes everything it decides in one transaction, which commits asynchronously, and
+// only then shows its runs to the workers:
 //
 //   changes ─▶ ended runs ─▶ due jobs ─▶ claims ─▶ job states ─▶ commit ─▶ publish, start workers
 #pragma once
@@ -87,8 +87,8 @@ class Scheduler {
   struct Role {
     std::set<ReadyKey> ready;
     int in_flight = 0;
-    double mean_run_time = 10'000;  // microseconds, moving average
-    TimestampTz checked_at = 0;     // when `problem` was found out
+    double mean_run_time = 10'000;             // microseconds, moving average
+    TimestampTz checked_at = 0;                // when `problem` was found out
     std::optional<catalog::RunError> problem;  // why nothing can run as this role
   };
 
@@ -102,7 +102,7 @@ class Scheduler {
   bool CheckHome(TimestampTz now);
   void TakeChanges(TimestampTz now);
   void RefreshJob(std::int64_t job_id, TimestampTz now);
-  void RefreshRun(std::int64_t run_id);
+  void RefreshRun(std::int64_t run_id, TimestampTz now);
   void DropJob(std::uint32_t index, TimestampTz now);
   void AddWaiting(catalog::QueuedRun run, ItemPointerData tid);
 
@@ -140,6 +140,7 @@ class Scheduler {
   void MakeReady(std::uint32_t index, std::int64_t run_id, std::int64_t due);
   void Unready(std::uint32_t index);
   void ReadyAgain(std::uint32_t index, TimestampTz now);
+  void PutOff(std::int64_t run_id, TimestampTz until);
   void EraseWaiting(std::int64_t run_id);
   ReadyKey KeyOf(const Job& job, std::int64_t run_id, std::int64_t due) const;
 
@@ -172,12 +173,13 @@ class Scheduler {
   std::unordered_map<std::int64_t, std::set<std::int64_t>> waiting_of_job_;
   std::unordered_map<std::int64_t, Flight> flights_;
   std::map<Oid, Role> roles_;
-  std::vector<int> reserved_;   // slots of claims that are not committed
-  std::vector<int> ended_;      // slots to be freed after the commit
+  std::vector<int> reserved_;  // slots of claims that are not committed
+  std::vector<int> ended_;     // slots to be freed after the commit
   std::vector<board::Change> changes_;
   Statistics statistics_;
   WorkerStarter starter_;
-  std::set<std::pair<TimestampTz, std::int64_t>> purges_;  // jobs by when their history is looked at
+  std::set<std::pair<TimestampTz, std::int64_t>>
+      purges_;  // jobs by when their history is looked at
   std::unordered_map<std::int64_t, TimestampTz> purge_of_job_;
   std::mt19937_64 random_;
   std::optional<pg::Transaction> transaction_;
@@ -196,6 +198,7 @@ class Scheduler {
   };
   std::deque<Unflushed> unflushed_;
   TimestampTz next_stubborn_ = 0;
+  TimestampTz last_watch_ = 0;
   TimestampTz next_purge_scan_ = 0;
   TimestampTz statistics_written_ = 0;
 };

@@ -11,8 +11,8 @@
 namespace ratchet::scheduler {
 namespace {
 
-// So much work, in microseconds, is laid out ahead for each worker: short runs follow each other without
-// asking the scheduler, long ones are not held up behind each other.
+// So much work, in microseconds, is laid out ahead for each worker: short runs follow each other
+// without asking the scheduler, long ones are not held up behind each other.
 constexpr double kLookAhead = 2000;
 constexpr int kMostAhead = 32;
 
@@ -77,6 +77,12 @@ void Scheduler::ReadyAgain(std::uint32_t index, TimestampTz now) {
       MakeReady(index, run_id, waiting.run.run_at);
     }
   }
+}
+
+// The run leaves the line, and gets in again later.
+void Scheduler::PutOff(std::int64_t run_id, TimestampTz until) {
+  waiting_[run_id].ready = false;
+  later_.emplace(until, run_id);
 }
 
 void Scheduler::EraseWaiting(std::int64_t run_id) {
@@ -183,11 +189,10 @@ bool Scheduler::ClaimOccurrence(std::uint32_t index, TimestampTz now) {
       until = decision.run == policy::Pick::kFirst
                   ? walker.watermark
                   : jobs_.ScheduleOf(job).schedule.Last(std::max(job.watermark, job.start_at - 1),
-                                                        due.last - 1,
-                                                        *jobs_.ScheduleOf(job).zone, job.anchor);
+                                                        due.last - 1, *jobs_.ScheduleOf(job).zone,
+                                                        job.anchor);
     }
-    SkipUntil(index, until, decision.skip,
-              "missed: could not start in time (misfire policy)", now);
+    SkipUntil(index, until, decision.skip, "missed: could not start in time (misfire policy)", now);
   }
   job.ready = false;
   if (decision.run != policy::Pick::kNone) {
@@ -216,14 +221,18 @@ bool Scheduler::ClaimWaiting(std::int64_t run_id, TimestampTz now) {
   }
   Job& job = jobs_[index];
   if (!Pin(&job)) {
-    waiting.ready = false;
-    later_.emplace(now + kLookAgain, run_id);
+    PutOff(run_id, now + kLookAgain);
     return true;
   }
   const bool asked_by_hand = waiting.run.cause == policy::Cause::kTrigger;
   if (!job.here && asked_by_hand) {
     CancelWaiting(run_id, policy::RunStatus::kSkipped,
                   "not meant for environment \"" + environment_ + "\"", now);
+    return true;
+  }
+  ItemPointerData tid = waiting.tid;
+  if (!catalog::LockQueuedRun(&tid)) {
+    PutOff(run_id, now + kLookAgain);
     return true;
   }
   // A trigger that carries nothing of its own is content with the run that is under way.
@@ -247,7 +256,6 @@ bool Scheduler::ClaimWaiting(std::int64_t run_id, TimestampTz now) {
     return true;
   }
   catalog::QueuedRun run = waiting.run;
-  ItemPointerData tid = waiting.tid;
   if (waiting.has_payload) {
     if (const auto row = catalog::FindQueuedRun(run_id)) {
       run.payload = row->run.payload;
@@ -291,8 +299,8 @@ bool Scheduler::Reserve(std::uint32_t index, const catalog::QueuedRun& run, bool
   return false;
 }
 
-// Marks the run as claimed, in its reserved slot. Without a slot the owner cannot run anything, and the
-// run fails here and now.
+// Marks the run as claimed, in its reserved slot. Without a slot the owner cannot run anything, and
+// the run fails here and now.
 void Scheduler::Start(std::uint32_t index, catalog::QueuedRun* run, ItemPointer tid, int slot,
                       TimestampTz now) {
   Job& job = jobs_[index];
@@ -331,8 +339,8 @@ void Scheduler::Start(std::uint32_t index, catalog::QueuedRun* run, ItemPointer 
   roles_[job.owner].in_flight++;
 }
 
-// Keeps the definition that is about to run. False when it has changed since we looked: the notice of
-// that is on its way, and nothing must start before it is here.
+// Keeps the definition that is about to run. False when it has changed since we looked: the notice
+// of that is on its way, and nothing must start before it is here.
 bool Scheduler::Pin(Job* job) {
   if (job->pinned) {
     return true;
@@ -347,8 +355,8 @@ bool Scheduler::Pin(Job* job) {
   return true;
 }
 
-void Scheduler::FailWithoutStart(std::uint32_t index, const catalog::QueuedRun& run, ItemPointer tid,
-                                 const catalog::RunError& error, TimestampTz now) {
+void Scheduler::FailWithoutStart(std::uint32_t index, const catalog::QueuedRun& run,
+                                 ItemPointer tid, const catalog::RunError& error, TimestampTz now) {
   const Job& job = jobs_[index];
   catalog::RunRecord record;
   record.run_id = run.run_id;

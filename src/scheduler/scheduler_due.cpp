@@ -83,8 +83,8 @@ void Scheduler::AtDue(std::uint32_t index, TimestampTz now) {
     return;
   }
   if (!job.here) {
-    SkipUntil(index, due.last, due.count,
-              "not meant for environment \"" + environment_ + "\"", now);
+    SkipUntil(index, due.last, due.count, "not meant for environment \"" + environment_ + "\"",
+              now);
     job.skip_noted = true;
     Reconsider(index, now);
     return;

@@ -1,6 +1,7 @@
 // What becomes of runs that ended.
 #include <cstring>
 
+#include "catalog/checkpoint.h"
 #include "scheduler/run_end.h"
 #include "scheduler/scheduler.h"
 
@@ -23,6 +24,9 @@ catalog::RunError ErrorOn(const board::RunOutcome& outcome) {
   }
   return error;
 }
+
+// A waiting run that a session holds is looked at again after this time, at the latest.
+constexpr std::int64_t kLookAgain = 100'000;
 
 constexpr double kMeanWeight = 0.1;  // of the newest run in the moving average
 
@@ -110,6 +114,8 @@ void Scheduler::HandleEnded(int slot, TimestampTz now) {
     RunEnd end = EndOf(record);
     end.lag_known = true;
     Settle(index, end, now);
+  } else {
+    catalog::DeleteCheckpoint(ticket.job_id);
   }
 }
 
@@ -121,7 +127,8 @@ void Scheduler::Settle(std::uint32_t index, const RunEnd& end, TimestampTz now) 
   const bool progressed = end.counters.items_done > 0 || end.counters.batches > 0;
   const double unit = std::uniform_real_distribution<double>(0, 1)(random_);
   const policy::Verdict verdict = policy::AfterRun(
-      before, rules.retry, {end.status, end.attempt, progressed, end.dry_run, end.finished_at}, unit);
+      before, rules.retry,
+      {end.status, end.attempt, progressed, end.dry_run, end.finished_at, end.started_at}, unit);
 
   catalog::JobState& state = StateOf(index);
   statistics_.CountRun(job.job_id, end);
@@ -178,6 +185,10 @@ void Scheduler::CancelWaiting(std::int64_t run_id, policy::RunStatus status,
   }
   Begin();
   ItemPointerData tid = found->second.tid;
+  if (!catalog::LockQueuedRun(&tid)) {
+    PutOff(run_id, now + kLookAgain);
+    return;
+  }
   const auto row = catalog::FindQueuedRun(run_id);
   const std::int64_t job_id = found->second.run.job_id;
   EraseWaiting(run_id);

@@ -109,8 +109,8 @@ void Scheduler::LoadRuns(TimestampTz now) {
   }
 }
 
-// A run that was claimed before this scheduler was there: it is still under way, or its record says how
-// it ended, or it died with its server.
+// A run that was claimed before this scheduler was there: it is still under way, or its record says
+// how it ended, or it died with its server.
 void Scheduler::AdoptClaimedRun(const catalog::QueuedRun& run, ItemPointerData tid, TimestampTz now,
                                 const std::unordered_map<std::int64_t, board::LiveRun>& live) {
   const std::uint32_t index = jobs_.Find(run.job_id);
@@ -171,8 +171,8 @@ void Scheduler::AdoptClaimedRun(const catalog::QueuedRun& run, ItemPointerData t
   }
 }
 
-// Whether these jobs are at home here. A copy made by pg_restore or from a template database carries
-// the row of where it came from, and holds still until ratchet.adopt().
+// Whether these jobs are at home here. A copy made by pg_restore or from a template database
+// carries the row of where it came from, and holds still until ratchet.adopt().
 bool Scheduler::CheckHome(TimestampTz now) {
   switch (catalog::CheckHome()) {
     case catalog::HomeFinding::kHere:
@@ -182,10 +182,11 @@ bool Scheduler::CheckHome(TimestampTz now) {
       return true;
     case catalog::HomeFinding::kElsewhere:
       if (!entry_->quarantined) {
-        ereport(WARNING, (errmsg("jobs of a copied database are held back"),
-                          errdetail("The jobs of this database were scheduled on another server or in "
-                                    "another database."),
-                          errhint("Run SELECT ratchet.adopt() in it to let them run here.")));
+        ereport(WARNING,
+                (errmsg("jobs of a copied database are held back"),
+                 errdetail("The jobs of this database were scheduled on another server or in "
+                           "another database."),
+                 errhint("Run SELECT ratchet.adopt() in it to let them run here.")));
       }
       break;
   }
@@ -205,7 +206,9 @@ void Scheduler::TakeChanges(TimestampTz now) {
     if (change.kind == board::Change::kJob) {
       RefreshJob(change.id, now);
     } else if (change.kind == board::Change::kRun) {
-      RefreshRun(change.id);
+      RefreshRun(change.id, now);
+    } else if (change.kind == board::Change::kStatReset) {
+      statistics_.Reset(change.id, now);
     }
   }
 }
@@ -260,7 +263,7 @@ void Scheduler::DropJob(std::uint32_t index, TimestampTz now) {
   entry_->jobs = static_cast<std::int64_t>(jobs_.size());
 }
 
-void Scheduler::RefreshRun(std::int64_t run_id) {
+void Scheduler::RefreshRun(std::int64_t run_id, TimestampTz now) {
   auto found = catalog::FindQueuedRun(run_id);
   const auto known = waiting_.find(run_id);
   if (!found || found->run.claimed_at != 0) {
@@ -275,7 +278,11 @@ void Scheduler::RefreshRun(std::int64_t run_id) {
     }
     return;
   }
-  if (known == waiting_.end() && !flights_.contains(run_id)) {
+  if (known != waiting_.end()) {
+    if (!known->second.ready) {
+      PutOff(run_id, std::max(now, found->run.run_at));  // a session held it, and has let it go
+    }
+  } else if (!flights_.contains(run_id)) {
     AddWaiting(std::move(found->run), found->tid);
   }
 }

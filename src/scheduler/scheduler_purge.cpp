@@ -1,4 +1,5 @@
-// History goes away by itself: each job's oldest records, a few at a time, when nothing else is due.
+// History goes away by itself: each job's oldest records, a few at a time, when nothing else is
+// due.
 #include <algorithm>
 
 #include "scheduler/scheduler.h"
@@ -10,12 +11,13 @@ namespace ratchet::scheduler {
 namespace {
 
 constexpr int kPurgeBatch = 500;
-// Records may stay this share of their time longer, at least a second and at most an hour: a record is
-// not worth a wake-up of its own.
+// Records may stay this share of their time longer, at least a second and at most an hour: a record
+// is not worth a wake-up of its own.
 constexpr std::int64_t kSlackShare = 50;
 constexpr std::int64_t kLeastSlack = USECS_PER_SEC;
 constexpr std::int64_t kMostSlack = 3600 * USECS_PER_SEC;
-// Dropped jobs whose history may be left from before this scheduler started are looked for this often.
+// Dropped jobs whose history may be left from before this scheduler started are looked for this
+// often.
 constexpr std::int64_t kScanEvery = 6 * 3600 * USECS_PER_SEC;
 
 std::int64_t Slack(std::int64_t keep) {

@@ -61,10 +61,9 @@ void Statistics::CountRun(std::int64_t job_id, const RunEnd& end) {
   gathered.blocks_hit += end.counters.blocks_hit;
   gathered.cpu_time += Milliseconds(end.counters.cpu_time);
   const std::int64_t duration = end.started_at != 0 ? end.finished_at - end.started_at : 0;
-  const std::int64_t lag =
-      end.lag_known && end.started_at != 0 && end.attempt == 1
-          ? std::max<std::int64_t>(0, end.started_at - end.scheduled_at)
-          : 0;
+  const std::int64_t lag = end.lag_known && end.started_at != 0 && end.attempt == 1
+                               ? std::max<std::int64_t>(0, end.started_at - end.scheduled_at)
+                               : 0;
   gathered.total_time += Milliseconds(duration);
   gathered.max_time = std::max(gathered.max_time, Milliseconds(duration));
   gathered.total_lag += Milliseconds(lag);
@@ -80,6 +79,37 @@ void Statistics::Write() {
   for (const auto& [job_id, gathered] : gathered_) {
     WriteRow(job_id, gathered);
   }
+}
+
+void Statistics::Reset(std::int64_t job_id, TimestampTz now) {
+  if (job_id == 0) {
+    gathered_.clear();
+  } else {
+    gathered_.erase(job_id);
+  }
+  pg::Call([job_id, now] {
+    pg::Row row;
+    ItemPointerData tid;
+    pg::TableScan scan(kTable, RowExclusiveLock);
+    while (scan.Next(&row, &tid)) {
+      if (job_id != 0 && row.Int64(kJobId) != job_id) {
+        continue;
+      }
+      for (int column = kRuns; column <= kRowsAffected; column++) {
+        row.SetInt64(column, 0);
+      }
+      for (int column = kTotalTime; column <= kCpuTime; column++) {
+        row.SetFloat8(column, 0);
+      }
+      for (int column = kWalBytes; column <= kBlocksHit; column++) {
+        row.SetInt64(column, 0);
+      }
+      row.SetTime(kStatsReset, now);
+      pg::UpdateRow(scan.table(), &tid, row);
+    }
+    scan.End();
+    CommandCounterIncrement();
+  });
 }
 
 void Statistics::Delete(std::int64_t job_id) {

@@ -16,12 +16,14 @@ class Statistics {
   void CountSkipped(std::int64_t job_id, std::int64_t occurrences);
   void Forget(std::int64_t job_id) { gathered_.erase(job_id); }
   void Clear() { gathered_.clear(); }
+  // Starts again from zero; 0: for all jobs. In the transaction that is open.
+  void Reset(std::int64_t job_id, TimestampTz now);
   // Removes the row of a job that was dropped.
   static void Delete(std::int64_t job_id);
 
   bool empty() const { return gathered_.empty(); }
-  // Writes what was gathered since the last call, in the transaction that is open; it is dropped only
-  // by Written(), after the commit.
+  // Writes what was gathered since the last call, in the transaction that is open; it is dropped
+  // only by Written(), after the commit.
   void Write();
   void Written() { gathered_.clear(); }
 

@@ -14,14 +14,15 @@ namespace {
 const char* CommandName(Node* statement) { return GetCommandTagName(CreateCommandTag(statement)); }
 
 void RefuseTransactionControl(Node* statement, bool alone) {
-  ereport(ERROR,
-          (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-           errmsg("%s is not allowed in the command of a job", CommandName(statement)),
-           alone ? errdetail("The run itself begins and commits the transaction.")
-                 : errdetail("The statements of a command are one transaction, which the run itself "
-                             "begins and commits."),
-           errhint("Leave it out. To commit after each statement use the option transaction => "
-                   "'per_statement'; to commit in between, call a procedure that does.")));
+  ereport(
+      ERROR,
+      (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+       errmsg("%s is not allowed in the command of a job", CommandName(statement)),
+       alone ? errdetail("The run itself begins and commits the transaction.")
+             : errdetail("The statements of a command are one transaction, which the run itself "
+                         "begins and commits."),
+       errhint("Leave it out. To commit after each statement use the option transaction => "
+               "'per_statement'; to commit in between, call a procedure that does.")));
 }
 
 void RefuseClientCopy(const CopyStmt* copy) {
@@ -43,12 +44,13 @@ void CheckStatement(Node* statement, int count, bool per_statement) {
     }
   }
   if (count > 1 && !per_statement && NeedsTopLevel(statement)) {
-    ereport(ERROR,
-            (errcode(ERRCODE_ACTIVE_SQL_TRANSACTION),
-             errmsg("%s cannot be one of several statements of a command", CommandName(statement)),
-             errdetail("Several statements are one transaction, and this one cannot run inside of a "
-                       "transaction block."),
-             errhint("Use the option transaction => 'per_statement'.")));
+    ereport(
+        ERROR,
+        (errcode(ERRCODE_ACTIVE_SQL_TRANSACTION),
+         errmsg("%s cannot be one of several statements of a command", CommandName(statement)),
+         errdetail("Several statements are one transaction, and this one cannot run inside of a "
+                   "transaction block."),
+         errhint("Use the option transaction => 'per_statement'.")));
   }
 }
 
@@ -107,8 +109,8 @@ void CheckStatements(List* statements, bool per_statement) {
 
 void CheckCommand(const std::string& command, bool per_statement) {
   pg::Call([&] {
-    MemoryContext parsing =
-        AllocSetContextCreate(CurrentMemoryContext, "ratchet command check", ALLOCSET_DEFAULT_SIZES);
+    MemoryContext parsing = AllocSetContextCreate(CurrentMemoryContext, "ratchet command check",
+                                                  ALLOCSET_DEFAULT_SIZES);
     MemoryContext old = MemoryContextSwitchTo(parsing);
     CheckStatements(pg_parse_query(command.c_str()), per_statement);
     MemoryContextSwitchTo(old);

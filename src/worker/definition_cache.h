@@ -1,4 +1,5 @@
-// Definitions that this process ran, so that the next run of the same version need not read it again.
+// Definitions that this process ran, so that the next run of the same version need not read it
+// again.
 #pragma once
 
 #include <cstdint>

@@ -1,5 +1,5 @@
-// Runs the text of a job at top level, as psql would: one statement alone may do what it likes (VACUUM,
-// CREATE INDEX CONCURRENTLY, CALL with COMMIT), several are one transaction, or one each.
+// Runs the text of a job at top level, as psql would: one statement alone may do what it likes
+// (VACUUM, CREATE INDEX CONCURRENTLY, CALL with COMMIT), several are one transaction, or one each.
 #pragma once
 
 #include <cstdint>
@@ -15,13 +15,13 @@ namespace ratchet::worker {
 
 class Execution {
  public:
-  // The text must outlive the object; parse trees, plans and the result live in `memory`, which must
-  // outlive every transaction of the run.
+  // The text must outlive the object; parse trees, plans and the result live in `memory`, which
+  // must outlive every transaction of the run.
   Execution(const char* command, bool per_statement, bool dry_run, MemoryContext memory);
 
-  // In a transaction that has done nothing yet. Returns in the one that the last statement left open,
-  // in which all triggers were fired and all cursors closed: it only remains to be committed, or to be
-  // aborted for a dry run. Throws PgError.
+  // In a transaction that has done nothing yet. Returns in the one that the last statement left
+  // open, in which all triggers were fired and all cursors closed: it only remains to be committed,
+  // or to be aborted for a dry run. Throws PgError.
   void Run();
 
   std::int64_t rows_affected() const { return rows_affected_; }

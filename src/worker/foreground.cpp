@@ -72,7 +72,19 @@ board::RunTicket TicketFor(const catalog::JobDefinition& job, const ForegroundRe
   return ticket;
 }
 
-int TakePlace(const board::RunTicket& ticket, const std::string& job_name) {
+// As a run that the scheduler skips: recorded, and no error.
+void RecordSkip(const board::RunTicket& ticket, const std::string& reason) {
+  catalog::RunRecord record = catalog::RecordOf(ticket);
+  record.status = policy::RunStatus::kSkipped;
+  record.finished_at = GetCurrentTimestamp();
+  record.reason = reason;
+  WriteRecord(record);
+  ereport(NOTICE, (errmsg("run %lld of job \"%s\" is skipped: %s",
+                          static_cast<long long>(ticket.run_id), ticket.job_name, reason.c_str())));
+}
+
+// board::kNone: the run is skipped.
+int TakePlace(const board::RunTicket& ticket, const catalog::JobDefinition& job) {
   int slot = board::kNone;
   std::int64_t blocking_run = 0;
   pid_t blocking_pid = 0;
@@ -87,12 +99,18 @@ int TakePlace(const board::RunTicket& ticket, const std::string& job_name) {
       break;
   }
   const std::string run = std::to_string(blocking_run);
-  throw pg::Error(
-      ERRCODE_OBJECT_IN_USE, "job \"" + job_name + "\" is running",
-      "Wait for its end with ratchet.wait(" + run + "), or cancel it with ratchet.cancel(" + run + ").",
-      blocking_pid != 0
-          ? "Run " + run + " is executed by the process with ID " + std::to_string(blocking_pid) + "."
-          : "Run " + run + " waits for a worker.");
+  if (job.overlap == catalog::Overlap::kSkip) {
+    RecordSkip(ticket,
+               "already running: run " + run +
+                   (blocking_pid != 0 ? " (pid " + std::to_string(blocking_pid) + ")" : ""));
+    return board::kNone;
+  }
+  throw pg::Error(ERRCODE_OBJECT_IN_USE, "job \"" + job.job_name + "\" is running",
+                  "Wait for its end with ratchet.wait(" + run +
+                      "), or cancel it with ratchet.cancel(" + run + ").",
+                  blocking_pid != 0 ? "Run " + run + " is executed by the process with ID " +
+                                          std::to_string(blocking_pid) + "."
+                                    : "Run " + run + " waits for a worker.");
 }
 
 struct ErrorContext {
@@ -138,16 +156,12 @@ void RunInPlace(const catalog::JobDefinition& job, const board::RunTicket& ticke
       }
     });
     session.settings().Lend(ParseSettings(job.settings));
-    ForegroundStatements statements(job.command,
-                                    job.transaction == catalog::TransactionMode::kPerStatement,
-                                    ticket.dry_run);
+    ForegroundStatements statements(
+        job.command, job.transaction == catalog::TransactionMode::kPerStatement, ticket.dry_run);
     Execute(job, ticket, statements);
     session.settings().PutBack();
     // In the caller's transaction, with which it commits.
-    const catalog::RunRecord& record =
-        session.Finish(statements.rows_affected(), statements.result());
-    WriteRecord(record);
-    LogRun(record);
+    WriteRecord(session.Finish(statements.rows_affected(), statements.result()));
   } catch (const pg::PgError& error) {
     session.Fail(catalog::ErrorOf(error.data()));
     if (RunTimerFired() && error.sqlstate() == ERRCODE_QUERY_CANCELED) {
@@ -178,7 +192,10 @@ void RunInForeground(const ForegroundRequest& request) {
     // The pinned definition must outlive a run that fails.
     SPI_commit();
   });
-  RunInPlace(job, ticket, TakePlace(ticket, job.job_name));
+  const int slot = TakePlace(ticket, job);
+  if (slot != board::kNone) {
+    RunInPlace(job, ticket, slot);
+  }
   pg::Call([] { SPI_finish(); });
 }
 

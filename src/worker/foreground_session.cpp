@@ -19,8 +19,6 @@ extern "C" {
 
 namespace ratchet::worker {
 
-const char* const kTimeoutMessage = "run was cancelled because it exceeded its timeout";
-
 namespace {
 
 emit_log_hook_type next_log_hook = nullptr;
@@ -108,13 +106,12 @@ void ForegroundSession::Fail(catalog::RunError error) {
                    : board::CancelReasonOf(run_.slot) == board::CancelReason::kCanceled
                        ? policy::RunStatus::kCanceled
                        : policy::RunStatus::kFailed;
-  if (record_.status == policy::RunStatus::kTimedOut && error.sqlstate == ERRCODE_QUERY_CANCELED) {
-    error.message = kTimeoutMessage;
-  }
+  TidyError(record_.status, &error);
   record_.error = std::move(error);
 }
 
-// The transaction is over, and its locks are about to be released.
+// The transaction is over, and its locks are about to be released. The server itself has logged the
+// error of a run that failed.
 void ForegroundSession::End(bool recorded) noexcept {
   phase_ = Phase::kNone;
   try {
@@ -130,6 +127,7 @@ void ForegroundSession::End(bool recorded) noexcept {
   }
   if (recorded) {
     board::AnnounceRecorded();
+    LogRun(record_);
   }
 }
 
@@ -146,9 +144,8 @@ void ForegroundSession::AtTransactionEvent(XactEvent event, void* self) {
       session->record_.status = policy::RunStatus::kFailed;
       error.sqlstate = last_sqlstate != 0 ? last_sqlstate : ERRCODE_TRANSACTION_ROLLBACK;
       try {
-        error.message = last_sqlstate != 0
-                            ? last_message
-                            : "the transaction in which the job ran was rolled back";
+        error.message = last_sqlstate != 0 ? last_message
+                                           : "the transaction in which the job ran was rolled back";
       } catch (const std::bad_alloc&) {
         // The SQLSTATE alone must do.
       }
@@ -158,8 +155,8 @@ void ForegroundSession::AtTransactionEvent(XactEvent event, void* self) {
   }
 }
 
-// A commit that fails says why to nobody but the log and the client, and neither does the end of the
-// process.
+// A commit that fails says why to nobody but the log and the client, and neither does the end of
+// the process.
 void ForegroundSession::AtLogMessage(ErrorData* error) {
   const Phase phase = The().phase_;
   if (phase != Phase::kNone &&

@@ -6,8 +6,8 @@
 //                        ▼                   ▼
 //                     kFailed ─────────▶ ended on the board, for the scheduler to record
 //
-// A run stays live on the board until then, so that no other run of the job begins while its effects
-// are undecided. If the process dies, the exit callback ends it as lost.
+// A run stays live on the board until then, so that no other run of the job begins while its
+// effects are undecided. If the process dies, the exit callback ends it as lost.
 #pragma once
 
 #include "board/board.h"
@@ -18,8 +18,6 @@
 #include "worker/usage.h"
 
 namespace ratchet::worker {
-
-extern const char* const kTimeoutMessage;
 
 class ForegroundSession {
  public:

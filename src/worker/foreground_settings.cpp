@@ -40,8 +40,8 @@ void LentSettings::PutBack() {
   pg::Call([this] { Restore(0); });
 }
 
-// The memory of the transaction goes away after the server has undone the transaction's settings, and
-// before the session can do anything else.
+// The memory of the transaction goes away after the server has undone the transaction's settings,
+// and before the session can do anything else.
 void LentSettings::PutBackAfterAbort() noexcept {
   static MemoryContextCallback callback;
   callback.func = AtTransactionMemoryReset;

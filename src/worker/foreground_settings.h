@@ -8,16 +8,16 @@
 
 namespace ratchet::worker {
 
-// Set for the session and put back by hand: a setting that is local to a function would end with the
-// first COMMIT of the job.
+// Set for the session and put back by hand: a setting that is local to a function would end with
+// the first COMMIT of the job.
 class LentSettings {
  public:
   // Throws PgError.
   void Lend(const RunSettings& settings);
   // In the transaction that the run leaves to its caller. Throws PgError.
   void PutBack();
-  // When the transaction was aborted after an earlier one of the run had committed the settings: puts
-  // them back as soon as no transaction is open. For use in the abort callback.
+  // When the transaction was aborted after an earlier one of the run had committed the settings:
+  // puts them back as soon as no transaction is open. For use in the abort callback.
   void PutBackAfterAbort() noexcept;
 
  private:

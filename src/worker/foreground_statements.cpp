@@ -6,9 +6,11 @@
 
 extern "C" {
 #include "executor/spi.h"
+#include "storage/proc.h"
 #include "tcop/tcopprot.h"
 #include "tcop/utility.h"
 #include "utils/resowner.h"
+#include "utils/timeout.h"
 }
 
 namespace ratchet::worker {
@@ -45,10 +47,10 @@ void ForegroundStatements::Parse(bool per_statement) {
       const RawStmt* raw = lfirst_node(RawStmt, cell);
       RefuseTopLevel(raw->stmt);
       const bool commits = IsA(raw->stmt, CallStmt) || IsA(raw->stmt, DoStmt);
-      statements_.push_back({static_cast<std::size_t>(raw->stmt_location),
-                             raw->stmt_len > 0 ? static_cast<std::size_t>(raw->stmt_len)
-                                               : std::string::npos,
-                             alone && commits && !dry_run_});
+      statements_.push_back(
+          {static_cast<std::size_t>(raw->stmt_location),
+           raw->stmt_len > 0 ? static_cast<std::size_t>(raw->stmt_len) : std::string::npos,
+           alone && commits && !dry_run_});
     }
     MemoryContextSwitchTo(old);
     MemoryContextDelete(parsing);
@@ -102,6 +104,11 @@ void ForegroundStatements::RunAndRollBack() {
 void ForegroundStatements::RunOne(const Statement& statement) {
   const std::string text = command_.substr(statement.start, statement.length);
   pg::Call([&] {
+    // The server arms the timer for the caller's statement, before it knows of the job's settings.
+    const bool timed = StatementTimeout > 0 && !get_timeout_active(STATEMENT_TIMEOUT);
+    if (timed) {
+      enable_timeout_after(STATEMENT_TIMEOUT, StatementTimeout);
+    }
     ResultReceiver receiver{};
     // SPI's memory belongs to the caller's portal and survives a commit.
     MemoryContext memory =
@@ -119,6 +126,9 @@ void ForegroundStatements::RunOne(const Statement& statement) {
       result_ = receiver.first_row;
     }
     MemoryContextDelete(memory);
+    if (timed) {
+      disable_timeout(STATEMENT_TIMEOUT, false);
+    }
   });
 }
 

@@ -42,8 +42,8 @@ void ReleaseStandIn() {
   }
 }
 
-// A session lock of the ordinary method is released by aborts only, and a process may exit outside of
-// a transaction.
+// A session lock of the ordinary method is released by aborts only, and a process may exit outside
+// of a transaction.
 void ReleaseAtExit(int /*code*/, Datum /*argument*/) {
   job_lock.wanted = false;
   if (job_lock.held) {
@@ -61,8 +61,8 @@ void TakeJobLock(std::int64_t job_id, bool exclusive) {
     before_shmem_exit(ReleaseAtExit, 0);
     at_exit = true;
   }
-  job_lock = {true, exclusive ? ExclusiveLock : ShareLock, static_cast<std::uint32_t>(job_id), false,
-              false};
+  job_lock = {true, exclusive ? ExclusiveLock : ShareLock, static_cast<std::uint32_t>(job_id),
+              false, false};
   const LOCKTAG tag = Tag(DEFAULT_LOCKMETHOD);
   LockAcquire(&tag, job_lock.mode, true, false);
   job_lock.held = true;
@@ -101,8 +101,8 @@ void KeepJobLockAtAbort() {
   }
   job_lock.held = false;
   const LOCKTAG tag = Tag(USER_LOCKMETHOD);
-  job_lock.stand_in_held = LockAcquireExtended(&tag, job_lock.mode, true, true, false, nullptr) !=
-                           LOCKACQUIRE_NOT_AVAIL;
+  job_lock.stand_in_held =
+      LockAcquireExtended(&tag, job_lock.mode, true, true, false, nullptr) != LOCKACQUIRE_NOT_AVAIL;
 }
 
 }  // namespace ratchet::worker

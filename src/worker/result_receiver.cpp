@@ -15,8 +15,8 @@ extern "C" {
 namespace ratchet::worker {
 namespace {
 
-// Of the record only some kilobytes are kept, and a value of a gigabyte must not become an error when
-// it is turned into JSON: a long text is cut beforehand, other long values are left out.
+// Of the record only some kilobytes are kept, and a value of a gigabyte must not become an error
+// when it is turned into JSON: a long text is cut beforehand, other long values are left out.
 constexpr Size kLongValue = 64 * 1024;
 
 bool IsLong(Form_pg_attribute column, Datum value) {
@@ -28,7 +28,8 @@ void Shorten(Form_pg_attribute column, Datum* value, bool* is_null) {
     *is_null = true;
     return;
   }
-  const text* start = DatumGetTextPSlice(*value, 0, catalog::kMaxResultText + MAX_MULTIBYTE_CHAR_LEN);
+  const text* start =
+      DatumGetTextPSlice(*value, 0, catalog::kMaxResultText + MAX_MULTIBYTE_CHAR_LEN);
   const char* bytes = VARDATA_ANY(start);
   const int length =
       pg_mbcliplen(bytes, static_cast<int>(VARSIZE_ANY_EXHDR(start)), catalog::kMaxResultText);
@@ -51,8 +52,8 @@ char* AsJson(TupleTableSlot* slot) {
     }
   }
   HeapTuple tuple = heap_form_tuple(columns, values, nulls);
-  const text* json = DatumGetTextPP(
-      OidFunctionCall1(F_ROW_TO_JSON_RECORD, HeapTupleGetDatum(tuple)));
+  const text* json =
+      DatumGetTextPP(OidFunctionCall1(F_ROW_TO_JSON_RECORD, HeapTupleGetDatum(tuple)));
   const char* bytes = VARDATA_ANY(json);
   const int length =
       pg_mbcliplen(bytes, static_cast<int>(VARSIZE_ANY_EXHDR(json)), catalog::kMaxResultText);

@@ -35,7 +35,7 @@ namespace ratchet::worker {
 namespace {
 
 // A run after which a look at the process's memory does not count.
-constexpr TimestampTz kLongRun = 1000;  // microseconds
+constexpr TimestampTz kLongRun = 10'000;  // microseconds
 
 class Run {
  public:
@@ -63,7 +63,6 @@ class Run {
   void CloseUserPart();
   void RecordSuccess();
   void RecordInOwnTransaction(bool asynchronously);
-  void Describe(catalog::RunError* error) const;
 
   CurrentRun run_;
   MemoryContext memory_;
@@ -181,7 +180,8 @@ void Run::CloseUserPart() {
       slot.progress_remaining > 0 ? policy::RunStatus::kPartial : policy::RunStatus::kSucceeded;
 }
 
-// In the transaction that the job's last statement has left open: effects and record commit together.
+// In the transaction that the job's last statement has left open: effects and record commit
+// together.
 void Run::RecordSuccess() {
   // What wrote nothing may be lost in a crash together with its record, and is then run again.
   if (!HasWritten()) {
@@ -220,16 +220,6 @@ void CleanUpAfterError() noexcept {
   }
 }
 
-void Run::Describe(catalog::RunError* error) const {
-  if (record_.status == policy::RunStatus::kTimedOut && error->sqlstate == ERRCODE_QUERY_CANCELED) {
-    error->message = "run was cancelled because it exceeded its timeout";
-  }
-  // Our own line of the context: the record says it in its columns.
-  if (const std::size_t own = error->context.rfind("job \""); own != std::string::npos) {
-    error->context.resize(own > 0 ? own - 1 : 0);
-  }
-}
-
 void Run::Fail(catalog::RunError error) {
   const bool timed_out = RunTimerFired();
   CleanUpAfterError();
@@ -238,7 +228,7 @@ void Run::Fail(catalog::RunError error) {
                    : board::CancelReasonOf(run_.slot) == board::CancelReason::kCanceled
                        ? policy::RunStatus::kCanceled
                        : policy::RunStatus::kFailed;
-  Describe(&error);
+  TidyError(record_.status, &error);
   record_.error = std::move(error);
   const bool asynchronously = !HasCommittedWrites();
   try {
@@ -266,8 +256,8 @@ void Run::End() noexcept {
   static board::RunOutcome outcome;
   FillOutcome(record_, recorded_, &outcome);
   if (board::End(run_.slot, outcome) != board::CancelReason::kNotCanceled) {
-    // The signal was sent while we still had the run; on its way out of a system call the process has
-    // received it for certain, and it is not meant for the next run.
+    // The signal was sent while we still had the run; on its way out of a system call the process
+    // has received it for certain, and it is not meant for the next run.
     (void)getppid();
   }
   QueryCancelPending = false;

@@ -10,8 +10,8 @@ struct RunFinish {
   bool look_at_memory;  // it took long enough, or went wrong, so that a look costs nothing
 };
 
-// Runs what was taken from the board, and ends it there. What goes wrong in the run is its outcome; an
-// exception means that the process is at its end, and the scheduler records a run that was lost.
+// Runs what was taken from the board, and ends it there. What goes wrong in the run is its outcome;
+// an exception means that the process is at its end, and the scheduler records a run that was lost.
 RunFinish RunTaken(Session& session, int slot);
 
 // Cancels are let in only while a job's text is executed: outside of it nobody would catch them.

@@ -13,6 +13,9 @@ extern "C" {
 }
 
 namespace ratchet::worker {
+
+const char* const kTimeoutMessage = "run was canceled because it exceeded its timeout";
+
 namespace {
 
 bool LogExists() {
@@ -35,13 +38,14 @@ void LogSuccess(const catalog::RunRecord& record) {
 
 void LogFailure(const catalog::RunRecord& record) {
   const catalog::RunError& error = record.error;
-  ereport(LOG, (errcode(error.sqlstate),
-                errmsg("job \"%s\" run %lld %s in %.1f ms: %s %s", record.job_name.c_str(),
-                       static_cast<long long>(record.run_id), policy::Name(record.status).data(),
-                       Milliseconds(record), unpack_sql_state(error.sqlstate), error.message.c_str()),
-                error.detail.empty() ? 0 : errdetail_log("%s", error.detail.c_str()),
-                error.hint.empty() ? 0 : errhint("%s", error.hint.c_str()),
-                error.context.empty() ? 0 : errcontext_msg("%s", error.context.c_str())));
+  ereport(LOG,
+          (errcode(error.sqlstate),
+           errmsg("job \"%s\" run %lld %s in %.1f ms: %s %s", record.job_name.c_str(),
+                  static_cast<long long>(record.run_id), policy::Name(record.status).data(),
+                  Milliseconds(record), unpack_sql_state(error.sqlstate), error.message.c_str()),
+           error.detail.empty() ? 0 : errdetail_log("%s", error.detail.c_str()),
+           error.hint.empty() ? 0 : errhint("%s", error.hint.c_str()),
+           error.context.empty() ? 0 : errcontext_msg("%s", error.context.c_str())));
 }
 
 // Appends the text and its zero byte, cut at a character's end to leave `reserve` bytes for others.
@@ -54,6 +58,17 @@ char* Append(char* to, const char* end, const std::string& text, int reserve) {
 }
 
 }  // namespace
+
+void TidyError(policy::RunStatus status, catalog::RunError* error) {
+  if (status == policy::RunStatus::kTimedOut && error->sqlstate == ERRCODE_QUERY_CANCELED) {
+    error->message = kTimeoutMessage;
+  }
+  const std::size_t line_end = error->context.rfind('\n');
+  const std::size_t last_line = line_end == std::string::npos ? 0 : line_end + 1;
+  if (error->context.compare(last_line, 5, "job \"") == 0) {
+    error->context.resize(last_line == 0 ? 0 : line_end);
+  }
+}
 
 void WriteRecord(const catalog::RunRecord& record) {
   if (!LogExists()) {

@@ -1,5 +1,5 @@
-// What is said about a run: in the run log, in the server's log, and to the scheduler when the record
-// could not be written.
+// What is said about a run: in the run log, in the server's log, and to the scheduler when the
+// record could not be written.
 #pragma once
 
 #include "board/board.h"
@@ -7,8 +7,13 @@
 
 namespace ratchet::worker {
 
-// Inserts the record in the transaction that is open. A job may have dropped the extension, and with it
-// the log: then there is nothing to do.
+// What an error says once it is a record's: our own line of the context goes, as the record says it
+// in its columns, and a cancel by the run's timer is called by its name.
+void TidyError(policy::RunStatus status, catalog::RunError* error);
+extern const char* const kTimeoutMessage;
+
+// Inserts the record in the transaction that is open. A job may have dropped the extension, and
+// with it the log: then there is nothing to do.
 void WriteRecord(const catalog::RunRecord& record);
 
 // As the setting ratchet.log_runs says.

@@ -17,13 +17,13 @@ const char* ValueText(const JsonbValue& value, const char* name) {
     case jbvString:
       return pnstrdup(value.val.string.val, static_cast<Size>(value.val.string.len));
     case jbvNumeric:
-      return DatumGetCString(
-          DirectFunctionCall1(numeric_out, NumericGetDatum(value.val.numeric)));
+      return DatumGetCString(DirectFunctionCall1(numeric_out, NumericGetDatum(value.val.numeric)));
     case jbvBool:
       return value.val.boolean ? "on" : "off";
     default:
-      ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-                      errmsg("value of setting \"%s\" must be a string, a number or a boolean", name)));
+      ereport(ERROR,
+              (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+               errmsg("value of setting \"%s\" must be a string, a number or a boolean", name)));
   }
 }
 
@@ -41,9 +41,9 @@ RunSettings ParseSettings(const std::string& json) {
   pg::Call([&] {
     Jsonb* object = DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum(json.c_str())));
     if (!JB_ROOT_IS_OBJECT(object)) {
-      ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-                      errmsg("settings must be a JSON object"),
-                      errhint("For example {\"work_mem\": \"64MB\"}.")));
+      ereport(ERROR,
+              (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("settings must be a JSON object"),
+               errhint("For example {\"work_mem\": \"64MB\"}.")));
     }
     JsonbIterator* iterator = JsonbIteratorInit(&object->root);
     JsonbValue item;

@@ -14,8 +14,8 @@ using RunSettings = std::vector<std::pair<std::string, std::string>>;
 // booleans. In a transaction.
 RunSettings ParseSettings(const std::string& json);
 
-// Sets them for the session, with the rights of the current user, in the transaction that is open: they
-// stay when it commits. Throws PgError, whose context names the setting.
+// Sets them for the session, with the rights of the current user, in the transaction that is open:
+// they stay when it commits. Throws PgError, whose context names the setting.
 void ApplySettings(const RunSettings& settings);
 
 }  // namespace ratchet::worker

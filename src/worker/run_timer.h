@@ -5,7 +5,7 @@
 
 namespace ratchet::worker {
 
-// At `when` the run is cancelled as if by pg_cancel_backend(). Job text that swallows the cancel is
+// At `when` the run is canceled as if by pg_cancel_backend(). Job text that swallows the cancel is
 // terminated by the scheduler (board::TerminateStubborn). For use inside pg::Call.
 void StartRunTimer(TimestampTz when);
 void StopRunTimer() noexcept;

@@ -23,9 +23,9 @@ extern "C" {
 namespace ratchet::worker {
 namespace {
 
-// What DISCARD ALL does, except for two things. Plans are kept: they show nothing of an earlier run,
-// and a job that calls PL/pgSQL would plan everything anew in each run (run.cpp drops them when another
-// job's turn comes). Temporary tables are looked for only when there can be some.
+// What DISCARD ALL does, except for two things. Plans are kept: they show nothing of an earlier
+// run, and a job that calls PL/pgSQL would plan everything anew in each run (run.cpp drops them
+// when another job's turn comes). Temporary tables are looked for only when there can be some.
 void Discard(bool identity_changed) {
   PortalHashTableDeleteAll();
   if (identity_changed) {

@@ -1,4 +1,5 @@
-// The session of a worker: connected as the owner of the jobs that it runs, and scrubbed between runs.
+// The session of a worker: connected as the owner of the jobs that it runs, and scrubbed between
+// runs.
 #pragma once
 
 #include <cstdint>
@@ -12,8 +13,8 @@ class Session {
   // Connects the process. A failure is FATAL, and its message is what the scheduler records.
   Session(Oid database, Oid role);
 
-  // Undoes what a run may have left in the session, at top level. False when something of it is still
-  // there, or was not to be undone: the process must not run anything else.
+  // Undoes what a run may have left in the session, at top level. False when something of it is
+  // still there, or was not to be undone: the process must not run anything else.
   bool Reset() noexcept;
 
   // False when the process should make place for a fresh one: roles' or databases' settings have

@@ -37,8 +37,8 @@ void BeforeCommit() {
   }
 }
 
-// The server calls back before it puts settings back to what they were before the transaction, so that
-// ours must be undone here and not after the commit.
+// The server calls back before it puts settings back to what they were before the transaction, so
+// that ours must be undone here and not after the commit.
 void AtTransactionEvent(XactEvent event, void* /*argument*/) {
   switch (event) {
     case XACT_EVENT_PRE_COMMIT:

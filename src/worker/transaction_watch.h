@@ -16,8 +16,8 @@ bool HasCommittedWrites();
 // A transaction that committed since Begin used temporary tables.
 bool HasUsedTemporaryTables();
 
-// The next commit does not wait for its WAL to be flushed. The setting synchronous_commit is what it
-// was before the server undoes the transaction's own SET LOCAL.
+// The next commit does not wait for its WAL to be flushed. The setting synchronous_commit is what
+// it was before the server undoes the transaction's own SET LOCAL.
 void CommitNextAsynchronously();
 
 }  // namespace ratchet::worker

@@ -115,7 +115,8 @@ void Worker::Work() {
       board::Leave(slot_);
       return;
     }
-    // A cancel that is still here was meant for nobody. What arrives from now on is for the next run.
+    // A cancel that is still here was meant for nobody. What arrives from now on is for the next
+    // run.
     QueryCancelPending = false;
     int run = board::kNone;
     switch (board::Take(slot_, GetCurrentTimestamp(), &run)) {
@@ -170,10 +171,11 @@ bool Worker::Wait() {
   }
   // The server flushes statistics once per second at most; what is left over is flushed before the
   // worker falls asleep for long.
-  const long timeout = statistics_pending_ && left > kStatisticsInterval ? kStatisticsInterval : left;
+  const long timeout =
+      statistics_pending_ && left > kStatisticsInterval ? kStatisticsInterval : left;
   const int events = pg::Call([timeout] {
-    return WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, timeout > 0 ? timeout : 0,
-                     PG_WAIT_EXTENSION);
+    return WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
+                     timeout > 0 ? timeout : 0, PG_WAIT_EXTENSION);
   });
   ResetLatch(MyLatch);
   if ((events & WL_TIMEOUT) != 0 && statistics_pending_) {

@@ -87,7 +87,8 @@ TEST(AfterRun, TheOccurrenceHasMaxAttempts) {
 
 TEST(AfterRun, CancelAndDryRunChangeNothing) {
   const Standing standing{2, 0, 55};
-  EXPECT_EQ(AfterRun(standing, {}, {RunStatus::kCanceled, 1, true, false, 9}, 0.5).standing, standing);
+  EXPECT_EQ(AfterRun(standing, {}, {RunStatus::kCanceled, 1, true, false, 9}, 0.5).standing,
+            standing);
   EXPECT_EQ(AfterRun(standing, {}, {RunStatus::kFailed, 1, true, true, 9}, 0.5).standing, standing);
   EXPECT_EQ(AfterRun(standing, {}, {RunStatus::kSucceeded, 1, true, true, 9}, 0.5).standing,
             standing);
@@ -122,11 +123,17 @@ TEST(AfterRun, OnCrashNextWaits) {
 }
 
 TEST(AfterRun, PartialGoesOnWhileItMakesProgress) {
-  const Verdict verdict = AfterRun({}, {}, {RunStatus::kPartial, 1, true, false, 42}, 0.5);
+  const std::int64_t end = 5 * kPartialPause;
+  const Verdict verdict = AfterRun({}, {}, {RunStatus::kPartial, 1, true, false, end, 7}, 0.5);
   EXPECT_TRUE(verdict.again);
-  EXPECT_EQ(verdict.again_at, 42);
+  EXPECT_EQ(verdict.again_at, end);
   EXPECT_EQ(verdict.cause, Cause::kCatchup);
   EXPECT_FALSE(AfterRun({}, {}, {RunStatus::kPartial, 1, false, false, 42}, 0.5).again);
+}
+
+TEST(AfterRun, ShortPartialRunsAreSpacedOut) {
+  const Verdict verdict = AfterRun({}, {}, {RunStatus::kPartial, 1, true, false, 42, 40}, 0.5);
+  EXPECT_EQ(verdict.again_at, 40 + kPartialPause);
 }
 
 TEST(DecideMisfire, NothingDueStartsNothing) {
@@ -164,7 +171,8 @@ TEST(DecideMisfire, AllIsLimited) {
 }
 
 TEST(DecideMisfire, SkipRunsAnOccurrenceThatIsNotLate) {
-  const MisfireDecision skip = DecideMisfire(MisfirePolicy::kSkip, 3, {4, 10 * kMinute, 10 * kMinute});
+  const MisfireDecision skip =
+      DecideMisfire(MisfirePolicy::kSkip, 3, {4, 10 * kMinute, 10 * kMinute});
   EXPECT_EQ(skip.run, Pick::kLast);
   EXPECT_EQ(skip.skip, 3);
 }

@@ -1,0 +1,41 @@
+-- What schedules mean, asked without a job.
+SET TIME ZONE 'UTC';
+SET datestyle = ISO;
+
+SELECT ratchet.next_runs('0 9 * * MON-FRI', 'Europe/Berlin', 4, '2026-03-26 12:00');
+SELECT ratchet.next_runs('0 9 * * MON-FRI', 'europe/berlin', 1, '2026-03-26 12:00');
+
+-- Spring gap and repeated hour: once, at the first valid instant; once, in the first pass.
+SELECT next_run, next_run AT TIME ZONE 'Europe/Berlin' AS in_berlin
+  FROM ratchet.next_runs('30 2 * * *', 'Europe/Berlin', 3, '2026-03-28 00:00') AS next_run;
+SELECT next_run, next_run AT TIME ZONE 'Europe/Berlin' AS in_berlin
+  FROM ratchet.next_runs('30 2 * * *', 'Europe/Berlin', 3, '2026-10-24 00:00') AS next_run;
+
+-- Intervals are anchored at "after"; those of days keep the wall clock.
+SELECT ratchet.next_runs('90 seconds', count => 3, after => '2026-01-01 00:00:10');
+SELECT ratchet.next_runs('1 day', 'Europe/Berlin', 3, '2026-03-27 06:00');
+SELECT ratchet.next_runs('1 month', 'UTC', 4, '2026-01-31 10:00');
+SELECT ratchet.next_runs('5 minutes after completion', 'UTC', 2, '2026-01-01 00:00');
+SELECT ratchet.next_runs('at 2027-01-01 00:00', 'America/New_York');
+SELECT ratchet.next_runs('@manual');
+SELECT ratchet.next_runs('@daily', 'UTC', 0);
+
+-- The defaults: five, in the session's time zone, from now on.
+SELECT count(*), min(next_run) > now() AS later FROM ratchet.next_runs('@daily') AS next_run;
+SELECT count(*) FROM ratchet.next_runs('* * * * *', 'UTC', 10000) AS next_run;
+
+SELECT ratchet.next_runs('5 * * *');
+SELECT ratchet.next_runs('@daily', 'foo');
+SELECT ratchet.next_runs('@daily', 'Europe');
+SELECT ratchet.next_runs('@daily', 'EST5EDT4');
+SELECT ratchet.next_runs('@daily', '../etc/passwd');
+SELECT ratchet.next_runs('@daily', 'UTC', -1);
+SELECT ratchet.next_runs('@daily', 'UTC', 10001);
+SELECT ratchet.next_runs('@daily', 'UTC', 1, 'infinity');
+SELECT ratchet.next_runs(NULL);
+
+SELECT schedule, ratchet.describe_schedule(schedule)
+  FROM unnest(ARRAY['0 9 * * MON', '*/5 * * * *', '5 minutes', '1 day after completion', '@manual',
+                    'at 2027-01-01 00:00']) AS schedule;
+SELECT ratchet.describe_schedule('nonsense');
+SELECT ratchet.describe_schedule(NULL) IS NULL AS unknown;
