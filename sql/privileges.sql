@@ -96,7 +96,7 @@ DROP TABLE mine;
 -- pg_monitor sees everything and changes nothing.
 SET SESSION AUTHORIZATION ratchet_watcher;
 SELECT job_name, owner FROM ratchet.jobs ORDER BY job_name;
-SELECT job_name, status FROM ratchet.runs ORDER BY run_id;
+SELECT job_name, status FROM ratchet.runs WHERE job_name = 'alice job' ORDER BY run_id;
 SELECT ratchet.wait(:run_id), ratchet.wait(:waiting_id, '0');
 SELECT ratchet.cancel(:waiting_id);
 SELECT ratchet.pause_job('alice job');

@@ -180,6 +180,11 @@ void UnreserveWorker(int worker, TimestampTz now) {
   Wait(Pools()[index], now);
 }
 
+void NoteProcessShortage(TimestampTz now) {
+  const Lock lock;
+  TheBoard()->processes_short_at = now;
+}
+
 bool HasAttached(int worker, std::uint32_t generation) {
   const Lock lock(LW_SHARED);
   const WorkerSlot& slot = Workers()[worker];

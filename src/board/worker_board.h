@@ -26,6 +26,9 @@ WorkerGrant ReserveWorker(Oid database, Oid role, TimestampTz now, int* worker,
 // The process could not be registered.
 void UnreserveWorker(int worker, TimestampTz now);
 
+// A process of ours could not be registered.
+void NoteProcessShortage(TimestampTz now);
+
 // Whether the process has taken its place (or has come and gone).
 bool HasAttached(int worker, std::uint32_t generation);
 // The process ended before it took its place.

@@ -1,11 +1,13 @@
 #include "scheduler/launcher.h"
 
 #include <algorithm>
+#include <climits>
 #include <unordered_map>
 #include <unordered_set>
 #include <vector>
 
 #include "board/database_board.h"
+#include "board/worker_board.h"
 #include "pg/guard.h"
 #include "pg/transaction.h"
 #include "policy/rotation.h"
@@ -31,6 +33,8 @@ constexpr std::int64_t kCheckStarting = 100'000;
 // So many schedulers start at the same time: each must look into its database first.
 constexpr int kMostStarting = 4;
 constexpr std::int64_t kRetry = USECS_PER_SEC;
+// After a process could not be started, places are shared out for this long.
+constexpr std::int64_t kShortageLasts = 10 * USECS_PER_SEC;
 constexpr std::int64_t kTellEvery = 600 * USECS_PER_SEC;
 
 class Launcher {
@@ -46,6 +50,7 @@ class Launcher {
 
   void ReadDatabases();
   void CheckStarting(TimestampTz now);
+  static int MostSchedulers(TimestampTz now);
   bool StartScheduler(Oid database, TimestampTz now);
   void MakeRoom(TimestampTz now);
   void TellShortage(TimestampTz now);
@@ -114,6 +119,15 @@ void Launcher::CheckStarting(TimestampTz now) {
   }
 }
 
+// When processes are short, half of them are left to the workers: schedulers alone get nothing
+// done.
+int Launcher::MostSchedulers(TimestampTz now) {
+  if (now - board::TheBoard()->processes_short_at > kShortageLasts) {
+    return INT_MAX;
+  }
+  return std::max(1, (max_worker_processes - 1) / 2);
+}
+
 bool Launcher::StartScheduler(Oid database, TimestampTz now) {
   BackgroundWorker process{};
   process.bgw_flags = BGWORKER_SHMEM_ACCESS | BGWORKER_BACKEND_DATABASE_CONNECTION;
@@ -134,7 +148,8 @@ bool Launcher::StartScheduler(Oid database, TimestampTz now) {
     return ok;
   });
   if (!registered) {
-    board::MarkStopped(database, now + kRetry);
+    board::MarkStopped(database, 0);
+    board::NoteProcessShortage(now);
     return false;
   }
   starting_[database] = {handle, now};
@@ -179,10 +194,16 @@ TimestampTz Launcher::Pass(TimestampTz now) {
   CheckStarting(now);
   TimestampTz next = now + kLongestSleep;
   bool short_of_processes = false;
-  // Who has waited longest comes first.
+  int schedulers = static_cast<int>(
+      std::count_if(views_.begin(), views_.end(), [](const board::DatabaseView& view) {
+        return view.state == board::DatabaseState::kActive ||
+               view.state == board::DatabaseState::kStarting;
+      }));
+  const int most = MostSchedulers(now);
+  // Whose last turn is the longest ago comes first.
   std::sort(views_.begin(), views_.end(),
             [](const board::DatabaseView& a, const board::DatabaseView& b) {
-              return a.rest_until < b.rest_until;
+              return a.active_since < b.active_since;
             });
   for (const board::DatabaseView& view : views_) {
     const bool wanted = view.state == board::DatabaseState::kUnknown ||
@@ -194,11 +215,13 @@ TimestampTz Launcher::Pass(TimestampTz now) {
       next = std::min(next, view.rest_until);
     } else if (starting_.size() >= kMostStarting) {
       next = std::min(next, now + kCheckStarting);
-    } else if (short_of_processes || !StartScheduler(view.database, now)) {
+    } else if (short_of_processes || schedulers >= most || !StartScheduler(view.database, now)) {
       short_of_processes = true;
+    } else {
+      schedulers++;
     }
   }
-  if (short_of_processes) {
+  if (short_of_processes || schedulers > most) {
     MakeRoom(now);
     next = std::min(next, now + kCheckStarting);
   }

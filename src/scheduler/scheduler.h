@@ -54,6 +54,8 @@ class Scheduler {
   TimestampTz NextWake(TimestampTz now) const;
   // When a scheduler must be here again if this one leaves now.
   TimestampTz RestUntil() const;
+  // Shows the launcher how long this scheduler could rest.
+  void TellNextWork() { entry_->rest_until = RestUntil(); }
   // Called by the main loop for what is due between passes: stubborn runs, unflushed claims.
   void Watch(TimestampTz now);
   // Leaves nothing in memory that belongs into the tables.

@@ -46,6 +46,7 @@ PassResult Work(Scheduler* scheduler) {
           return result;
         }
         scheduler->Watch(now);
+        scheduler->TellNextWork();
         pause_until = 0;
       } catch (const std::exception& error) {
         scheduler->Forget();
