@@ -28,22 +28,29 @@ namespace {
 ProcessUtility_hook_type previous_utility = nullptr;
 object_access_hook_type previous_object_access = nullptr;
 
-// The database that this session holds for the statement under way.
-Oid held_database = InvalidOid;
+// The databases that this transaction holds: nearly always one.
+constexpr int kMostHeld = 8;
+Oid held_databases[kMostHeld];
+int held_count = 0;
 
 // How long a statement waits for our processes to leave. The server itself waits for five seconds
 // for whoever is connected, and then says so.
 constexpr int kWaitForLeavingMs = 4000;
 
 void ReleaseHeld() {
-  if (OidIsValid(held_database)) {
-    const Oid database = held_database;
-    held_database = InvalidOid;
-    board::Release(database);
+  while (held_count > 0) {
+    board::Release(held_databases[--held_count]);
   }
 }
 
 void ReleaseAtExit(int /*code*/, Datum /*argument*/) { ReleaseHeld(); }
+
+// Not at the end of the statement: until the commit, the database is there for everybody else.
+void ReleaseAtTransactionEnd(XactEvent event, void* /*argument*/) {
+  if (event == XACT_EVENT_COMMIT || event == XACT_EVENT_ABORT || event == XACT_EVENT_PREPARE) {
+    ReleaseHeld();
+  }
+}
 
 // Name of the database to which nobody may be connected during the statement; null for others.
 const char* NeedsNobodyConnected(const Node* statement) {
@@ -93,17 +100,17 @@ bool MayDisturb(Oid database, bool as_template) {
   return as_template && is_template && have_createdb_privilege();
 }
 
-// For use inside pg::Call.
 void StepAside(Oid database) {
-  static bool exit_callback = false;
-  if (!exit_callback) {
+  static bool callbacks = false;
+  if (!callbacks) {
+    RegisterXactCallback(ReleaseAtTransactionEnd, nullptr);
     before_shmem_exit(ReleaseAtExit, 0);
-    exit_callback = true;
+    callbacks = true;
   }
-  if (!board::Hold(database)) {
+  if (held_count == kMostHeld || !board::Hold(database)) {
     return;
   }
-  held_database = database;
+  held_databases[held_count++] = database;
   constexpr int kLook = 5;
   for (int waited = 0; board::Dismiss(database) > 0 && waited < kWaitForLeavingMs;
        waited += kLook) {
@@ -141,25 +148,11 @@ void OnUtility(PlannedStmt* statement, const char* query, bool read_only_tree,
                DestReceiver* receiver, QueryCompletion* completion) {
   Node* node = statement->utilityStmt;
   const char* name = board::TheBoard() != nullptr ? NeedsNobodyConnected(node) : nullptr;
-  Oid database = name != nullptr ? get_database_oid(name, true) : InvalidOid;
-  if (OidIsValid(database) && database != MyDatabaseId && !OidIsValid(held_database) &&
-      MayDisturb(database, IsA(node, CreatedbStmt))) {
-    pg::Entry([&] {
-      try {
-        pg::Call([&] {
-          StepAside(database);
-          Standard(statement, query, read_only_tree, context, params, environment, receiver,
-                   completion);
-        });
-      } catch (...) {
-        ReleaseHeld();
-        throw;
-      }
-      ReleaseHeld();
-    });
-  } else {
-    Standard(statement, query, read_only_tree, context, params, environment, receiver, completion);
+  const Oid database = name != nullptr ? get_database_oid(name, true) : InvalidOid;
+  if (OidIsValid(database) && MayDisturb(database, IsA(node, CreatedbStmt))) {
+    StepAside(database);
   }
+  Standard(statement, query, read_only_tree, context, params, environment, receiver, completion);
   Note(node);
   // What a prepared transaction has touched was noted by another session, which has forgotten it.
   if (IsA(node, TransactionStmt) &&

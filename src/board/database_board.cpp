@@ -120,9 +120,9 @@ void Release(Oid database) {
     return;
   }
   entry->holds--;
+  TheBoard()->rescan_databases = true;  // it may be gone, or new to the launcher
   if (entry->holds == 0 && entry->only_held) {
     entry->database = InvalidOid;
-    TheBoard()->rescan_databases = true;  // perhaps the launcher has not seen it yet
     WakeLauncher();
   } else {
     WakeSchedulerOrLauncher(entry);

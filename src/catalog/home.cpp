@@ -1,5 +1,7 @@
 #include "catalog/home.h"
 
+#include <algorithm>
+
 #include "pg/guard.h"
 #include "pg/table.h"
 
@@ -45,6 +47,19 @@ HomeFinding CheckHome() {
       return HomeFinding::kNew;
     }
     return elsewhere || (other_system && rows > 1) ? HomeFinding::kElsewhere : HomeFinding::kHere;
+  });
+}
+
+TimestampTz AtHomeSince() {
+  return pg::Call([] {
+    TimestampTz since = 0;
+    pg::TableScan scan(kTable, AccessShareLock);
+    pg::Row row;
+    while (scan.Next(&row)) {
+      since = std::max(since, row.Time(kSince));
+    }
+    scan.End();
+    return since;
   });
 }
 

@@ -13,6 +13,8 @@ enum class HomeFinding {
 
 // Needs a transaction. A server that pg_upgrade made from the old one is the same home.
 HomeFinding CheckHome();
+// When this became the home; 0 when it is not known.
+TimestampTz AtHomeSince();
 // Makes this the home, and the only one.
 void MakeHome(TimestampTz now);
 

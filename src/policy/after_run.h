@@ -48,9 +48,8 @@ struct Verdict {
 // - A failure adds to the row of failures and rests the job; the occurrence is tried again after
 // the
 //   rest while it has attempts left.
-// - A crash is taken up at once; from the second in a row without progress after a rest. It does
-// not
-//   count against max_attempts, for it says little about the job.
+// - A crash is taken up at once, whatever max_attempts says; from the second in a row without
+//   progress after a rest.
 // - A cancel changes nothing: somebody wanted this run to stop, not the job to rest.
 Verdict AfterRun(const Standing& before, const RetryRules& rules, const EndedAttempt& ended,
                  double unit);

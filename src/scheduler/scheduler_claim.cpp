@@ -151,7 +151,10 @@ bool Scheduler::ClaimOccurrence(std::uint32_t index, TimestampTz now) {
     jobs_.SetDue(index, now + kLookAgain);
     return true;
   }
-  const bool one_by_one = job.overlap == catalog::Overlap::kQueue;
+  // What came due during a run of a queueing job waits in line; what was missed for other reasons
+  // is a matter of the misfire policy.
+  const bool one_by_one = job.overlap == catalog::Overlap::kQueue && job.claimed_at != 0 &&
+                          jobs_.NextOccurrence(job) <= job.last_finished;
   const policy::MisfireDecision decision =
       policy::DecideMisfire(one_by_one ? policy::MisfirePolicy::kAll : job.misfire,
                             jobs_.RulesOf(job).misfire_limit, due);
@@ -230,6 +233,11 @@ bool Scheduler::ClaimWaiting(std::int64_t run_id, TimestampTz now) {
                   "not meant for environment \"" + environment_ + "\"", now);
     return true;
   }
+  if (!job.enabled && !asked_by_hand) {
+    waiting.ready = false;  // what the job had left to do waits until it is resumed
+    return true;
+  }
+  Begin();
   ItemPointerData tid = waiting.tid;
   if (!catalog::LockQueuedRun(&tid)) {
     PutOff(run_id, now + kLookAgain);

@@ -74,7 +74,10 @@ void Scheduler::LoadJobs() {
       },
       &context);
   entry_->jobs = static_cast<std::int64_t>(jobs_.size());
+  // What a copied job missed before it was told to run here is not to be caught up.
+  const TimestampTz since = catalog::AtHomeSince();
   for (std::uint32_t i = 0; i < jobs_.end(); i++) {
+    jobs_[i].watermark = std::max<std::int64_t>(jobs_[i].watermark, since);
     if (jobs_[i].alive && !ItemPointerIsValid(&jobs_[i].state_tid)) {
       stateless_.push_back(jobs_[i].job_id);
     }
@@ -96,7 +99,12 @@ void Scheduler::LoadRuns(TimestampTz now) {
       &rows);
   for (catalog::FoundRun& row : rows) {
     if (row.run.claimed_at == 0) {
+      const std::int64_t run_id = row.run.run_id;
+      const bool orphan = jobs_.Find(row.run.job_id) == JobTable::kNoJob;
       AddWaiting(std::move(row.run), row.tid);
+      if (orphan) {
+        CancelWaiting(run_id, policy::RunStatus::kCanceled, "the job was unscheduled", now);
+      }
     } else {
       AdoptClaimedRun(row.run, row.tid, now, live);
     }

@@ -146,7 +146,8 @@ void Execute(const catalog::JobDefinition& job, const board::RunTicket& ticket,
   error_context_stack = context.previous;
 }
 
-void RunInPlace(const catalog::JobDefinition& job, const board::RunTicket& ticket, int slot) {
+void RunInPlace(const catalog::JobDefinition& job, const board::RunTicket& ticket, int slot,
+                ForegroundStatements& statements) {
   ForegroundSession& session = ForegroundSession::Begin(job, ticket, slot);
   try {
     pg::Call([&] {
@@ -156,8 +157,6 @@ void RunInPlace(const catalog::JobDefinition& job, const board::RunTicket& ticke
       }
     });
     session.settings().Lend(ParseSettings(job.settings));
-    ForegroundStatements statements(
-        job.command, job.transaction == catalog::TransactionMode::kPerStatement, ticket.dry_run);
     Execute(job, ticket, statements);
     session.settings().PutBack();
     // In the caller's transaction, with which it commits.
@@ -192,9 +191,12 @@ void RunInForeground(const ForegroundRequest& request) {
     // The pinned definition must outlive a run that fails.
     SPI_commit();
   });
+  // What cannot run in the foreground is refused before it counts as a run of the job.
+  ForegroundStatements statements(
+      job.command, job.transaction == catalog::TransactionMode::kPerStatement, ticket.dry_run);
   const int slot = TakePlace(ticket, job);
   if (slot != board::kNone) {
-    RunInPlace(job, ticket, slot);
+    RunInPlace(job, ticket, slot, statements);
   }
   pg::Call([] { SPI_finish(); });
 }

@@ -12,7 +12,7 @@ namespace ratchet::worker {
 // pg_locks: locktype = 'advisory', classid = kLockKey, objid = job_id (low 32 bits), objsubid =
 // kLockClass
 constexpr std::uint32_t kLockKey = 0x72617463;
-constexpr std::uint16_t kLockClass = 4;
+constexpr std::uint16_t kLockClass = 3;
 
 // For use inside pg::Call and inside a transaction, because it may wait. It survives that
 // transaction.
