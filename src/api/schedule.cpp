@@ -5,6 +5,7 @@
 #include "api/option.h"
 #include "api/privilege.h"
 #include "catalog/commit_notice.h"
+#include "catalog/home.h"
 
 namespace ratchet::api {
 namespace {
@@ -25,6 +26,9 @@ std::int64_t Schedule(const Arguments& arguments) {
   const std::optional<catalog::JobDefinition> old = catalog::FindJobByName(job.job_name, &tid);
   if (!old) {
     CompleteJob(&job, nullptr, SearchPathOfSession());
+    if (catalog::SettleIfEmpty(GetCurrentTransactionStartTimestamp())) {
+      catalog::NoteEverythingChanged();
+    }
     catalog::InsertJob(&job);
     catalog::NoteJobChanged(job.job_id);
     return job.job_id;

@@ -36,6 +36,7 @@ int held_count = 0;
 // How long a statement waits for our processes to leave. The server itself waits for five seconds
 // for whoever is connected, and then says so.
 constexpr int kWaitForLeavingMs = 4000;
+constexpr int kWaitBeforeForceMs = 100;
 
 void ReleaseHeld() {
   while (held_count > 0) {
@@ -86,6 +87,19 @@ const char* NeedsNobodyConnected(const Node* statement) {
   }
 }
 
+bool IsForced(const Node* statement) {
+  if (!IsA(statement, DropdbStmt)) {
+    return false;
+  }
+  ListCell* cell;
+  foreach (cell, reinterpret_cast<const DropdbStmt*>(statement)->options) {
+    if (std::strcmp(lfirst_node(DefElem, cell)->defname, "force") == 0) {
+      return true;
+    }
+  }
+  return false;
+}
+
 // Who may not run the statement must not be able to stop the scheduler by trying.
 bool MayDisturb(Oid database, bool as_template) {
   if (pg::OwnsDatabase(database, GetUserId())) {
@@ -100,7 +114,7 @@ bool MayDisturb(Oid database, bool as_template) {
   return as_template && is_template && have_createdb_privilege();
 }
 
-void StepAside(Oid database) {
+void StepAside(Oid database, bool force) {
   static bool callbacks = false;
   if (!callbacks) {
     RegisterXactCallback(ReleaseAtTransactionEnd, nullptr);
@@ -111,9 +125,10 @@ void StepAside(Oid database) {
     return;
   }
   held_databases[held_count++] = database;
+  // With FORCE the server ends whoever is left.
+  const int patience = force ? kWaitBeforeForceMs : kWaitForLeavingMs;
   constexpr int kLook = 5;
-  for (int waited = 0; board::Dismiss(database) > 0 && waited < kWaitForLeavingMs;
-       waited += kLook) {
+  for (int waited = 0; board::Dismiss(database) > 0 && waited < patience; waited += kLook) {
     WaitLatch(MyLatch, WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, kLook, PG_WAIT_EXTENSION);
     CHECK_FOR_INTERRUPTS();
   }
@@ -150,7 +165,7 @@ void OnUtility(PlannedStmt* statement, const char* query, bool read_only_tree,
   const char* name = board::TheBoard() != nullptr ? NeedsNobodyConnected(node) : nullptr;
   const Oid database = name != nullptr ? get_database_oid(name, true) : InvalidOid;
   if (OidIsValid(database) && MayDisturb(database, IsA(node, CreatedbStmt))) {
-    StepAside(database);
+    StepAside(database, IsForced(node));
   }
   Standard(statement, query, read_only_tree, context, params, environment, receiver, completion);
   Note(node);

@@ -107,7 +107,15 @@ void WorkerGone(int /*code*/, Datum /*argument*/) {
     strlcpy(pool.last_words, last_message, sizeof(pool.last_words));
     WakeSchedulerOf(pool.database);
   }
+  const int pool = worker.pool;
+  const Oid database = worker.database;
+  const bool work_left = Pools()[pool].ready > 0;
   ReleaseSlot(worker);
+  if (work_left) {
+    // It was woken for this work, perhaps: somebody else must look at it.
+    WakeIdleWorker(pool);
+    WakeSchedulerOf(database);
+  }
   OfferSlot(now);
   my_worker = kNone;
 }

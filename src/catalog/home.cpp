@@ -50,6 +50,23 @@ HomeFinding CheckHome() {
   });
 }
 
+bool SettleIfEmpty(TimestampTz now) {
+  if (CheckHome() != HomeFinding::kElsewhere) {
+    return false;
+  }
+  const bool empty = pg::Call([] {
+    pg::Row row;
+    pg::TableScan scan("job", AccessShareLock);
+    const bool none = !scan.Next(&row);
+    scan.End();
+    return none;
+  });
+  if (empty) {
+    MakeHome(now);
+  }
+  return empty;
+}
+
 TimestampTz AtHomeSince() {
   return pg::Call([] {
     TimestampTz since = 0;

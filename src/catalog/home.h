@@ -13,6 +13,9 @@ enum class HomeFinding {
 
 // Needs a transaction. A server that pg_upgrade made from the old one is the same home.
 HomeFinding CheckHome();
+// A copy without jobs (of a template database with the extension, say) has nothing to hold back: makes
+// this the home then, and returns true. Called before the first job is defined.
+bool SettleIfEmpty(TimestampTz now);
 // When this became the home; 0 when it is not known.
 TimestampTz AtHomeSince();
 // Makes this the home, and the only one.

@@ -182,6 +182,7 @@ void Scheduler::AdoptClaimedRun(const catalog::QueuedRun& run, ItemPointerData t
 // Whether these jobs are at home here. A copy made by pg_restore or from a template database
 // carries the row of where it came from, and holds still until ratchet.adopt().
 bool Scheduler::CheckHome(TimestampTz now) {
+  catalog::SettleIfEmpty(now);
   switch (catalog::CheckHome()) {
     case catalog::HomeFinding::kHere:
       return true;
