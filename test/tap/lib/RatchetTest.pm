@@ -18,14 +18,17 @@ use Carp;
 use Exporter 'import';
 use FindBin;
 use IPC::Run ();
+use JSON::PP ();
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 use Time::HiRes qw(time usleep);
 
 our @EXPORT = qw(
-  new_node psql_ok psql_fails value wait_until run_status wait_run ratchet_pids
-  kill_ratchet terminate_ratchet expect_crash finish
+  new_node psql_ok psql_fails value row wait_until run_status wait_run run_job run_record is_run
+  begin_run lock_session wait_log ratchet_pids kill_ratchet kill_and_wait
+  terminate_ratchet expect_crash finish
+  watch_log session promise
 );
 
 # For how long to wait for what should come at once. Long, because the machine may be busy: a test
@@ -121,7 +124,26 @@ sub user_params
 sub value
 {
 	my ($node, $sql, %option) = @_;
-	return $node->safe_psql($option{db} // 'postgres', $sql);
+	return $node->safe_psql($option{db} // 'postgres', $sql, extra_params => user_params(%option));
+}
+
+# A session that stays, for what needs more than one psql: its ->query, ->query_safe and ->query_until
+# run SQL, ->quit ends it.
+sub session
+{
+	my ($node, %option) = @_;
+	return $node->background_psql(
+		$option{db} // 'postgres',
+		on_error_stop => 0,
+		extra_params  => user_params(%option));
+}
+
+# One row, as a hash by column.
+sub row
+{
+	my ($node, $sql, %option) = @_;
+	my $json = value($node, "SELECT row_to_json(r) FROM ($sql) r", %option);
+	return $json eq '' ? undef : JSON::PP->new->decode($json);
 }
 
 # Waits until the query's first column is true; dies when it is not in time, because what follows
@@ -206,6 +228,79 @@ sub wait_run
 	return $is;
 }
 
+# Defines a job that runs when it is asked to, or redefines it. Options are SQL, as "timeout => '1 s'".
+sub define_job
+{
+	my ($name, $command, $options) = @_;
+	$options = defined $options ? ", $options" : '';
+	return "SELECT ratchet.schedule('$name', '\@manual', \$command\$$command\$command\$$options) \\g /dev/null\n";
+}
+
+# Runs a command once, as job $name, waits for the end, and returns the record.
+sub run_job
+{
+	my ($node, $name, $command, $options, %option) = @_;
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	my $run_id = begin_run($node, $name, $command, $options, %option);
+	wait_until($node,
+		"SELECT status NOT IN ('queued', 'running') FROM ratchet.runs WHERE run_id = $run_id",
+		undef, %option);
+	return run_record($node, $run_id, %option);
+}
+
+# The same without waiting: returns the run's id.
+sub begin_run
+{
+	my ($node, $name, $command, $options, %option) = @_;
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	my $sql = define_job($name, $command, $options) . "SELECT ratchet.trigger('$name')";
+	my $run_id = psql_ok($node, $sql, undef, %option);
+	die "job $name cannot be run\n" unless defined $run_id && $run_id =~ /^\d+$/;
+	return $run_id;
+}
+
+# What ratchet.runs says about a run.
+sub run_record
+{
+	my ($node, $run_id, %option) = @_;
+	return row($node, "SELECT * FROM ratchet.runs WHERE run_id = $run_id", %option);
+}
+
+# Checks some columns of a run's record.
+sub is_run
+{
+	my ($run, $expected, $what) = @_;
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	my %is = map { $_ => $run->{$_} } keys %$expected;
+	is_deeply(\%is, $expected, $what) or diag(explain($run));
+	return;
+}
+
+# A session that holds an advisory lock, for which the commands of jobs wait.
+sub lock_session
+{
+	my ($node, $key, %option) = @_;
+	my $session = $node->background_psql($option{db} // 'postgres');
+	$session->query_safe("SELECT pg_advisory_lock($key)");
+	return $session;
+}
+
+# Waits until the server's log has a line that matches.
+sub wait_log
+{
+	my ($node, $pattern, $what) = @_;
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	my $end = time() + $deadline;
+	my @found;
+	until (@found || time() > $end)
+	{
+		@found = grep { /$pattern/ } split /\n/, read_file_of($node->logfile);
+		usleep(50_000) unless @found;
+	}
+	ok(scalar(@found), $what);
+	return @found;
+}
+
 # Process ids of the launcher, the scheduler or the workers: of one database, or of all of them.
 sub ratchet_pids
 {
@@ -226,6 +321,19 @@ sub kill_ratchet
 	expect_crash($node, qr/was terminated by signal 9/);
 	kill('KILL', $pids[0]) == 1 or croak "cannot kill $kind $pids[0]: $!";
 	return $pids[0];
+}
+
+# kill -9 of a process, and waits until the server has restarted. False when it was gone already.
+sub kill_and_wait
+{
+	my ($node, $pid) = @_;
+	my $restarts = sub { scalar(() = read_file_of($node->logfile) =~ /is ready to accept connections/g) };
+	my $before = $restarts->();
+	return 0 unless kill('KILL', $pid) == 1;
+	expect_crash($node, qr/\(PID $pid\) was terminated by signal 9/);
+	my $end = time() + $deadline;
+	usleep(20_000) while $restarts->() == $before && time() < $end;
+	return 1;
 }
 
 # pg_terminate_backend, which ends that process only.
@@ -266,6 +374,16 @@ sub check_log
 		ok((grep { $_ =~ $pattern } @lines) > 0, "the expected crash is in the log: $pattern");
 	}
 	return;
+}
+
+# A subtest for one promise. When it gives up, the next one still has its chance.
+sub promise
+{
+	my ($name, $code) = @_;
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	return subtest $name => sub {
+		eval { $code->(); 1 } or fail("gave up: $@");
+	};
 }
 
 # Ends the test: stops all servers, so that what goes wrong while they stop is seen too.
