@@ -80,6 +80,7 @@ CREATE TABLE ratchet.job_state (
     job_id               bigint NOT NULL,
     next_run_at          timestamptz,
     last_scheduled_at    timestamptz,
+    last_occurrence      timestamptz,
     last_run_id          bigint,
     last_run_at          timestamptz,
     last_finished_at     timestamptz,
@@ -93,6 +94,8 @@ CREATE TABLE ratchet.job_state (
 ) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.02);
 COMMENT ON TABLE ratchet.job_state IS
     'where each job stands in its schedule; read it through the view ratchet.jobs';
+COMMENT ON COLUMN ratchet.job_state.last_occurrence IS
+    'the newest occurrence of the schedule that was started: ratchet.previous_scheduled_at() of the next run';
 COMMENT ON COLUMN ratchet.job_state.last_scheduled_at IS
     'every occurrence up to this instant is accounted for: it ran or its skip is recorded';
 

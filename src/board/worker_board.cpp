@@ -15,6 +15,9 @@ extern "C" {
 namespace ratchet::board {
 namespace {
 
+// A process could not be started: tried again several times within this time as long as work waits.
+constexpr std::int64_t kShortageLifetime = USECS_PER_SEC;
+
 // This process's place, for the exit callback.
 int my_worker = kNone;
 bool had_a_run = false;
@@ -134,12 +137,14 @@ void Wait(Pool& pool, TimestampTz now) {
     pool.waiting_since = now;
   }
   pool.asked_at = now;
-  if (TheBoard()->workers_short_since == 0) {
-    TheBoard()->workers_short_since = now;
-  }
 }
 
 }  // namespace
+
+bool ProcessesAreShort(TimestampTz now) {
+  return TheBoard()->processes_short_at != 0 &&
+         now - TheBoard()->processes_short_at < kShortageLifetime;
+}
 
 WorkerGrant ReserveWorker(Oid database, Oid role, TimestampTz now, int* worker,
                           std::uint32_t* generation) {
@@ -152,6 +157,9 @@ WorkerGrant ReserveWorker(Oid database, Oid role, TimestampTz now, int* worker,
   const int slot = FreeWorker();
   if (slot == kNone) {
     Wait(pool, now);
+    if (TheBoard()->workers_short_since == 0) {
+      TheBoard()->workers_short_since = now;
+    }
     DismissOneIdle(index);
     return WorkerGrant::kNotNow;
   }
@@ -186,6 +194,7 @@ void UnreserveWorker(int worker, TimestampTz now) {
   ReleaseSlot(Workers()[worker]);
   Pools()[index].ready--;
   Wait(Pools()[index], now);
+  DismissOneIdle(index);  // its process is what is missing
 }
 
 void NoteProcessShortage(TimestampTz now) {
@@ -281,7 +290,7 @@ Turn Take(int worker, TimestampTz now, int* run) {
   if (slot.state == WorkerState::kLeaving) {
     return Turn::kLeave;
   }
-  if (pool.ready > 0 && had_a_run && FreeWorker() == kNone) {
+  if (pool.ready > 0 && had_a_run && (FreeWorker() == kNone || ProcessesAreShort(now))) {
     const int better = BetterClaim(slot.pool, now);
     if (better != kNone &&
         policy::ShouldGiveWay(pool.workers, Pools()[better].workers, now - slot.turn_since)) {

@@ -29,6 +29,9 @@ void UnreserveWorker(int worker, TimestampTz now);
 // A process of ours could not be registered.
 void NoteProcessShortage(TimestampTz now);
 
+// A free place is of no use while no process can be started for it.
+bool ProcessesAreShort(TimestampTz now);
+
 // Whether the process has taken its place (or has come and gone).
 bool HasAttached(int worker, std::uint32_t generation);
 // The process ended before it took its place.

@@ -15,6 +15,7 @@ enum Column {
   kJobId = 1,
   kNextRunAt,
   kLastScheduledAt,
+  kLastOccurrence,
   kLastRunId,
   kLastRunAt,
   kLastFinishedAt,
@@ -31,6 +32,7 @@ void Read(const pg::Row& row, JobState* state) {
   state->job_id = row.Int64(kJobId);
   state->next_run_at = row.TimeOrZero(kNextRunAt);
   state->last_scheduled_at = row.TimeOrZero(kLastScheduledAt);
+  state->last_occurrence = row.TimeOrZero(kLastOccurrence);
   state->last_run_id = row.Int64Or(kLastRunId, 0);
   state->last_run_at = row.TimeOrZero(kLastRunAt);
   state->last_finished_at = row.TimeOrZero(kLastFinishedAt);
@@ -47,6 +49,7 @@ void Fill(const JobState& state, pg::Row* row) {
   row->SetInt64(kJobId, state.job_id);
   row->SetTimeOrNull(kNextRunAt, state.next_run_at);
   row->SetTimeOrNull(kLastScheduledAt, state.last_scheduled_at);
+  row->SetTimeOrNull(kLastOccurrence, state.last_occurrence);
   if (state.last_run_id != 0) {
     row->SetInt64(kLastRunId, state.last_run_id);
   }

@@ -18,6 +18,7 @@ struct JobState {
   std::int64_t job_id = 0;
   TimestampTz next_run_at = 0;
   TimestampTz last_scheduled_at = 0;
+  TimestampTz last_occurrence = 0;
   std::int64_t last_run_id = 0;
   TimestampTz last_run_at = 0;
   TimestampTz last_finished_at = 0;

@@ -12,7 +12,7 @@ Verdict AfterCrash(const Standing& before, const RetryRules& rules, const EndedA
   verdict.standing.consecutive_failures++;
   verdict.standing.crash_streak = ended.progressed ? 1 : before.crash_streak + 1;
   verdict.again = rules.resume_after_crash;
-  verdict.again_at = ended.finished_at;
+  verdict.again_at = ended.finished_at + kCrashPause;
   verdict.next_attempt = ended.attempt + 1;
   if (verdict.standing.crash_streak > 1) {
     verdict.again_at += BackoffDelay(rules.backoff, verdict.standing.crash_streak - 1, unit);

@@ -32,8 +32,13 @@ struct EndedAttempt {
   std::int64_t started_at = 0;
 };
 
-// A run that ends with work left goes on at once, but starts no sooner than this after its last start
-// (microseconds): one that always says so is no storm.
+// A crashed run is not claimed again within this time (microseconds): its worker may have been the
+// first process to go of a server that is shutting down, and a claim that dies with it would look
+// like a second crash.
+constexpr std::int64_t kCrashPause = 100'000;
+
+// A run that ends with work left goes on at once, but starts no sooner than this after its last
+// start (microseconds): one that always says so is no storm.
 constexpr std::int64_t kPartialPause = 1'000'000;
 
 struct Verdict {
@@ -48,7 +53,8 @@ struct Verdict {
 // - A failure adds to the row of failures and rests the job; the occurrence is tried again after
 // the
 //   rest while it has attempts left.
-// - A crash is taken up at once, whatever max_attempts says; from the second in a row without
+// - A crash is taken up after a moment, whatever max_attempts says; from the second in a row
+// without
 //   progress after a rest.
 // - A cancel changes nothing: somebody wanted this run to stop, not the job to rest.
 Verdict AfterRun(const Standing& before, const RetryRules& rules, const EndedAttempt& ended,

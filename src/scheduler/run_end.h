@@ -15,7 +15,8 @@ struct RunEnd {
   policy::RunStatus status = policy::RunStatus::kSucceeded;
   std::int32_t attempt = 1;
   TimestampTz scheduled_at = 0;
-  TimestampTz started_at = 0;  // 0: it never started
+  TimestampTz previous_scheduled_at = 0;  // 0: none
+  TimestampTz started_at = 0;             // 0: it never started
   TimestampTz finished_at = 0;
   bool dry_run = false;
   bool lag_known = false;  // started_at is exact

@@ -200,7 +200,8 @@ bool Scheduler::ClaimOccurrence(std::uint32_t index, TimestampTz now) {
   job.ready = false;
   if (decision.run != policy::Pick::kNone) {
     run.scheduled_at = decision.run == policy::Pick::kFirst ? jobs_.NextOccurrence(job) : due.last;
-    run.previous_scheduled_at = StateOf(index).last_scheduled_at;
+    run.previous_scheduled_at = StateOf(index).last_occurrence;
+    StateOf(index).last_occurrence = run.scheduled_at;
     run.run_at = run.scheduled_at;
     run.queued_at = now;
     job.watermark = run.scheduled_at;
@@ -268,6 +269,9 @@ bool Scheduler::ClaimWaiting(std::int64_t run_id, TimestampTz now) {
     if (const auto row = catalog::FindQueuedRun(run_id)) {
       run.payload = row->run.payload;
     }
+  }
+  if (run.retry_of == 0 && run.replay_of == 0) {
+    run.previous_scheduled_at = StateOf(index).last_occurrence;
   }
   EraseWaiting(run_id);
   Start(index, &run, &tid, slot, now);
@@ -390,7 +394,9 @@ void Scheduler::FailWithoutStart(std::uint32_t index, const catalog::QueuedRun& 
   }
   recorded_ = true;
   ExpectPurge(job.job_id, now);
-  Settle(index, EndOf(record), now);
+  RunEnd end = EndOf(record);
+  end.previous_scheduled_at = run.previous_scheduled_at;
+  Settle(index, end, now);
 }
 
 const std::optional<catalog::RunError>& Scheduler::ProblemOf(Oid role_id, Role* role,

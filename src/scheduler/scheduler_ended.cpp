@@ -113,6 +113,7 @@ void Scheduler::HandleEnded(int slot, TimestampTz now) {
   if (index != JobTable::kNoJob) {
     RunEnd end = EndOf(record);
     end.lag_known = true;
+    end.previous_scheduled_at = ticket.previous_scheduled_at;
     Settle(index, end, now);
   } else {
     catalog::DeleteCheckpoint(ticket.job_id);
@@ -167,6 +168,7 @@ void Scheduler::QueueRetry(const Job& job, const RunEnd& end, const policy::Verd
   retry.cause = verdict.cause;
   retry.attempt = verdict.next_attempt;
   retry.scheduled_at = end.scheduled_at;
+  retry.previous_scheduled_at = end.previous_scheduled_at;
   retry.run_at = verdict.again_at;
   retry.queued_at = now;
   retry.payload = end.payload;

@@ -11,7 +11,8 @@
 namespace ratchet::scheduler {
 namespace {
 
-constexpr std::int64_t kPurgeSpread = 3600 * USECS_PER_SEC;
+// So soon after the tables were read, history is looked for that has to go.
+constexpr std::int64_t kPurgeDelay = 10 * USECS_PER_SEC;
 
 }  // namespace
 
@@ -38,7 +39,7 @@ bool Scheduler::Load(TimestampTz now) {
       Reconsider(i, now);
     }
   }
-  next_purge_scan_ = now + static_cast<std::int64_t>(random_() % kPurgeSpread);
+  next_purge_scan_ = now + kPurgeDelay;
   load_ = false;
   return true;
 }
@@ -172,6 +173,7 @@ void Scheduler::AdoptClaimedRun(const catalog::QueuedRun& run, ItemPointerData t
     end.cause = run.cause;
     end.attempt = run.attempt;
     end.scheduled_at = run.scheduled_at;
+    end.previous_scheduled_at = run.previous_scheduled_at;
     end.dry_run = run.dry_run;
     end.payload = run.payload;
     jobs_[index].watermark = std::max<std::int64_t>(jobs_[index].watermark, run.scheduled_at);

@@ -16,6 +16,8 @@ constexpr int kPurgeBatch = 500;
 constexpr std::int64_t kSlackShare = 50;
 constexpr std::int64_t kLeastSlack = USECS_PER_SEC;
 constexpr std::int64_t kMostSlack = 3600 * USECS_PER_SEC;
+// After a start every job is looked at once, one after the other.
+constexpr std::int64_t kPurgeSpacing = 2000;
 // Dropped jobs whose history may be left from before this scheduler started are looked for this
 // often.
 constexpr std::int64_t kScanEvery = 6 * 3600 * USECS_PER_SEC;
@@ -89,9 +91,11 @@ void Scheduler::FindJobsWithHistory(TimestampTz now) {
       },
       &ids);
   Commit();
+  TimestampTz at = now;
   for (const std::int64_t job_id : ids) {
     if (!purge_of_job_.contains(job_id)) {
-      PlanPurge(job_id, now);
+      PlanPurge(job_id, at);
+      at += kPurgeSpacing;
     }
   }
 }

@@ -22,7 +22,7 @@ bool WorkerStarter::Start(Oid database, Oid role, TimestampTz now) {
     case board::WorkerGrant::kNoPool:
       return true;
     case board::WorkerGrant::kNotNow:
-      TellOnce(now, false);
+      TellOnce(now, board::ProcessesAreShort(now));
       return false;
     case board::WorkerGrant::kGranted:
       break;

@@ -98,22 +98,22 @@ TEST(AfterRun, FirstCrashIsTakenUpAtOnceAndTheSecondAfterARest) {
   const RetryRules rules;
   const Verdict first = AfterRun({}, rules, {RunStatus::kCrashed, 1, false, false, 500}, 0.5);
   EXPECT_TRUE(first.again);
-  EXPECT_EQ(first.again_at, 500);
+  EXPECT_EQ(first.again_at, 500 + kCrashPause);
   EXPECT_EQ(first.standing.backoff_until, 0);
   const Verdict second =
       AfterRun(first.standing, rules, {RunStatus::kCrashed, 2, false, false, 900}, 0.5);
   EXPECT_TRUE(second.again);
-  EXPECT_EQ(second.again_at, 900 + 2 * kMinute);
+  EXPECT_EQ(second.again_at, 900 + kCrashPause + 2 * kMinute);
   EXPECT_EQ(second.standing.crash_streak, 2);
   const Verdict third =
       AfterRun(second.standing, rules, {RunStatus::kCrashed, 3, false, false, 900}, 0.5);
-  EXPECT_EQ(third.again_at, 900 + 4 * kMinute);
+  EXPECT_EQ(third.again_at, 900 + kCrashPause + 4 * kMinute);
 }
 
 TEST(AfterRun, ProgressForgivesEarlierCrashes) {
   const Standing crashed{1, 1, 0};
   const Verdict verdict = AfterRun(crashed, {}, {RunStatus::kCrashed, 2, true, false, 700}, 0.5);
-  EXPECT_EQ(verdict.again_at, 700);
+  EXPECT_EQ(verdict.again_at, 700 + kCrashPause);
 }
 
 TEST(AfterRun, OnCrashNextWaits) {

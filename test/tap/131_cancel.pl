@@ -1,0 +1,145 @@
+# Runs that are stopped: by their timeout, by ratchet.cancel(), and against their will.
+
+use strict;
+use warnings;
+
+use RatchetTest;
+use Test::More;
+
+my $node = new_node('main', conf => 'ratchet.cancel_grace = 300ms');
+$node->safe_psql('postgres', <<'SQL');
+CREATE TABLE effect (n int);
+CREATE ROLE alice LOGIN;
+CREATE ROLE bob LOGIN;
+GRANT USAGE ON SCHEMA ratchet TO alice, bob;
+-- Takes no notice of being cancelled.
+CREATE FUNCTION stubborn() RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+	LOOP
+		BEGIN
+			PERFORM pg_sleep(60);
+		EXCEPTION WHEN query_canceled THEN
+			NULL;
+		END;
+	END LOOP;
+END $$;
+SELECT ratchet.schedule('neighbour', '200 ms', 'SELECT 1');
+SQL
+
+# Seconds from the start of a run to its end.
+sub seconds
+{
+	my ($run_id) = @_;
+	return value($node, "SELECT extract(epoch FROM duration) FROM ratchet.runs WHERE run_id = $run_id");
+}
+
+sub begin_and_wait
+{
+	my (@arguments) = @_;
+	my $run_id = begin_run($node, @arguments);
+	wait_until($node, "SELECT status = 'running' FROM ratchet.runs WHERE run_id = $run_id");
+	return $run_id;
+}
+
+sub neighbour_goes_on
+{
+	my $n = value($node, q{SELECT count(*) FROM ratchet.runs WHERE job_name = 'neighbour' AND status = 'succeeded'});
+	wait_until($node, "SELECT count(*) > $n FROM ratchet.runs WHERE job_name = 'neighbour' AND status = 'succeeded'", 'other jobs go on');
+	return;
+}
+
+subtest 'timeout' => sub {
+	my $run = run_job($node, 'slow', 'INSERT INTO effect VALUES (1); SELECT pg_sleep(60)', q{timeout => '500 ms'});
+	is_run($run, { status => 'timed_out', sqlstate => '57014' }, 'a run that takes longer is timed_out');
+	like($run->{error}, qr/timeout/, 'and says so');
+	my $took = seconds($run->{run_id});
+	cmp_ok($took, '>=', 0.5, 'not before its time');
+	cmp_ok($took, '<', 1.5, 'within a second');
+	is(value($node, 'SELECT count(*) FROM effect'), 0, 'its work is undone');
+	is_run(run_job($node, 'slow', 'SELECT pg_sleep(0.1)', q{timeout => '10 s'}), { status => 'succeeded' }, 'a run that is in time is not touched');
+	is_run(
+		run_job($node, 'loop', 'DO $$ BEGIN LOOP PERFORM 1; END LOOP; END $$', q{timeout => '300 ms'}),
+		{ status => 'timed_out' },
+		'an endless loop too');
+	my $lock = lock_session($node, 1);
+	is_run(
+		run_job($node, 'waits', 'SELECT pg_advisory_lock(1)', q{timeout => '300 ms'}),
+		{ status => 'timed_out' },
+		'so is one that waits for a lock');
+	$lock->quit;
+	is_run(
+		run_job($node, 'each', 'INSERT INTO effect VALUES (2); SELECT pg_sleep(60)', q{timeout => '300 ms', transaction => 'per_statement'}),
+		{ status => 'timed_out' },
+		'with per_statement the timeout is that of the run');
+	is(value($node, 'SELECT count(*) FROM effect'), 1, 'and what was committed stays');
+	is(value($node, q{SELECT consecutive_failures FROM ratchet.jobs WHERE job_name = 'loop'}), 1, 'it counts as a failure');
+};
+
+subtest 'a run that swallows its timeout is terminated' => sub {
+	my $run = run_job($node, 'stubborn', 'SELECT stubborn()', q{timeout => '300 ms'});
+	is_run($run, { status => 'timed_out', sqlstate => '57P01' }, 'and is timed_out');
+	like($run->{reason}, qr/terminated/, 'the record says that it was terminated');
+	cmp_ok(seconds($run->{run_id}), '<', 3, 'after ratchet.cancel_grace');
+	is(value($node, q{SELECT count(*) FROM ratchet.runs WHERE job_name = 'stubborn' AND cause = 'retry'}), 0, 'it is not taken for a crash');
+	neighbour_goes_on();
+};
+
+subtest 'ratchet.cancel()' => sub {
+	my $run_id = begin_and_wait('canceled', 'INSERT INTO effect VALUES (3); SELECT pg_sleep(60)');
+	is(value($node, "SELECT ratchet.cancel($run_id)"), 't', 'is true for a run that is running');
+	wait_run($node, $run_id, 'canceled');
+	is_run(run_record($node, $run_id), { sqlstate => '57014' }, 'with its SQLSTATE');
+	is(value($node, 'SELECT count(*) FROM effect WHERE n = 3'), 0, 'its work is undone');
+	is(value($node, q{SELECT consecutive_failures FROM ratchet.jobs WHERE job_name = 'canceled'}), 0, 'it is no failure of the job');
+	is(value($node, "SELECT ratchet.cancel($run_id)"), 'f', 'false for a run that has ended');
+
+	my $later = value($node, q{SELECT ratchet.trigger('canceled', run_at => now() + interval '1 hour')});
+	is(value($node, "SELECT ratchet.cancel($later)"), 't', 'true for a run that waits');
+	is(run_status($node, $later), 'canceled', 'which never starts');
+	is(run_record($node, $later)->{started_at}, undef, 'and has no start');
+	is_run(run_job($node, 'canceled', 'SELECT 1'), { status => 'succeeded' }, 'the job itself goes on');
+	psql_fails($node, 'SELECT ratchet.cancel(1000000)', qr/42704: run 1000000 does not exist/, 'a run that does not exist is an error');
+};
+
+subtest 'a cancel that is rolled back does not happen' => sub {
+	my $lock = lock_session($node, 1);
+	my $run_id = begin_and_wait('spared', 'SELECT pg_advisory_xact_lock(1)');
+	my $later = value($node, q{SELECT ratchet.trigger('canceled', run_at => now() + interval '1 hour')});
+	$node->safe_psql('postgres', "BEGIN; SELECT ratchet.cancel($run_id), ratchet.cancel($later); ROLLBACK");
+	is(run_status($node, $later), 'queued', 'to a run that waits');
+	$lock->quit;
+	wait_run($node, $run_id, 'succeeded', 'to one that is running');
+	$node->safe_psql('postgres', "SELECT ratchet.cancel($later)");
+};
+
+subtest 'a run that swallows its cancel is terminated' => sub {
+	my $run_id = begin_and_wait('stubborn', 'SELECT stubborn()');
+	$node->safe_psql('postgres', "SELECT ratchet.cancel($run_id)");
+	wait_run($node, $run_id, 'canceled');
+	is_run(run_record($node, $run_id), { sqlstate => '57P01' }, 'its process was ended');
+	is(value($node, q{SELECT count(*) FROM ratchet.runs WHERE job_name = 'stubborn' AND cause = 'retry'}), 0, 'it is not taken up again');
+	neighbour_goes_on();
+};
+
+subtest 'who may cancel' => sub {
+	my $run_id = begin_and_wait('of_alice', 'SELECT pg_sleep(60)', undef, user => 'alice');
+	psql_fails($node, "SELECT ratchet.cancel($run_id)", qr/ERROR:  42/, 'not another role', user => 'bob');
+	is(run_status($node, $run_id), 'running', 'the run goes on');
+	psql_ok($node, "SELECT ratchet.cancel($run_id)", 'its owner', user => 'alice');
+	wait_run($node, $run_id, 'canceled');
+	$run_id = begin_and_wait('of_alice', 'SELECT pg_sleep(60)', undef, user => 'alice');
+	psql_ok($node, "SELECT ratchet.cancel($run_id)", 'and a superuser');
+	wait_run($node, $run_id, 'canceled');
+};
+
+subtest 'pg_cancel_backend() by hand' => sub {
+	my $run_id = begin_and_wait('by_hand', 'SELECT pg_sleep(60)');
+	my $pid = run_record($node, $run_id)->{worker_pid};
+	$node->safe_psql('postgres', "SELECT pg_cancel_backend($pid)");
+	wait_run($node, $run_id, 'failed');
+	is_run(run_record($node, $run_id), { sqlstate => '57014' }, 'is a failure with its SQLSTATE');
+	$node->safe_psql('postgres', "SELECT pg_cancel_backend($pid)");
+	is_run(run_job($node, 'by_hand', 'SELECT 1'), { status => 'succeeded' }, 'a cancel between two runs meets nobody');
+};
+
+finish();
