@@ -103,7 +103,8 @@ void WorkerGone(int /*code*/, Datum /*argument*/) {
     strlcpy(lost.text, last_message, sizeof(last_message));
     EndLocked(worker.run, lost);
   } else if (!had_a_run && worker.state != WorkerState::kIdle &&
-             worker.state != WorkerState::kLeaving && last_sqlstate != 0) {
+             worker.state != WorkerState::kLeaving && last_sqlstate != 0 &&
+             last_sqlstate != ERRCODE_ADMIN_SHUTDOWN && last_sqlstate != ERRCODE_CRASH_SHUTDOWN) {
     Pool& pool = Pools()[worker.pool];
     pool.failed_starts++;
     pool.sqlstate = last_sqlstate;

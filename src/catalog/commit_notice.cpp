@@ -13,12 +13,17 @@ namespace {
 // Beyond this many the scheduler is told to read everything, which is cheaper then.
 constexpr std::size_t kMostNotices = board::kChangeRingSize;
 
+struct Cancel {
+  std::int64_t run_id;
+  SubTransactionId savepoint;
+};
+
 // What the transaction that is under way has touched. Never destroyed: a backend's exit runs
 // callbacks after static destructors would have run.
 struct Pending {
   std::vector<board::Change> changes;
   std::vector<board::Change> held;  // told after a rollback, too
-  std::vector<std::int64_t> cancels;
+  std::vector<Cancel> cancels;
   bool everything = false;
   bool session_settings = false;
   bool databases = false;
@@ -63,12 +68,12 @@ void Note(board::Change change) {
   pending.changes.push_back(change);
 }
 
-void CancelRuns(const std::vector<std::int64_t>& run_ids) {
+void CancelRuns(const std::vector<Cancel>& cancels) {
   if (board::TheBoard() == nullptr) {
     return;
   }
-  for (const std::int64_t run_id : run_ids) {
-    board::Cancel(MyDatabaseId, run_id, [](Oid /*owner*/) { return true; });
+  for (const Cancel& cancel : cancels) {
+    board::Cancel(MyDatabaseId, cancel.run_id, [](Oid /*owner*/) { return true; });
   }
 }
 
@@ -98,11 +103,32 @@ void TellOfRollback() {
   pending.Clear();
 }
 
+// What else is noted in a savepoint that is rolled back makes the scheduler look in vain; a cancel
+// would be carried out.
+void AtSavepointEnd(SubXactEvent event, SubTransactionId own, SubTransactionId parent,
+                    void* /*argument*/) {
+  std::vector<Cancel>& cancels = ThePending().cancels;
+  if (event == SUBXACT_EVENT_ABORT_SUB) {
+    std::erase_if(cancels, [own](const Cancel& cancel) { return cancel.savepoint == own; });
+  } else if (event == SUBXACT_EVENT_COMMIT_SUB) {
+    for (Cancel& cancel : cancels) {
+      cancel.savepoint = cancel.savepoint == own ? parent : cancel.savepoint;
+    }
+  }
+}
+
 void AtTransactionEnd(XactEvent event, void* /*argument*/) {
   switch (event) {
     case XACT_EVENT_COMMIT:
       if (ThePending().Any()) {
         Tell();
+      }
+      break;
+    case XACT_EVENT_PRE_PREPARE:
+      if (!ThePending().cancels.empty()) {
+        ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+                        errmsg("cannot PREPARE a transaction that has canceled a run"),
+                        errhint("Cancel the run in a transaction of its own.")));
       }
       break;
     // COMMIT PREPARED happens elsewhere: the hook on it (api/utility_hook.cpp) notes everything.
@@ -127,7 +153,9 @@ void NoteRunHeld(std::int64_t run_id) {
     ThePending().held.push_back({board::Change::kRun, run_id});
   }
 }
-void NoteCancel(std::int64_t run_id) { ThePending().cancels.push_back(run_id); }
+void NoteCancel(std::int64_t run_id) {
+  ThePending().cancels.push_back({run_id, GetCurrentSubTransactionId()});
+}
 void NoteRunsRecorded() { ThePending().runs_recorded = true; }
 void NoteStatReset(std::int64_t job_id) { Note({board::Change::kStatReset, job_id}); }
 void NoteEverythingChanged() {
@@ -137,6 +165,9 @@ void NoteEverythingChanged() {
 void NoteSessionSettingsChanged() { ThePending().session_settings = true; }
 void NoteDatabasesCreated() { ThePending().databases = true; }
 
-void InstallCommitNotice() { RegisterXactCallback(AtTransactionEnd, nullptr); }
+void InstallCommitNotice() {
+  RegisterXactCallback(AtTransactionEnd, nullptr);
+  RegisterSubXactCallback(AtSavepointEnd, nullptr);
+}
 
 }  // namespace ratchet::catalog

@@ -20,11 +20,24 @@ namespace {
 // After an error the tables are read again no sooner than this.
 constexpr std::int64_t kPauseAfterError = USECS_PER_SEC;
 
+constexpr const char* kSettings[][2] = {
+    {"default_transaction_read_only", "off"},
+    {"default_transaction_isolation", "read committed"},
+    {"default_transaction_deferrable", "off"},
+    {"lock_timeout", "0"},
+    {"DateStyle", "ISO"},
+    {"client_min_messages", "warning"},
+};
+
 void Connect(Oid database) {
   pg::Call([database] {
     BackgroundWorkerInitializeConnectionByOid(database, InvalidOid, 0);
     // What the scheduler writes is waited for by nobody, and its statements are its own.
     SetConfigOption("search_path", "pg_catalog, pg_temp", PGC_SUSET, PGC_S_OVERRIDE);
+    // Whatever ALTER DATABASE or ALTER ROLE have set for people.
+    for (const auto& setting : kSettings) {
+      SetConfigOption(setting[0], setting[1], PGC_SUSET, PGC_S_OVERRIDE);
+    }
     SetConfigOption("application_name", "pg_ratchet scheduler", PGC_USERSET, PGC_S_SESSION);
     pgstat_report_appname("pg_ratchet scheduler");
     pgstat_report_activity(STATE_IDLE, nullptr);
