@@ -89,9 +89,11 @@ CREATE TABLE ratchet.job_state (
     consecutive_failures integer NOT NULL,
     crash_streak         integer NOT NULL,
     backoff_until        timestamptz,
-    run_count            bigint NOT NULL,
-    PRIMARY KEY (job_id)
+    run_count            bigint NOT NULL
 ) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.02);
+-- Not a unique index: under an old snapshot a key has many dead versions, and each check for a duplicate
+-- would visit all of them. The scheduler is the only writer, and writes one row per job.
+CREATE INDEX job_state_job_idx ON ratchet.job_state (job_id);
 COMMENT ON TABLE ratchet.job_state IS
     'where each job stands in its schedule; read it through the view ratchet.jobs';
 COMMENT ON COLUMN ratchet.job_state.last_occurrence IS
@@ -195,9 +197,9 @@ CREATE TABLE ratchet.job_stat (
     blocks_read     bigint NOT NULL,
     blocks_hit      bigint NOT NULL,
     stats_reset     timestamptz,
-    day             bytea,
-    PRIMARY KEY (job_id)
+    day             bytea
 ) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.02);
+CREATE INDEX job_stat_job_idx ON ratchet.job_stat (job_id);  -- not unique, as that of job_state
 COMMENT ON TABLE ratchet.job_stat IS
     'cumulative counters per job, times in milliseconds; read it through the views ratchet.stat_jobs and ratchet.job_health';
 COMMENT ON COLUMN ratchet.job_stat.day IS

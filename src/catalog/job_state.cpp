@@ -9,7 +9,7 @@ namespace ratchet::catalog {
 namespace {
 
 constexpr char kTable[] = "job_state";
-constexpr char kPrimaryKey[] = "job_state_pkey";
+constexpr char kJobIndex[] = "job_state_job_idx";
 
 enum Column {
   kJobId = 1,
@@ -95,7 +95,7 @@ bool FindJobState(std::int64_t job_id, ItemPointer tid, JobState* state) {
         return true;
       }
     }
-    pg::IndexScan scan(kTable, kPrimaryKey, AccessShareLock);
+    pg::IndexScan scan(kTable, kJobIndex, AccessShareLock);
     scan.Equal(kJobId, job_id).Begin();
     const bool found = scan.Next(&row, tid);
     if (found) {

@@ -26,6 +26,16 @@ HeapTuple Form(Relation table, Row& row) {
   return heap_form_tuple(RelationGetDescr(table), row.values, row.nulls);
 }
 
+// The old version of a row may have values stored out of line, which can be removed only under a
+// snapshot. True when one was pushed.
+bool NeedSnapshot() {
+  if (ActiveSnapshotSet()) {
+    return false;
+  }
+  PushActiveSnapshot(GetTransactionSnapshot());
+  return true;
+}
+
 }  // namespace
 
 Row::Row() {
@@ -99,12 +109,22 @@ void InsertRow(Relation table, Row& row, ItemPointer tid) {
 void UpdateRow(Relation table, ItemPointer tid, Row& row) {
   HeapTuple tuple = Form(table, row);
   ItemPointerCopy(tid, &tuple->t_self);
+  const bool pushed = NeedSnapshot();
   CatalogTupleUpdate(table, tid, tuple);
+  if (pushed) {
+    PopActiveSnapshot();
+  }
   ItemPointerCopy(&tuple->t_self, tid);
   heap_freetuple(tuple);
 }
 
-void DeleteRow(Relation table, ItemPointer tid) { CatalogTupleDelete(table, tid); }
+void DeleteRow(Relation table, ItemPointer tid) {
+  const bool pushed = NeedSnapshot();
+  CatalogTupleDelete(table, tid);
+  if (pushed) {
+    PopActiveSnapshot();
+  }
+}
 
 bool FetchRow(Relation table, ItemPointer tid, Row* row) {
   HeapTupleData tuple;

@@ -47,7 +47,7 @@ void JobTable::Clear() {
   }
   jobs_.clear();
   free_.clear();
-  index_.clear();
+  index_.Clear();
   schedules_.clear();
   schedule_index_.clear();
   rules_.clear();
@@ -56,13 +56,11 @@ void JobTable::Clear() {
 
 void JobTable::Reserve(std::size_t jobs) {
   jobs_.reserve(jobs);
-  index_.reserve(jobs);
   heap_.Reserve(jobs);
 }
 
 std::uint32_t JobTable::Find(std::int64_t job_id) const {
-  const auto found = index_.find(job_id);
-  return found == index_.end() ? kNoJob : found->second;
+  return index_.Find(job_id, [this](std::uint32_t job) { return jobs_[job].job_id; });
 }
 
 std::uint32_t JobTable::Share(const std::string& schedule, const std::string& time_zone) {
@@ -109,7 +107,7 @@ std::uint32_t JobTable::Put(const catalog::JobDefinition& definition,
     job.alive = true;
     job.heap_position = DueHeap::kAbsent;
     ItemPointerSetInvalid(&job.state_tid);
-    index_.emplace(definition.job_id, index);
+    index_.Insert(index, [this](std::uint32_t other) { return jobs_[other].job_id; });
   }
   Job& job = jobs_[index];
   if (job.name == nullptr || definition.job_name != job.name) {
@@ -154,7 +152,7 @@ void JobTable::Remove(std::uint32_t index) {
   auto position = [this](std::uint32_t job) -> std::int32_t& { return jobs_[job].heap_position; };
   heap_.Remove(position, index);
   Job& job = jobs_[index];
-  index_.erase(job.job_id);
+  index_.Erase(job.job_id, [this](std::uint32_t other) { return jobs_[other].job_id; });
   delete[] job.name;
   job.name = nullptr;
   job.alive = false;

@@ -14,6 +14,7 @@
 #include "policy/after_run.h"
 #include "policy/misfire.h"
 #include "scheduler/due_heap.h"
+#include "scheduler/job_index.h"
 
 namespace ratchet::scheduler {
 
@@ -78,7 +79,7 @@ class JobTable {
   void Clear();
   void Reserve(std::size_t jobs);
 
-  static constexpr std::uint32_t kNoJob = UINT32_MAX;
+  static constexpr std::uint32_t kNoJob = JobIndex::kNone;
   std::uint32_t Find(std::int64_t job_id) const;
   // Makes or renews the entry from the definition; where the job stands is left as it is (zero for
   // a new one). A schedule that cannot be read (an older library's, say) leaves the job disabled.
@@ -110,7 +111,7 @@ class JobTable {
 
   std::vector<Job> jobs_;
   std::vector<std::uint32_t> free_;
-  std::unordered_map<std::int64_t, std::uint32_t> index_;
+  JobIndex index_;
   std::vector<SharedSchedule> schedules_;
   std::unordered_map<std::string, std::uint32_t> schedule_index_;
   std::vector<SharedRules> rules_;

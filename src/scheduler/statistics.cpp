@@ -9,7 +9,7 @@ namespace ratchet::scheduler {
 namespace {
 
 constexpr char kTable[] = "job_stat";
-constexpr char kPrimaryKey[] = "job_stat_pkey";
+constexpr char kJobIndex[] = "job_stat_job_idx";
 
 enum Column {
   kJobId = 1,
@@ -110,13 +110,14 @@ void Statistics::Reset(std::int64_t job_id, TimestampTz now) {
     scan.End();
     CommandCounterIncrement();
   });
+  places_.clear();
 }
 
 void Statistics::Delete(std::int64_t job_id) {
   pg::Call([job_id] {
     pg::Row row;
     ItemPointerData tid;
-    pg::IndexScan scan(kTable, kPrimaryKey, RowExclusiveLock);
+    pg::IndexScan scan(kTable, kJobIndex, RowExclusiveLock);
     scan.Equal(kJobId, job_id).Begin();
     if (scan.Next(&row, &tid)) {
       pg::DeleteRow(scan.table(), &tid);
@@ -127,9 +128,17 @@ void Statistics::Delete(std::int64_t job_id) {
 
 void Statistics::WriteRow(std::int64_t job_id, const Gathered& gathered) {
   pg::Row row;
-  ItemPointerData tid;
+  ItemPointerData& tid = places_[job_id];
   const bool exists = pg::Call([&] {
-    pg::IndexScan scan(kTable, kPrimaryKey, AccessShareLock);
+    if (ItemPointerIsValid(&tid)) {
+      Relation table = pg::OpenTable(kTable, AccessShareLock);
+      const bool there = pg::FetchRow(table, &tid, &row) && row.Int64(kJobId) == job_id;
+      table_close(table, NoLock);
+      if (there) {
+        return true;
+      }
+    }
+    pg::IndexScan scan(kTable, kJobIndex, AccessShareLock);
     scan.Equal(kJobId, job_id).Begin();
     const bool found = scan.Next(&row, &tid);
     scan.End();
@@ -164,7 +173,7 @@ void Statistics::WriteRow(std::int64_t job_id, const Gathered& gathered) {
     if (exists) {
       pg::UpdateRow(table, &tid, row);
     } else {
-      pg::InsertRow(table, row);
+      pg::InsertRow(table, row, &tid);
     }
     table_close(table, NoLock);
   });

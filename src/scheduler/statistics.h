@@ -5,6 +5,12 @@
 #include <string>
 #include <unordered_map>
 
+#include "pg/server.h"
+
+extern "C" {
+#include "storage/itemptr.h"
+}
+
 #include "policy/job_day.h"
 #include "scheduler/run_end.h"
 
@@ -14,8 +20,14 @@ class Statistics {
  public:
   void CountRun(std::int64_t job_id, const RunEnd& end);
   void CountSkipped(std::int64_t job_id, std::int64_t occurrences);
-  void Forget(std::int64_t job_id) { gathered_.erase(job_id); }
-  void Clear() { gathered_.clear(); }
+  void Forget(std::int64_t job_id) {
+    gathered_.erase(job_id);
+    places_.erase(job_id);
+  }
+  void Clear() {
+    gathered_.clear();
+    places_.clear();
+  }
   // Starts again from zero; 0: for all jobs. In the transaction that is open.
   void Reset(std::int64_t job_id, TimestampTz now);
   // Removes the row of a job that was dropped.
@@ -45,9 +57,11 @@ class Statistics {
     std::int64_t blocks_hit = 0;
     policy::JobDay day;
   };
-  static void WriteRow(std::int64_t job_id, const Gathered& gathered);
+  void WriteRow(std::int64_t job_id, const Gathered& gathered);
 
   std::unordered_map<std::int64_t, Gathered> gathered_;
+  // Where the rows are, so that dead versions under an old snapshot need not be walked.
+  std::unordered_map<std::int64_t, ItemPointerData> places_;
 };
 
 }  // namespace ratchet::scheduler
