@@ -224,8 +224,11 @@ CREATE TABLE ratchet.home (
     system_identifier bigint      NOT NULL,
     database_oid      oid         NOT NULL,
     job_table_oid     oid         NOT NULL,
-    since             timestamptz NOT NULL
+    since             timestamptz NOT NULL,
+    adopted           boolean     NOT NULL
 );
+COMMENT ON COLUMN ratchet.home.adopted IS
+    'jobs that are older than this home may run here: somebody has said so';
 COMMENT ON TABLE ratchet.home IS
     'the server and database that run these jobs; a copy that finds another one here starts nothing until ratchet.adopt()';
 

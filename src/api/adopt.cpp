@@ -19,7 +19,7 @@ void Adopt() {
     throw pg::Error(ERRCODE_INSUFFICIENT_PRIVILEGE,
                     "must be owner of the database to let its jobs run here");
   }
-  catalog::MakeHome(GetCurrentTransactionStartTimestamp());
+  catalog::MakeHome(GetCurrentTransactionStartTimestamp(), true);
   catalog::NoteEverythingChanged();
 }
 
@@ -55,7 +55,7 @@ PG_FUNCTION_INFO_V1(ratchet_extension_created);
 PGDLLEXPORT Datum ratchet_extension_created(PG_FUNCTION_ARGS) {
   (void)fcinfo;
   ratchet::pg::Entry([] {
-    ratchet::catalog::MakeHome(GetCurrentTransactionStartTimestamp());
+    ratchet::catalog::MakeHome(GetCurrentTransactionStartTimestamp(), false);
     ratchet::catalog::NoteEverythingChanged();
   });
   PG_RETURN_VOID();

@@ -1,5 +1,6 @@
 #include "board/worker_board.h"
 
+#include <algorithm>
 #include <cstring>
 
 #include "board/database_list.h"
@@ -228,6 +229,9 @@ PoolView ViewPool(Oid database, Oid role) {
   }
   for (int i = 0; i < TheBoard()->workers; i++) {
     const WorkerSlot& worker = Workers()[i];
+    if (index != kNone && worker.pool == index && worker.state == WorkerState::kBusy) {
+      view.last_take = std::max(view.last_take, worker.since);
+    }
     if (worker.state == WorkerState::kFree) {
       view.free++;
     } else if (index != kNone && worker.pool == index &&

@@ -14,7 +14,7 @@ namespace {
 
 constexpr char kTable[] = "home";
 
-enum Column { kSystemIdentifier = 1, kDatabaseOid, kJobTableOid, kSince };
+enum Column { kSystemIdentifier = 1, kDatabaseOid, kJobTableOid, kSince, kAdopted };
 
 bool IsThisTable(const pg::Row& row) {
   return row.ObjectId(kDatabaseOid) == MyDatabaseId &&
@@ -62,26 +62,27 @@ bool SettleIfEmpty(TimestampTz now) {
     return none;
   });
   if (empty) {
-    MakeHome(now);
+    MakeHome(now, false);
   }
   return empty;
 }
 
-TimestampTz AtHomeSince() {
-  return pg::Call([] {
-    TimestampTz since = 0;
+Home FindHome() {
+  Home home;
+  pg::Call([&home] {
     pg::TableScan scan(kTable, AccessShareLock);
     pg::Row row;
     while (scan.Next(&row)) {
-      since = std::max(since, row.Time(kSince));
+      home.since = std::max(home.since, row.Time(kSince));
+      home.adopted = row.Bool(kAdopted);
     }
     scan.End();
-    return since;
   });
+  return home;
 }
 
-void MakeHome(TimestampTz now) {
-  pg::Call([now] {
+void MakeHome(TimestampTz now, bool adopted) {
+  pg::Call([now, adopted] {
     pg::TableScan scan(kTable, RowExclusiveLock);
     pg::Row old;
     ItemPointerData tid;
@@ -93,6 +94,7 @@ void MakeHome(TimestampTz now) {
     row.SetOid(kDatabaseOid, MyDatabaseId);
     row.SetOid(kJobTableOid, pg::TableOid("job"));
     row.SetTime(kSince, now);
+    row.SetBool(kAdopted, adopted);
     pg::InsertRow(scan.table(), row);
     scan.End();
     CommandCounterIncrement();

@@ -149,7 +149,10 @@ void Scheduler::StartWorkers(TimestampTz now) {
       }
       continue;
     }
-    if (view.workers > 0 && view.ready * role.mean_run_time / view.workers < kWorthAWorker) {
+    // What the runs took so far says little when the one in hand takes longer.
+    const double in_hand = view.last_take != 0 ? static_cast<double>(now - view.last_take) : 0;
+    const double soon = std::max(role.mean_run_time, in_hand);
+    if (view.workers > 0 && view.ready * soon / view.workers < kWorthAWorker) {
       backlog_ = true;
       wanted = 0;
     }

@@ -14,7 +14,7 @@ my $at_once = 4;
 my $node = new_node(
 	'main',
 	extension => 0,
-	conf      => "max_worker_processes = 40\nratchet.max_workers = 6\n");
+	conf      => "max_worker_processes = 40\nratchet.max_workers = 16\n");
 
 # A database with a job that runs all the time.
 sub new_database
@@ -267,20 +267,37 @@ promise 'ALTER ROLE ... SET and ALTER DATABASE ... SET count from the next run o
 	is($look->(), '4MB 0', 'and both RESET');
 };
 
-promise 'a run does not wait for workers whose session is out of date' => sub {
-	psql_ok(
+promise 'a job that does not end keeps no other job of its role from running' => sub {
+	# More roles and databases than workers want one all the time, but only for a moment each. And until
+	# now the runs of this role were short.
+	value($node, q{SELECT ratchet.trigger('look', "coalesce" => false) FROM generate_series(1, 40)},
+		db => 'shop');
+	wait_until($node, q{SELECT count(*) = 0 FROM ratchet.run_queue AS q JOIN ratchet.job USING (job_id) WHERE job_name = 'look'},
+		undef, db => 'shop');
+	value(
 		$node, q{
-		BEGIN;
-		SELECT ratchet.schedule('hold' || i, '@manual', 'SELECT pg_advisory_xact_lock_shared(1)', run_as => 'clerk'),
-			ratchet.trigger('hold' || i) FROM generate_series(1, 3) AS i;
-		SELECT pg_advisory_lock(1);
-		COMMIT;
-		DO $$BEGIN
-			WHILE (SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid = 1 AND NOT granted) < 3 LOOP
-				PERFORM pg_sleep(0.02);
-			END LOOP;
-		END$$},
+		SELECT ratchet.schedule('endless', '@manual', 'SELECT pg_sleep(600)', run_as => 'clerk');
+		SELECT ratchet.trigger('endless')},
+		db => 'shop');
+	wait_until($node, q{SELECT count(*) = 1 FROM ratchet.running WHERE job_name = 'endless'},
+		'it runs', db => 'shop');
+	my $run = value($node, q{SELECT ratchet.trigger('look')}, db => 'shop');
+	wait_run($node, $run, 'succeeded', 'another one runs', db => 'shop', timeout => 20);
+};
+
+promise 'a run does not wait for workers whose session is out of date' => sub {
+	value($node, q{SELECT ratchet.cancel(run_id) FROM ratchet.runs WHERE status IN ('queued', 'running')},
+		db => 'shop');
+	# The other databases leave their workers to this one.
+	value($node, q{SELECT ratchet.pause_job('tick')}, db => $_) for qw(shop undecided fickle new_name child1);
+	value($node, q{
+		SELECT ratchet.schedule('hold' || i, '@manual', 'SELECT pg_advisory_xact_lock_shared(1)', run_as => 'clerk')
+		FROM generate_series(1, 3) AS i}, db => 'shop');
+	my $holder = lock_session($node, 1, db => 'shop');
+	value($node, q{SELECT ratchet.trigger('hold' || i) FROM generate_series(1, 3) AS i}, db => 'shop');
+	wait_until($node, q{SELECT count(*) = 3 FROM pg_locks WHERE locktype = 'advisory' AND objid = 1 AND NOT granted},
 		'three workers are busy', db => 'shop');
+	$holder->quit;
 	wait_until($node, q{
 		SELECT count(*) = 3 FROM ratchet.runs WHERE job_name LIKE 'hold_' AND status = 'succeeded'},
 		'and then idle', db => 'shop');

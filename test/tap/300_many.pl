@@ -37,6 +37,7 @@ value($node, "CREATE ROLE role$_ LOGIN") for 1 .. $roles;
 #   the others       write
 my $define = qq{
 	CREATE EXTENSION pg_ratchet;
+	GRANT USAGE ON SCHEMA ratchet TO PUBLIC;
 	CREATE TABLE done (job int, run_id bigint);
 	GRANT INSERT ON done TO PUBLIC;
 	SELECT count(ratchet.schedule('job' || i, kind[1], kind[2], run_as => ('role' || i % $roles + 1)::regrole,
@@ -186,6 +187,8 @@ promise 'all kinds of ends were among them' => sub {
 		note("$status: $count");
 		cmp_ok($count, '>', 0, $status);
 	}
+	is( sum(map { value($node, q{SELECT count(*) FROM ratchet.run_log WHERE status = 'failed' AND sqlstate <> '22012'}, db => $_) } @databases),
+		0, 'no failures but those that were meant');
 	cmp_ok(sum(map { value($node, q{SELECT count(*) FROM ratchet.run_log WHERE cause = 'retry'}, db => $_) } @databases),
 		'>', 0, 'and attempts after the first one');
 };

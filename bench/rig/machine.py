@@ -1,0 +1,94 @@
+"""The machine: what it is, and who else is using it."""
+
+import os
+import platform
+import resource
+import subprocess
+
+from rig import server
+
+TICK = os.sysconf("SC_CLK_TCK")
+
+
+def read(path, default=""):
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            return file.read()
+    except OSError:
+        return default
+
+
+def busy_seconds():
+    """CPU seconds that all processors spent since the machine started."""
+    fields = [int(x) for x in read("/proc/stat").splitlines()[0].split()[1:]]
+    user, nice, system, _idle, _iowait, irq, softirq = fields[:7]
+    steal = fields[7] if len(fields) > 7 else 0
+    return (user + nice + system + irq + softirq + steal) / TICK
+
+
+def own_seconds():
+    spent = server.total_cpu()
+    for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN):
+        usage = resource.getrusage(who)
+        spent += usage.ru_utime + usage.ru_stime
+    return spent
+
+
+class OtherLoad:
+    """The CPU that neither our servers nor we ourselves use, from now on."""
+
+    def __init__(self):
+        self._busy, self._own, self._uptime = busy_seconds(), own_seconds(), self._now()
+
+    @staticmethod
+    def _now():
+        return float(read("/proc/uptime").split()[0])
+
+    def share(self):
+        elapsed = (self._now() - self._uptime) * os.cpu_count()
+        others = busy_seconds() - self._busy - (own_seconds() - self._own)
+        return max(0.0, others / elapsed)
+
+
+def cpu_model():
+    for line in read("/proc/cpuinfo").splitlines():
+        if line.startswith(("model name", "Hardware")):
+            return line.split(":", 1)[1].strip()
+    return platform.machine()
+
+
+def memory():
+    kilobytes = int(read("/proc/meminfo").split("MemTotal:")[1].split()[0])
+    return f"{kilobytes / 1024 / 1024:.0f} GB"
+
+
+def output(*command):
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    return done.stdout.strip() if done.returncode == 0 else ""
+
+
+def control_version(top):
+    for line in read(f"{top}/pg_ratchet.control").splitlines():
+        if line.startswith("default_version"):
+            return line.split("'")[1]
+    return "?"
+
+
+def description(names, sizes):
+    top = os.environ["RATCHET_TOP"]
+    cron = server.versions.get("pg_cron", "not used")
+    postgres = output(os.environ["RATCHET_BIN"] + "/postgres", "--version").replace("postgres (PostgreSQL)", "PostgreSQL")
+    commit = output("git", "-C", top, "rev-parse", "--short", "HEAD")
+    changed = "" if not output("git", "-C", top, "status", "--porcelain", "src", "sql") else ", changed"
+    set_sizes = " ".join(f"{name}={os.environ[name]}" for name in
+                         ("QUICK", "REPEATS", "SECONDS_EACH", "HISTORY_ROWS", "SNAPSHOT_AGE", "START_JOBS")
+                         if os.environ.get(name))
+    return "\n".join([
+        "## Machine, versions, commands\n",
+        f"* {os.cpu_count()} processors, {cpu_model()}, {memory()}, Linux {platform.release()}",
+        f"* {postgres}; pg_ratchet {control_version(top)} ({commit}{changed}); pg_cron {cron}",
+        f"* server settings: {server.settings_in_words()}",
+        f"* {sizes.repeats} repeats of both sides in turn; figures are medians (smallest … largest)",
+        f"* again: make bench ONLY={','.join(names)} {set_sizes}".rstrip(),
+        f"* load average at the end: {' '.join(read('/proc/loadavg').split()[:3])}",
+    ])

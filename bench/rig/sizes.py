@@ -1,0 +1,34 @@
+"""How much of everything the benchmarks do. Each can be set in the environment."""
+
+import os
+from dataclasses import dataclass, fields
+
+
+@dataclass
+class Sizes:
+    repeats: int = 3            # REPEATS: of both sides, in turn
+    seconds_each: float = 8     # SECONDS_EACH: how long a side is measured each time
+    cron_jobs: int = 300        # jobs of pg_cron that are due at one minute
+    triggers: int = 50_000      # drained by the benchmark records
+    latency_samples: int = 400  # of the benchmark trigger, each time
+    cold_samples: int = 30
+    idle_seconds: float = 61    # one minute of pg_cron, with its tick
+    idle_jobs: tuple = (100, 10_000, 100_000)
+    schedule_jobs: int = 10_000
+    start_jobs: int = 1_000_000      # START_JOBS
+    history_rows: int = 10_000_000   # HISTORY_ROWS
+    snapshot_age: float = 60         # SNAPSHOT_AGE: seconds
+
+    @classmethod
+    def from_environment(cls):
+        sizes = cls()
+        if os.environ.get("QUICK", "") not in ("", "0"):
+            sizes = cls(repeats=1, seconds_each=3, cron_jobs=100, triggers=10_000,
+                        latency_samples=100, cold_samples=10, idle_seconds=10,
+                        idle_jobs=(100, 10_000), schedule_jobs=2_000, start_jobs=50_000,
+                        history_rows=200_000, snapshot_age=5)
+        for field in fields(cls):
+            text = os.environ.get(field.name.upper())
+            if text and isinstance(getattr(sizes, field.name), (int, float)):
+                setattr(sizes, field.name, type(getattr(sizes, field.name))(float(text)))
+        return sizes
