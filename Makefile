@@ -15,7 +15,7 @@ top := $(patsubst %/,%,$(dir $(lastword $(MAKEFILE_LIST))))
 
 # ---- Targets for people: each is a script, none needs PostgreSQL to be installed already --------
 
-people_targets := demo demo-stop setup check lint format tidy unit fuzz regress isolation tap bench
+people_targets := demo demo-stop setup check lint format tidy unit fuzz regress isolation tap bench soak
 
 ifneq ($(filter $(people_targets),$(MAKECMDGOALS)),)
 
@@ -44,6 +44,8 @@ tidy:
 	@$(top)/script/tidy
 fuzz:
 	@$(top)/script/fuzz
+soak:
+	@$(top)/test/soak/many_at_once
 bench:
 	@if [ -x $(top)/bench/run ]; then $(top)/bench/run; else echo "there are no benchmarks yet"; fi
 

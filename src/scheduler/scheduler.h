@@ -101,7 +101,8 @@ class Scheduler {
   void ApplyRecordedEnd(const catalog::QueuedRun& run, ItemPointerData tid, TimestampTz now);
   void AdoptClaimedRun(const catalog::QueuedRun& run, ItemPointerData tid, TimestampTz now,
                        const std::unordered_map<std::int64_t, board::LiveRun>& live);
-  bool CheckHome(TimestampTz now);
+  void CheckHome(TimestampTz now);
+  void HoldBack();
   void TakeChanges(TimestampTz now);
   void RefreshJob(std::int64_t job_id, TimestampTz now);
   void RefreshRun(std::int64_t run_id, TimestampTz now);

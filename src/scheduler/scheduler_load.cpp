@@ -29,10 +29,11 @@ bool Scheduler::Load(TimestampTz now) {
     return false;
   }
   environment_ = pg::settings.environment != nullptr ? pg::settings.environment : "";
-  quarantined_ = !CheckHome(now);
-  entry_->quarantined = quarantined_;
+  quarantined_ = false;
+  CheckHome(now);
   board::FreeReserved(entry_->database);
   LoadJobs();
+  entry_->quarantined = quarantined_;
   LoadRuns(now);
   for (std::uint32_t i = 0; i < jobs_.end(); i++) {
     if (jobs_[i].alive) {
@@ -47,12 +48,13 @@ bool Scheduler::Load(TimestampTz now) {
 void Scheduler::LoadJobs() {
   struct Context {
     Scheduler* self;
-    std::vector<std::uint32_t> fresh;
-  } context{this, {}};
+    TimestampTz oldest = DT_NOEND;
+  } context{this};
   catalog::ScanJobs(
       [](void* argument, const catalog::JobDefinition& definition) {
-        auto* self = static_cast<Context*>(argument)->self;
-        self->jobs_.Put(definition, self->environment_);
+        auto* seen = static_cast<Context*>(argument);
+        seen->oldest = std::min(seen->oldest, definition.created_at);
+        seen->self->jobs_.Put(definition, seen->self->environment_);
       },
       &context);
   catalog::ScanJobStates(
@@ -75,10 +77,13 @@ void Scheduler::LoadJobs() {
       },
       &context);
   entry_->jobs = static_cast<std::int64_t>(jobs_.size());
-  // What a copied job missed before it was told to run here is not to be caught up.
-  const TimestampTz since = catalog::AtHomeSince();
+  const catalog::Home home = catalog::FindHome();
+  if (!home.adopted && context.oldest < home.since) {
+    HoldBack();
+  }
   for (std::uint32_t i = 0; i < jobs_.end(); i++) {
-    jobs_[i].watermark = std::max<std::int64_t>(jobs_[i].watermark, since);
+    // What a copied job missed before it was told to run here is not to be caught up.
+    jobs_[i].watermark = std::max<std::int64_t>(jobs_[i].watermark, home.since);
     if (jobs_[i].alive && !ItemPointerIsValid(&jobs_[i].state_tid)) {
       stateless_.push_back(jobs_[i].job_id);
     }
@@ -183,25 +188,28 @@ void Scheduler::AdoptClaimedRun(const catalog::QueuedRun& run, ItemPointerData t
 
 // Whether these jobs are at home here. A copy made by pg_restore or from a template database
 // carries the row of where it came from, and holds still until ratchet.adopt().
-bool Scheduler::CheckHome(TimestampTz now) {
+void Scheduler::CheckHome(TimestampTz now) {
   catalog::SettleIfEmpty(now);
   switch (catalog::CheckHome()) {
     case catalog::HomeFinding::kHere:
-      return true;
+      break;
     case catalog::HomeFinding::kNew:
-      catalog::MakeHome(now);
-      return true;
+      catalog::MakeHome(now, true);
+      break;
     case catalog::HomeFinding::kElsewhere:
-      if (!entry_->quarantined) {
-        ereport(WARNING,
-                (errmsg("jobs of a copied database are held back"),
-                 errdetail("The jobs of this database were scheduled on another server or in "
-                           "another database."),
-                 errhint("Run SELECT ratchet.adopt() in it to let them run here.")));
-      }
+      HoldBack();
       break;
   }
-  return false;
+}
+
+void Scheduler::HoldBack() {
+  quarantined_ = true;
+  if (!entry_->quarantined) {
+    ereport(WARNING, (errmsg("jobs of a copied database are held back"),
+                      errdetail("The jobs of this database were scheduled on another server or in "
+                                "another database."),
+                      errhint("Run SELECT ratchet.adopt() in it to let them run here.")));
+  }
 }
 
 void Scheduler::TakeChanges(TimestampTz now) {
