@@ -45,7 +45,8 @@ struct PoolView {
   int idle;
   int free;  // places left for workers of anybody
   TimestampTz waiting_since;
-  TimestampTz last_take;  // when a worker that is busy now took its run, the latest; 0: none is busy
+  TimestampTz
+      last_take;  // when a worker that is busy now took its run, the latest; 0: none is busy
 };
 PoolView ViewPool(Oid database, Oid role);
 // The pool no longer waits for a worker.
