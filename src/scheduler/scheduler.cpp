@@ -179,12 +179,11 @@ void Scheduler::FailedStarts(Oid role_id, Role* role, TimestampTz now) {
   role->checked_at = 0;
 }
 
-// The row of the job as it is to be written at the end of the pass.
-catalog::JobState& Scheduler::StateOf(std::uint32_t index) {
+catalog::JobState& Scheduler::StateForClaim(std::uint32_t index) {
   Job& job = jobs_[index];
   const auto found = states_.find(job.job_id);
   if (found != states_.end()) {
-    return found->second;
+    return found->second.state;
   }
   catalog::JobState state;
   Begin();
@@ -193,39 +192,61 @@ catalog::JobState& Scheduler::StateOf(std::uint32_t index) {
     ItemPointerSetInvalid(&job.state_tid);
   }
   state.job_id = job.job_id;
-  return states_.emplace(job.job_id, state).first->second;
+  return states_.emplace(job.job_id, TouchedState{state, false}).first->second.state;
+}
+
+catalog::JobState& Scheduler::StateOf(std::uint32_t index) {
+  catalog::JobState& state = StateForClaim(index);
+  states_.find(jobs_[index].job_id)->second.write = true;
+  return state;
 }
 
 void Scheduler::WriteStates() {
-  for (auto& [job_id, state] : states_) {
+  for (auto it = states_.begin(); it != states_.end();) {
+    auto& [job_id, touched] = *it;
     const std::uint32_t index = jobs_.Find(job_id);
-    if (index == JobTable::kNoJob) {
+    if (index != JobTable::kNoJob && !touched.write) {
+      ++it;
       continue;
     }
-    Job& job = jobs_[index];
-    state.next_run_at = NextRunAt(job);
-    state.last_scheduled_at = job.watermark;
-    state.consecutive_failures = job.consecutive_failures;
-    state.crash_streak = job.crash_streak;
-    state.backoff_until = job.backoff_until;
-    state.run_count = job.run_count;
-    catalog::WriteJobState(&job.state_tid, state);
+    if (index != JobTable::kNoJob) {
+      Job& job = jobs_[index];
+      catalog::JobState& state = touched.state;
+      state.next_run_at = NextRunAt(job);
+      state.last_scheduled_at = job.watermark;
+      state.consecutive_failures = job.consecutive_failures;
+      state.crash_streak = job.crash_streak;
+      state.backoff_until = job.backoff_until;
+      state.run_count = job.run_count;
+      Begin();
+      catalog::WriteJobState(&job.state_tid, state);
+    }
+    it = states_.erase(it);
   }
-  states_.clear();
 }
 
 // A run that is still under way after a moment must be found by who comes after a crash.
 void Scheduler::FlushClaims(TimestampTz now) {
   XLogRecPtr lsn = InvalidXLogRecPtr;
   while (!unflushed_.empty() && unflushed_.front().since + kFlushAfter <= now) {
-    if (flights_.contains(unflushed_.front().run_id)) {
+    const auto flight = flights_.find(unflushed_.front().run_id);
+    if (flight != flights_.end()) {
       lsn = std::max(lsn, unflushed_.front().lsn);
+      if (states_.contains(flight->second.job_id)) {
+        StateOf(jobs_.Find(flight->second.job_id));
+      }
     }
     unflushed_.pop_front();
   }
-  if (lsn != InvalidXLogRecPtr) {
-    pg::Call([lsn] { XLogFlush(lsn); });
+  if (lsn == InvalidXLogRecPtr) {
+    return;
   }
+  WriteStates();
+  if (transaction_) {
+    Commit();
+    lsn = std::max(lsn, XactLastCommitEnd);
+  }
+  pg::Call([lsn] { XLogFlush(lsn); });
 }
 
 void Scheduler::Watch(TimestampTz now) {

@@ -99,6 +99,7 @@ class Scheduler {
   void LoadJobs();
   void LoadRuns(TimestampTz now);
   void ApplyRecordedEnd(const catalog::QueuedRun& run, ItemPointerData tid, TimestampTz now);
+  void CountClaim(std::uint32_t index, const catalog::QueuedRun& run);
   void AdoptClaimedRun(const catalog::QueuedRun& run, ItemPointerData tid, TimestampTz now,
                        const std::unordered_map<std::int64_t, board::LiveRun>& live);
   void CheckHome(TimestampTz now);
@@ -154,7 +155,11 @@ class Scheduler {
   void Publish();
   void StartWorkers(TimestampTz now);
   void FailedStarts(Oid role_id, Role* role, TimestampTz now);
+  // The job's row, which is written at the end of this pass.
   catalog::JobState& StateOf(std::uint32_t index);
+  // The same for a claim: written with the end of the run, or once the run has taken a while. Until
+  // then the run's row in ratchet.run_queue tells what a crash must not forget (AdoptClaimedRun).
+  catalog::JobState& StateForClaim(std::uint32_t index);
   void WriteStates();
   void FlushClaims(TimestampTz now);
   void Maintain(TimestampTz now);
@@ -170,7 +175,11 @@ class Scheduler {
 
   board::DatabaseEntry* const entry_;
   JobTable jobs_;
-  std::unordered_map<std::int64_t, catalog::JobState> states_;  // of jobs touched in this pass
+  struct TouchedState {
+    catalog::JobState state;
+    bool write;
+  };
+  std::unordered_map<std::int64_t, TouchedState> states_;  // read, and not written yet
   std::unordered_map<std::int64_t, Waiting> waiting_;
   std::multimap<TimestampTz, std::int64_t> later_;  // waiting runs by run_at
   std::unordered_map<std::int64_t, std::set<std::int64_t>> waiting_of_job_;

@@ -180,7 +180,6 @@ bool Scheduler::ClaimOccurrence(std::uint32_t index, TimestampTz now) {
       return true;
     }
   }
-  StateOf(index);
   if (decision.skip > 0) {
     // The oldest are missed; with kFirst the rest stay due, so the end of the skipped range counts.
     std::int64_t until = due.last;
@@ -200,8 +199,8 @@ bool Scheduler::ClaimOccurrence(std::uint32_t index, TimestampTz now) {
   job.ready = false;
   if (decision.run != policy::Pick::kNone) {
     run.scheduled_at = decision.run == policy::Pick::kFirst ? jobs_.NextOccurrence(job) : due.last;
-    run.previous_scheduled_at = StateOf(index).last_occurrence;
-    StateOf(index).last_occurrence = run.scheduled_at;
+    run.previous_scheduled_at = StateForClaim(index).last_occurrence;
+    StateForClaim(index).last_occurrence = run.scheduled_at;
     run.run_at = run.scheduled_at;
     run.queued_at = now;
     job.watermark = run.scheduled_at;
@@ -271,7 +270,7 @@ bool Scheduler::ClaimWaiting(std::int64_t run_id, TimestampTz now) {
     }
   }
   if (run.retry_of == 0 && run.replay_of == 0) {
-    run.previous_scheduled_at = StateOf(index).last_occurrence;
+    run.previous_scheduled_at = StateForClaim(index).last_occurrence;
   }
   EraseWaiting(run_id);
   Start(index, &run, &tid, slot, now);
@@ -317,7 +316,7 @@ void Scheduler::Start(std::uint32_t index, catalog::QueuedRun* run, ItemPointer 
                       TimestampTz now) {
   Job& job = jobs_[index];
   Begin();
-  StateOf(index);
+  StateForClaim(index);
   job.claimed_at = now;
   if (run->run_id == 0) {
     run->run_id = catalog::NextRunId();

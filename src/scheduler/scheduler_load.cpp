@@ -103,6 +103,9 @@ void Scheduler::LoadRuns(TimestampTz now) {
         static_cast<std::vector<catalog::FoundRun>*>(argument)->push_back(run);
       },
       &rows);
+  std::sort(rows.begin(), rows.end(), [](const catalog::FoundRun& a, const catalog::FoundRun& b) {
+    return a.run.run_id < b.run.run_id;
+  });
   for (catalog::FoundRun& row : rows) {
     if (row.run.claimed_at == 0) {
       const std::int64_t run_id = row.run.run_id;
@@ -123,18 +126,33 @@ void Scheduler::LoadRuns(TimestampTz now) {
   }
 }
 
+// The claim may not have reached the job's state (see StateForClaim).
+void Scheduler::CountClaim(std::uint32_t index, const catalog::QueuedRun& run) {
+  Job& job = jobs_[index];
+  const bool occurrence =
+      run.retry_of == 0 && run.replay_of == 0 &&
+      (run.cause == policy::Cause::kSchedule || run.cause == policy::Cause::kCatchup);
+  if (occurrence && run.scheduled_at > job.watermark) {
+    StateOf(index).last_occurrence = run.scheduled_at;
+    job.run_count++;
+    job.watermark = run.scheduled_at;
+  }
+}
+
 // A run that was claimed before this scheduler was there: it is still under way, or its record says
 // how it ended, or it died with its server.
 void Scheduler::AdoptClaimedRun(const catalog::QueuedRun& run, ItemPointerData tid, TimestampTz now,
                                 const std::unordered_map<std::int64_t, board::LiveRun>& live) {
   const std::uint32_t index = jobs_.Find(run.job_id);
+  if (index != JobTable::kNoJob) {
+    CountClaim(index, run);
+  }
   if (live.contains(run.run_id)) {
     flights_[run.run_id] = {run.job_id, tid, run.owner};
     roles_[run.owner].in_flight++;
     if (index != JobTable::kNoJob) {
       jobs_[index].running++;
       jobs_[index].claimed_at = std::max<std::int64_t>(jobs_[index].claimed_at, run.claimed_at);
-      jobs_[index].watermark = std::max<std::int64_t>(jobs_[index].watermark, run.scheduled_at);
     }
     return;
   }
@@ -181,7 +199,6 @@ void Scheduler::AdoptClaimedRun(const catalog::QueuedRun& run, ItemPointerData t
     end.previous_scheduled_at = run.previous_scheduled_at;
     end.dry_run = run.dry_run;
     end.payload = run.payload;
-    jobs_[index].watermark = std::max<std::int64_t>(jobs_[index].watermark, run.scheduled_at);
     Settle(index, end, now);
   }
 }
