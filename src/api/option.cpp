@@ -45,7 +45,8 @@ void SetWord(JobDefinition* job, Datum value, const char* name) {
 // ---- Spans and numbers --------------------------------------------------------------------------
 
 // In months of 30 days, as an interval counts here.
-constexpr std::int64_t kLongestSpan = calendar::kMaxIntervalYears * 360 * calendar::kDay;
+constexpr std::int64_t kLongestSpan =
+    std::int64_t{calendar::kMaxIntervalYears} * 360 * calendar::kDay;
 
 std::int64_t SpanIn(Datum value, const char* name, std::int64_t shortest) {
   std::int64_t span = 0;

@@ -45,7 +45,7 @@ void Place(char* base) {
   databases = reinterpret_cast<DatabaseEntry*>(base += sizes.board);
   workers = reinterpret_cast<WorkerSlot*>(base += sizes.databases);
   pools = reinterpret_cast<Pool*>(base += sizes.workers);
-  runs = reinterpret_cast<RunSlot*>(base += sizes.pools);
+  runs = reinterpret_cast<RunSlot*>(base + sizes.pools);
 }
 
 void Initialize() {

@@ -20,7 +20,7 @@ constexpr std::int64_t kMostSlack = 3600 * USECS_PER_SEC;
 constexpr std::int64_t kPurgeSpacing = 2000;
 // Dropped jobs whose history may be left from before this scheduler started are looked for this
 // often.
-constexpr std::int64_t kScanEvery = 6 * 3600 * USECS_PER_SEC;
+constexpr std::int64_t kScanEvery = 21'600 * USECS_PER_SEC;  // six hours
 
 std::int64_t Slack(std::int64_t keep) {
   return std::clamp(keep / kSlackShare, kLeastSlack, kMostSlack);
@@ -33,7 +33,7 @@ std::int64_t Scheduler::KeepHistory(std::int64_t job_id) const {
   if (index != JobTable::kNoJob && jobs_.RulesOf(jobs_[index]).keep_history >= 0) {
     return jobs_.RulesOf(jobs_[index]).keep_history;
   }
-  return static_cast<std::int64_t>(pg::settings.keep_history) * 60 * USECS_PER_SEC;
+  return static_cast<std::int64_t>(pg::settings.keep_history) * SECS_PER_MINUTE * USECS_PER_SEC;
 }
 
 // A record was written `at`: it will have to go one day.

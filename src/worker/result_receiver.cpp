@@ -17,7 +17,7 @@ namespace {
 
 // Of the record only some kilobytes are kept, and a value of a gigabyte must not become an error
 // when it is turned into JSON: a long text is cut beforehand, other long values are left out.
-constexpr Size kLongValue = 64 * 1024;
+constexpr Size kLongValue = 65536;
 
 bool IsLong(Form_pg_attribute column, Datum value) {
   return column->attlen == -1 && toast_raw_datum_size(value) > kLongValue;
