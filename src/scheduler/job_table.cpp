@@ -140,7 +140,7 @@ std::uint32_t JobTable::Put(const catalog::JobDefinition& definition,
   job.priority = definition.priority;
   job.overlap = definition.overlap;
   job.misfire = PolicyOf(definition.misfire);
-  job.start_at = definition.start_at;
+  job.has_start = definition.start_at != 0;
   job.end_at = definition.end_at;
   job.anchor = definition.start_at != 0 ? definition.start_at : definition.schedule_since;
   job.watermark = std::max(job.watermark, definition.schedule_since);
@@ -176,8 +176,8 @@ calendar::Instant JobTable::NextOccurrence(const Job& job) const {
     }
     case calendar::Kind::kAfterCompletion: {
       const bool has_run = job.last_finished > job.anchor;
-      next = !has_run && job.start_at != 0
-                 ? job.start_at
+      next = !has_run && job.start_at() != 0
+                 ? job.start_at()
                  : shared.schedule.NextAfterCompletion(has_run ? job.last_finished : job.anchor,
                                                        *shared.zone);
       // Until the run of the last one has finished, the next one is not known.
@@ -188,8 +188,8 @@ calendar::Instant JobTable::NextOccurrence(const Job& job) const {
     case calendar::Kind::kCron:
     case calendar::Kind::kOnce:
       // An occurrence at start_at itself counts.
-      next =
-          shared.schedule.Next(std::max(job.watermark, job.start_at - 1), *shared.zone, job.anchor);
+      next = shared.schedule.Next(std::max(job.watermark, job.start_at() - 1), *shared.zone,
+                                  job.anchor);
       break;
   }
   return job.end_at != 0 && next > job.end_at ? calendar::kNever : next;
@@ -212,7 +212,7 @@ policy::DueOccurrences JobTable::Due(const Job& job, std::int64_t now) const {
       return {1, first, now};
   }
   const std::int64_t until = job.end_at != 0 ? std::min(now, job.end_at) : now;
-  const std::int64_t after = std::max(job.watermark, job.start_at - 1);
+  const std::int64_t after = std::max(job.watermark, job.start_at() - 1);
   const std::int64_t count =
       shared.schedule.Count(after, until, *shared.zone, job.anchor, kMostCounted);
   return count > 0

@@ -38,8 +38,7 @@ struct SharedRules {
 struct Job {
   std::int64_t job_id;
   std::int64_t watermark;      // occurrences up to here are accounted for
-  std::int64_t anchor;         // of an interval
-  std::int64_t start_at;       // 0: none
+  std::int64_t anchor;         // of an interval; start_at, if the job has one
   std::int64_t end_at;         // 0: none
   std::int64_t last_finished;  // 0: has not run
   std::int64_t backoff_until;  // 0: none
@@ -61,14 +60,17 @@ struct Job {
   policy::MisfirePolicy misfire : 2;
   bool alive : 1;  // false: the entry is free
   bool enabled : 1;
+  bool has_start : 1;
   bool here : 1;        // meant for this server's environment
   bool pinned : 1;      // this version is in ratchet.job_version
   bool ready : 1;       // waits in a role's ready list for its turn
   bool skip_noted : 1;  // the first skip of this back-off or exile is recorded
 
   bool failing() const { return consecutive_failures > 0; }
+  // 0: none.
+  std::int64_t start_at() const { return has_start ? anchor : 0; }
 };
-static_assert(sizeof(Job) <= 160);
+static_assert(sizeof(Job) <= 152);
 
 class JobTable {
  public:

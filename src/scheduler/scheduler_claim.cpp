@@ -190,7 +190,7 @@ bool Scheduler::ClaimOccurrence(std::uint32_t index, TimestampTz now) {
       }
       until = decision.run == policy::Pick::kFirst
                   ? walker.watermark
-                  : jobs_.ScheduleOf(job).schedule.Last(std::max(job.watermark, job.start_at - 1),
+                  : jobs_.ScheduleOf(job).schedule.Last(std::max(job.watermark, job.start_at() - 1),
                                                         due.last - 1, *jobs_.ScheduleOf(job).zone,
                                                         job.anchor);
     }
