@@ -62,6 +62,8 @@ void JobDay::Add(std::int64_t finished_at, bool failed, std::int64_t duration, s
   if (slot.hour != hour) {
     return;  // older than what is kept
   }
+  slot.shortest = slot.runs == 0 ? duration : std::min(slot.shortest, duration);
+  slot.longest = std::max(slot.longest, duration);
   slot.runs++;
   slot.failures += failed ? 1 : 0;
   slot.duration += duration;
@@ -80,7 +82,9 @@ void JobDay::Merge(const JobDay& later) {
       continue;
     }
     Hour& slot = HourOf(other.hour);
-    if (slot.hour == other.hour) {
+    if (slot.hour == other.hour && other.runs > 0) {
+      slot.shortest = slot.runs == 0 ? other.shortest : std::min(slot.shortest, other.shortest);
+      slot.longest = std::max(slot.longest, other.longest);
       slot.runs += other.runs;
       slot.failures += other.failures;
       slot.duration += other.duration;
@@ -105,11 +109,15 @@ JobDay::Summary JobDay::Summarize(std::int64_t at) const {
   Summary summary;
   std::int64_t duration = 0;
   std::int64_t lag = 0;
+  std::int64_t shortest = INT64_MAX;
+  std::int64_t longest = 0;
   const std::int64_t newest = FloorDiv(at, kHourLength);
   for (const Hour& slot : hours_) {
     if (slot.hour < 0 || slot.hour <= newest - kHours) {
       continue;
     }
+    shortest = std::min(shortest, slot.shortest);
+    longest = std::max(longest, slot.longest);
     summary.runs += slot.runs;
     summary.failures += slot.failures;
     duration += slot.duration;
@@ -137,7 +145,7 @@ JobDay::Summary JobDay::Summarize(std::int64_t at) const {
   for (int i = 0; i < kBuckets && total > 0; i++) {
     seen += counts[static_cast<std::size_t>(i)];
     if (seen * 100 >= total * 95) {
-      summary.p95_duration = ValueOf(i);
+      summary.p95_duration = std::max(std::min(ValueOf(i), longest), shortest);
       break;
     }
   }
@@ -158,8 +166,9 @@ std::string JobDay::Encode() const {
   put(std::count_if(hours_.begin(), hours_.end(), [](const Hour& h) { return h.hour >= 0; }));
   for (const Hour& hour : hours_) {
     if (hour.hour >= 0) {
-      for (const std::int64_t number : {hour.hour, hour.duration, hour.lag, hour.max_lag,
-                                        std::int64_t{hour.runs}, std::int64_t{hour.failures}}) {
+      for (const std::int64_t number :
+           {hour.hour, hour.duration, hour.lag, hour.max_lag, hour.shortest, hour.longest,
+            std::int64_t{hour.runs}, std::int64_t{hour.failures}}) {
         put(number);
       }
     }
@@ -206,6 +215,8 @@ JobDay JobDay::Decode(std::string_view bytes) {
     hour.duration = get();
     hour.lag = get();
     hour.max_lag = get();
+    hour.shortest = get();
+    hour.longest = get();
     hour.runs = static_cast<std::int32_t>(get());
     hour.failures = static_cast<std::int32_t>(get());
     if (whole && hour.hour >= 0) {

@@ -20,7 +20,7 @@ class JobDay {
     std::int64_t runs = 0;
     std::int64_t failures = 0;
     std::int64_t average_duration = 0;
-    std::int64_t p95_duration = 0;  // within 10 %
+    std::int64_t p95_duration = 0;  // within 10 %, and within what was seen
     std::int64_t average_lag = 0;
     std::int64_t max_lag = 0;
   };
@@ -40,6 +40,8 @@ class JobDay {
     std::int64_t duration = 0;
     std::int64_t lag = 0;
     std::int64_t max_lag = 0;
+    std::int64_t shortest = 0;  // duration; of no meaning without runs
+    std::int64_t longest = 0;
     std::int32_t runs = 0;
     std::int32_t failures = 0;
   };

@@ -33,6 +33,13 @@ TEST(JobDay, PercentileIsWithinTenPercent) {
   EXPECT_NEAR(p95, 950'000, 95'000);
 }
 
+TEST(JobDay, OneRunIsItsOwnPercentile) {
+  JobDay day;
+  day.Add(kHour, false, 639'123, 0);
+  EXPECT_EQ(day.Summarize(kHour).p95_duration, 639'123);
+  EXPECT_EQ(JobDay::Decode(day.Encode()).Summarize(kHour).p95_duration, 639'123);
+}
+
 TEST(JobDay, ExtremeDurationsAreNoTrouble) {
   JobDay day;
   day.Add(kHour, false, 0, 0);
