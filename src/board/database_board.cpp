@@ -96,8 +96,6 @@ void NoteChanges(Oid database, const std::vector<Change>& changes, bool everythi
   WakeSchedulerOrLauncher(entry);
 }
 
-void NoteExtensionChange(Oid database) { NoteChanges(database, {}, true); }
-
 bool Hold(Oid database) {
   const Lock lock;
   DatabaseEntry* entry = FindEntry(database);

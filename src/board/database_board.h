@@ -17,9 +17,6 @@ namespace ratchet::board {
 // when there is none.
 void NoteChanges(Oid database, const std::vector<Change>& changes, bool everything);
 
-// The extension may have come or gone: its scheduler looks, or the launcher starts one.
-void NoteExtensionChange(Oid database);
-
 // Between Hold and Release no scheduler and no new worker is connected to the database. Hold
 // returns false when the table of databases is full.
 bool Hold(Oid database);

@@ -201,8 +201,6 @@ void SetProgress(int slot, std::int64_t done, std::int64_t remaining) {
   Runs()[slot].progress_remaining = remaining;
 }
 
-void SetBatches(int slot, const RunCounters& counters) { Runs()[slot].outcome.counters = counters; }
-
 CancelResult Cancel(Oid database, std::int64_t run_id, bool (*allowed)(Oid owner)) {
   const Lock lock;
   for (int i = 0; i < TheBoard()->runs; i++) {

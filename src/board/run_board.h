@@ -49,7 +49,6 @@ CancelReason End(int slot, const RunOutcome& outcome);
 CancelReason CancelReasonOf(int slot);
 
 void SetProgress(int slot, std::int64_t done, std::int64_t remaining);
-void SetBatches(int slot, const RunCounters& counters);
 
 // Asks a live run to stop: a ready one ends at once as canceled, a running one is interrupted.
 // allowed(owner) is asked under the lock and must not raise an error.

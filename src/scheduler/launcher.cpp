@@ -129,25 +129,10 @@ int Launcher::MostSchedulers(TimestampTz now) {
 }
 
 bool Launcher::StartScheduler(Oid database, TimestampTz now) {
-  BackgroundWorker process{};
-  process.bgw_flags = BGWORKER_SHMEM_ACCESS | BGWORKER_BACKEND_DATABASE_CONNECTION;
-  process.bgw_start_time = BgWorkerStart_RecoveryFinished;
-  process.bgw_restart_time = BGW_NEVER_RESTART;
-  process.bgw_main_arg = ObjectIdGetDatum(database);
-  process.bgw_notify_pid = MyProcPid;
-  strlcpy(process.bgw_name, "pg_ratchet scheduler", sizeof(process.bgw_name));
-  strlcpy(process.bgw_type, "pg_ratchet scheduler", sizeof(process.bgw_type));
-  strlcpy(process.bgw_library_name, "pg_ratchet", sizeof(process.bgw_library_name));
-  strlcpy(process.bgw_function_name, "ratchet_scheduler_main", sizeof(process.bgw_function_name));
   board::MarkStarting(database, now);
-  BackgroundWorkerHandle* handle = nullptr;
-  const bool registered = pg::Call([&] {
-    MemoryContext old = MemoryContextSwitchTo(TopMemoryContext);
-    const bool ok = RegisterDynamicBackgroundWorker(&process, &handle);
-    MemoryContextSwitchTo(old);
-    return ok;
-  });
-  if (!registered) {
+  BackgroundWorkerHandle* handle = StartProcess("pg_ratchet scheduler", "ratchet_scheduler_main",
+                                                ObjectIdGetDatum(database), nullptr, 0);
+  if (handle == nullptr) {
     board::MarkStopped(database, 0);
     board::NoteProcessShortage(now);
     return false;

@@ -1,6 +1,7 @@
 #include "scheduler/process.h"
 
 #include <algorithm>
+#include <cstring>
 
 #include "pg/guard.h"
 #include "pg/transaction.h"
@@ -52,6 +53,30 @@ void SleepUntil(TimestampTz until) {
     const long timeout = static_cast<long>(std::clamp<std::int64_t>(left / 1000, 0, 3'600'000));
     WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, timeout, PG_WAIT_EXTENSION);
     ResetLatch(MyLatch);
+  });
+}
+
+BackgroundWorkerHandle* StartProcess(const char* name, const char* function, Datum argument,
+                                     const void* extra, std::size_t extra_size) {
+  BackgroundWorker process{};
+  process.bgw_flags = BGWORKER_SHMEM_ACCESS | BGWORKER_BACKEND_DATABASE_CONNECTION;
+  process.bgw_start_time = BgWorkerStart_RecoveryFinished;
+  process.bgw_restart_time = BGW_NEVER_RESTART;
+  process.bgw_main_arg = argument;
+  process.bgw_notify_pid = MyProcPid;
+  strlcpy(process.bgw_name, name, sizeof(process.bgw_name));
+  strlcpy(process.bgw_type, name, sizeof(process.bgw_type));
+  strlcpy(process.bgw_library_name, "pg_ratchet", sizeof(process.bgw_library_name));
+  strlcpy(process.bgw_function_name, function, sizeof(process.bgw_function_name));
+  if (extra_size > 0) {
+    std::memcpy(process.bgw_extra, extra, extra_size);
+  }
+  return pg::Call([&process]() -> BackgroundWorkerHandle* {
+    BackgroundWorkerHandle* handle = nullptr;
+    MemoryContext old = MemoryContextSwitchTo(TopMemoryContext);
+    const bool registered = RegisterDynamicBackgroundWorker(&process, &handle);
+    MemoryContextSwitchTo(old);
+    return registered ? handle : nullptr;
   });
 }
 

@@ -1,9 +1,8 @@
 #include "scheduler/worker_starter.h"
 
-#include <cstring>
-
 #include "board/worker_board.h"
 #include "pg/guard.h"
+#include "scheduler/process.h"
 
 namespace ratchet::scheduler {
 namespace {
@@ -27,25 +26,10 @@ bool WorkerStarter::Start(Oid database, Oid role, TimestampTz now) {
     case board::WorkerGrant::kGranted:
       break;
   }
-  BackgroundWorker process{};
-  process.bgw_flags = BGWORKER_SHMEM_ACCESS | BGWORKER_BACKEND_DATABASE_CONNECTION;
-  process.bgw_start_time = BgWorkerStart_RecoveryFinished;
-  process.bgw_restart_time = BGW_NEVER_RESTART;
-  process.bgw_main_arg = Int32GetDatum(worker);
-  process.bgw_notify_pid = MyProcPid;
-  strlcpy(process.bgw_name, "pg_ratchet worker", sizeof(process.bgw_name));
-  strlcpy(process.bgw_type, "pg_ratchet worker", sizeof(process.bgw_type));
-  strlcpy(process.bgw_library_name, "pg_ratchet", sizeof(process.bgw_library_name));
-  strlcpy(process.bgw_function_name, "ratchet_worker_main", sizeof(process.bgw_function_name));
-  std::memcpy(process.bgw_extra, &generation, sizeof(generation));
-  BackgroundWorkerHandle* handle = nullptr;
-  const bool registered = pg::Call([&] {
-    MemoryContext old = MemoryContextSwitchTo(TopMemoryContext);
-    const bool ok = RegisterDynamicBackgroundWorker(&process, &handle);
-    MemoryContextSwitchTo(old);
-    return ok;
-  });
-  if (!registered) {
+  BackgroundWorkerHandle* handle =
+      StartProcess("pg_ratchet worker", "ratchet_worker_main", Int32GetDatum(worker), &generation,
+                   sizeof(generation));
+  if (handle == nullptr) {
     board::UnreserveWorker(worker, now);
     TellOnce(now, true);
     return false;
