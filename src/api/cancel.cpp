@@ -38,23 +38,12 @@ bool LockWaitingRun(const catalog::FoundRun& found) {
 void EndWaitingRun(catalog::FoundRun* found) {
   const catalog::QueuedRun& run = found->run;
   const auto job = catalog::FindJob(run.job_id);
-  catalog::RunRecord record;
-  record.run_id = run.run_id;
-  record.job_id = run.job_id;
+  catalog::RunRecord record = catalog::RecordOf(run);
   record.job_name = job ? job->job_name : "";
-  record.owner = run.owner;
   record.version = run.version != 0 || !job ? run.version : job->version;
-  record.cause = run.cause;
   record.status = policy::RunStatus::kCanceled;
-  record.attempt = run.attempt;
-  record.scheduled_at = run.scheduled_at;
-  record.queued_at = run.queued_at;
   record.finished_at = GetCurrentTimestamp();
   record.reason = "canceled by role \"" + RoleName(GetUserId()) + "\" before it started";
-  record.payload = run.payload;
-  record.replay_of = run.replay_of;
-  record.retry_of = run.retry_of;
-  record.dry_run = run.dry_run;
   catalog::InsertRunRecord(record);
   catalog::DeleteQueuedRun(run.run_id, &found->tid);
   pg::Call([] { CommandCounterIncrement(); });

@@ -280,9 +280,4 @@ bool TakeChanges(DatabaseEntry* entry, std::vector<Change>* changes) {
   return lost;
 }
 
-DatabaseEntry* FindDatabase(Oid database) {
-  const Lock lock(LW_SHARED);
-  return FindEntry(database);
-}
-
 }  // namespace ratchet::board

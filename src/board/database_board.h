@@ -67,6 +67,4 @@ bool MustLeave(DatabaseEntry* entry);
 // What was touched since the last call; true when everything must be read again.
 bool TakeChanges(DatabaseEntry* entry, std::vector<Change>* changes);
 
-DatabaseEntry* FindDatabase(Oid database);
-
 }  // namespace ratchet::board

@@ -188,6 +188,23 @@ RunError ErrorOf(const ErrorData& error) {
                   StorableText(error.hint), StorableText(error.context)};
 }
 
+RunRecord RecordOf(const QueuedRun& run) {
+  RunRecord record;
+  record.run_id = run.run_id;
+  record.job_id = run.job_id;
+  record.owner = run.owner;
+  record.version = run.version;
+  record.cause = run.cause;
+  record.attempt = run.attempt;
+  record.scheduled_at = run.scheduled_at;
+  record.queued_at = run.queued_at;
+  record.payload = run.payload;
+  record.replay_of = run.replay_of;
+  record.retry_of = run.retry_of;
+  record.dry_run = run.dry_run;
+  return record;
+}
+
 RunRecord RecordOf(const board::RunTicket& ticket) {
   RunRecord record;
   record.run_id = ticket.run_id;

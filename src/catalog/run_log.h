@@ -6,6 +6,7 @@
 #include <string>
 
 #include "board/board.h"
+#include "catalog/run_queue.h"
 #include "pg/guard.h"
 #include "policy/run.h"
 
@@ -55,6 +56,8 @@ struct RunRecord {
 
 // What the ticket says about the run; the rest is for the caller to fill in.
 RunRecord RecordOf(const board::RunTicket& ticket);
+// The same for a row of the queue; it does not know the name of the job.
+RunRecord RecordOf(const QueuedRun& run);
 
 // Writes the record in the calling transaction. Called as any role: it makes no use of privileges.
 void InsertRunRecord(const RunRecord& record);

@@ -86,7 +86,6 @@ class IndexScan {
   IndexScan& Equal(int column, std::int64_t value);
   IndexScan& EqualInt32(int column, std::int32_t value);
   IndexScan& EqualText(int column, std::string_view value);
-  IndexScan& GreaterThan(int column, std::int64_t value);
   void Begin(ScanDirection direction = ForwardScanDirection);
   bool Next(Row* row, ItemPointer tid = nullptr);
   void End();

@@ -98,7 +98,6 @@ class Scheduler {
   bool Load(TimestampTz now);
   void LoadJobs();
   void LoadRuns(TimestampTz now);
-  void ApplyRecordedEnd(const catalog::QueuedRun& run, ItemPointerData tid, TimestampTz now);
   void CountClaim(std::uint32_t index, const catalog::QueuedRun& run);
   void AdoptClaimedRun(const catalog::QueuedRun& run, ItemPointerData tid, TimestampTz now,
                        const std::unordered_map<std::int64_t, board::LiveRun>& live);

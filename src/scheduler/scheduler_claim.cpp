@@ -369,24 +369,12 @@ bool Scheduler::Pin(Job* job) {
 void Scheduler::FailWithoutStart(std::uint32_t index, const catalog::QueuedRun& run,
                                  ItemPointer tid, const catalog::RunError& error, TimestampTz now) {
   const Job& job = jobs_[index];
-  catalog::RunRecord record;
-  record.run_id = run.run_id;
-  record.job_id = run.job_id;
+  catalog::RunRecord record = catalog::RecordOf(run);
   record.job_name = job.name;
-  record.owner = job.owner;
-  record.version = job.version;
-  record.cause = run.cause;
   record.status = policy::RunStatus::kFailed;
-  record.attempt = run.attempt;
-  record.scheduled_at = run.scheduled_at;
-  record.queued_at = run.queued_at;
   record.finished_at = now;
   record.error = error;
   record.reason = "the owner of the job cannot run anything here";
-  record.payload = run.payload;
-  record.replay_of = run.replay_of;
-  record.retry_of = run.retry_of;
-  record.dry_run = run.dry_run;
   catalog::InsertRunRecord(record);
   if (tid != nullptr) {
     catalog::DeleteQueuedRun(run.run_id, tid);

@@ -198,23 +198,12 @@ void Scheduler::CancelWaiting(std::int64_t run_id, policy::RunStatus status,
     return;  // canceled by somebody else in the meantime
   }
   const std::uint32_t index = jobs_.Find(job_id);
-  catalog::RunRecord record;
-  record.run_id = run_id;
-  record.job_id = job_id;
+  catalog::RunRecord record = catalog::RecordOf(row->run);
   record.job_name = index != JobTable::kNoJob ? jobs_[index].name : NameOfDropped(job_id);
-  record.owner = row->run.owner;
   record.version = index != JobTable::kNoJob ? jobs_[index].version : 0;
-  record.cause = row->run.cause;
   record.status = status;
-  record.attempt = row->run.attempt;
-  record.scheduled_at = row->run.scheduled_at;
-  record.queued_at = row->run.queued_at;
   record.finished_at = now;
   record.reason = reason;
-  record.payload = row->run.payload;
-  record.replay_of = row->run.replay_of;
-  record.retry_of = row->run.retry_of;
-  record.dry_run = row->run.dry_run;
   if (index != JobTable::kNoJob) {
     Pin(&jobs_[index]);
   }

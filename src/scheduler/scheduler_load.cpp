@@ -162,26 +162,14 @@ void Scheduler::AdoptClaimedRun(const catalog::QueuedRun& run, ItemPointerData t
     end.started_at = found->started_at;
     end.finished_at = found->finished_at;
   } else {
-    catalog::RunRecord record;
-    record.run_id = run.run_id;
-    record.job_id = run.job_id;
+    catalog::RunRecord record = catalog::RecordOf(run);
     record.job_name = index != JobTable::kNoJob ? jobs_[index].name : NameOfDropped(run.job_id);
-    record.owner = run.owner;
-    record.version = run.version;
-    record.cause = run.cause;
     record.status = policy::RunStatus::kCrashed;
-    record.attempt = run.attempt;
-    record.scheduled_at = run.scheduled_at;
-    record.queued_at = run.queued_at;
     record.started_at = run.claimed_at;
     record.finished_at = now;
     record.reason = run.claimed_at <= board::TheBoard()->server_start
                         ? "the server stopped or crashed during the run"
                         : "the process that ran it ended before the run did";
-    record.payload = run.payload;
-    record.replay_of = run.replay_of;
-    record.retry_of = run.retry_of;
-    record.dry_run = run.dry_run;
     catalog::InsertRunRecord(record);
     recorded_ = true;
     end.status = record.status;
