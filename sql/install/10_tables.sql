@@ -16,7 +16,7 @@ CREATE TABLE ratchet.job (
     schedule       text        NOT NULL,
     time_zone      text        NOT NULL,
     schedule_since timestamptz NOT NULL,
-    command        text        NOT NULL,
+    command        text,
     transaction    text        NOT NULL DEFAULT 'single'
         CHECK (transaction IN ('single', 'per_statement')),
     overlap        text        NOT NULL DEFAULT 'skip' CHECK (overlap IN ('skip', 'queue', 'allow')),
@@ -41,7 +41,20 @@ CREATE TABLE ratchet.job (
     tags           text[],
     created_at     timestamptz NOT NULL DEFAULT pg_catalog.now(),
     changed_at     timestamptz NOT NULL DEFAULT pg_catalog.now(),
-    PRIMARY KEY (job_id)
+    backfill_from  timestamptz,
+    source         text,
+    action         text,
+    key            text[],
+    per            text CHECK (per IN ('item', 'batch')),
+    batch_size     integer CHECK (batch_size >= 1),
+    batch_target   interval,
+    mode           text CHECK (mode IN ('full', 'incremental')),
+    max_run_time   interval,
+    max_failed_items integer CHECK (max_failed_items >= 0),
+    pause_ratio    float8,
+    max_replication_lag interval,
+    PRIMARY KEY (job_id),
+    CHECK ((command IS NULL) = (source IS NOT NULL AND action IS NOT NULL))
 );
 CREATE UNIQUE INDEX job_name_key ON ratchet.job (job_name);
 
@@ -49,6 +62,7 @@ COMMENT ON TABLE ratchet.job IS
     'job definitions, one row each; read it through the view ratchet.jobs';
 COMMENT ON COLUMN ratchet.job.version IS
     'grows with every change of what a run does; the versions that ran are kept in ratchet.job_version';
+COMMENT ON COLUMN ratchet.job.command IS 'null for a batch job, which has a source and an action';
 COMMENT ON COLUMN ratchet.job.schedule_since IS
     'the schedule in force counts occurrences after this instant; also the anchor of an interval without start_at';
 
@@ -62,12 +76,23 @@ CREATE TABLE ratchet.job_version (
     owner_name  name        NOT NULL,
     schedule    text        NOT NULL,
     time_zone   text        NOT NULL,
-    command     text        NOT NULL,
+    command     text,
     transaction text        NOT NULL,
     timeout     interval,
     settings    jsonb,
     payload     jsonb,
     pinned_at   timestamptz NOT NULL,
+    source      text,
+    action      text,
+    key         text[],
+    per         text,
+    batch_size  integer,
+    batch_target interval,
+    mode        text,
+    max_run_time interval,
+    max_failed_items integer,
+    pause_ratio float8,
+    max_replication_lag interval,
     PRIMARY KEY (job_id, version)
 );
 COMMENT ON TABLE ratchet.job_version IS
@@ -120,6 +145,8 @@ CREATE TABLE ratchet.run_queue (
     dry_run               boolean     NOT NULL,
     replay_of             bigint,
     retry_of              bigint,
+    walk                  bigint      NOT NULL,
+    items_of              bigint,
     PRIMARY KEY (run_id)
 ) WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.0, autovacuum_vacuum_threshold = 5000);
 CREATE INDEX run_queue_job_idx ON ratchet.run_queue (job_id);
@@ -127,6 +154,10 @@ COMMENT ON TABLE ratchet.run_queue IS
     'runs that were asked for or are under way, a row each until they end; read it through the view ratchet.runs';
 COMMENT ON COLUMN ratchet.run_queue.version IS 'definition that the run pins; 0 until it is claimed';
 COMMENT ON COLUMN ratchet.run_queue.claimed_at IS 'null while the run waits';
+COMMENT ON COLUMN ratchet.run_queue.walk IS
+    'whose checkpoint it goes on behind: 0 for the job''s own, else the run with which a replay or another walk beside the job''s own began';
+COMMENT ON COLUMN ratchet.run_queue.items_of IS
+    'it does the failed items of this run only';
 
 -- Runs that ended: append only ------------------------------------------------------------------
 
@@ -205,18 +236,88 @@ COMMENT ON TABLE ratchet.job_stat IS
 COMMENT ON COLUMN ratchet.job_stat.day IS
     'counters per hour and a histogram of durations over the last day, in the library''s own format';
 
--- Checkpoints of hand-written procedures --------------------------------------------------------
+-- Checkpoints -------------------------------------------------------------------------------------
+-- Of a batch job: written in each batch's transaction, by tuple id. What has committed of the run in
+-- hand is counted here, so that the record of a run which died with its server is exact.
 
 CREATE TABLE ratchet.job_checkpoint (
-    job_id   bigint      NOT NULL,
-    owner    oid         NOT NULL,
-    run_id   bigint      NOT NULL,
-    saved_at timestamptz NOT NULL,
-    value    jsonb       NOT NULL,
-    PRIMARY KEY (job_id)
+    job_id        bigint      NOT NULL,
+    walk          bigint      NOT NULL,
+    owner         oid         NOT NULL,
+    run_id        bigint      NOT NULL,
+    saved_at      timestamptz NOT NULL,
+    value         jsonb,
+    run_from      jsonb,
+    items_done    bigint      NOT NULL,
+    items_failed  bigint      NOT NULL,
+    batches       bigint      NOT NULL,
+    rows_affected bigint      NOT NULL,
+    walk_items    bigint      NOT NULL,
+    PRIMARY KEY (job_id, walk)
 ) WITH (fillfactor = 50);
 COMMENT ON TABLE ratchet.job_checkpoint IS
-    'what ratchet.save_checkpoint() saved, until a run of the job succeeds';
+    'how far a job is: the key of the last item of a batch job that committed, or what ratchet.save_checkpoint() saved, until the walk is complete or a run of the job succeeds';
+COMMENT ON COLUMN ratchet.job_checkpoint.walk IS
+    '0 for the job''s own, else the run with which a replay or another walk beside the job''s own began';
+COMMENT ON COLUMN ratchet.job_checkpoint.run_id IS
+    'the run that saved last; items_done, items_failed, batches and rows_affected are what it has committed';
+COMMENT ON COLUMN ratchet.job_checkpoint.run_from IS 'the checkpoint behind which that run began';
+COMMENT ON COLUMN ratchet.job_checkpoint.walk_items IS
+    'items that earlier runs of the same walk have done';
+
+-- Items that failed -------------------------------------------------------------------------------
+
+CREATE SEQUENCE ratchet.failed_item_id_seq AS bigint;
+
+CREATE TABLE ratchet.failed_item (
+    item_id      bigint      NOT NULL,
+    job_id       bigint      NOT NULL,
+    run_id       bigint      NOT NULL,
+    owner        oid         NOT NULL,
+    job_name     text        NOT NULL,
+    key_hash     bigint      NOT NULL,
+    key          jsonb       NOT NULL,
+    item         jsonb       NOT NULL,
+    sqlstate     text        NOT NULL,
+    error        text        NOT NULL,
+    error_detail text,
+    attempts     integer     NOT NULL,
+    failed_at    timestamptz NOT NULL,
+    resolved_at  timestamptz,
+    resolved_by  bigint,
+    PRIMARY KEY (item_id)
+) WITH (fillfactor = 80);
+CREATE INDEX failed_item_run_idx ON ratchet.failed_item (run_id, item_id);
+CREATE INDEX failed_item_open_idx ON ratchet.failed_item (job_id, resolved_at, key_hash);
+COMMENT ON TABLE ratchet.failed_item IS
+    'items of batch jobs that failed while their neighbours committed; read it through the view ratchet.failed_items';
+COMMENT ON COLUMN ratchet.failed_item.key_hash IS 'of the key: the same item of the same job, however often it fails';
+COMMENT ON COLUMN ratchet.failed_item.item IS 'its columns as the source gave them when it failed last; only its key if they are large';
+COMMENT ON COLUMN ratchet.failed_item.attempts IS 'how often it has failed, earlier runs of the job included';
+COMMENT ON COLUMN ratchet.failed_item.resolved_at IS
+    'when a replay has done it, or a later walk has come to it again: it then was done, failed anew as an item of that run, or was gone';
+COMMENT ON COLUMN ratchet.failed_item.resolved_by IS 'the run that did';
+
+-- Backfills ---------------------------------------------------------------------------------------
+
+CREATE SEQUENCE ratchet.backfill_id_seq AS bigint;
+
+CREATE TABLE ratchet.backfill (
+    backfill_id    bigint      NOT NULL,
+    job_id         bigint      NOT NULL,
+    owner          oid         NOT NULL,
+    after_time     timestamptz NOT NULL,
+    to_time        timestamptz,
+    holds_schedule boolean     NOT NULL,
+    requested_at   timestamptz NOT NULL,
+    PRIMARY KEY (backfill_id)
+) WITH (fillfactor = 50);
+COMMENT ON TABLE ratchet.backfill IS
+    'backfills that are not finished: occurrences that are still to be run, oldest first';
+COMMENT ON COLUMN ratchet.backfill.after_time IS
+    'every occurrence up to this instant has been queued or run';
+COMMENT ON COLUMN ratchet.backfill.to_time IS 'the last instant; null: until it has caught up with the schedule';
+COMMENT ON COLUMN ratchet.backfill.holds_schedule IS 'the schedule starts when the backfill is done';
 
 -- Where these jobs are at home: a restored or cloned copy finds a foreign row and holds still -----
 
@@ -242,6 +343,8 @@ ALTER TABLE ratchet.run_queue ENABLE ROW LEVEL SECURITY;
 ALTER TABLE ratchet.run_log ENABLE ROW LEVEL SECURITY;
 ALTER TABLE ratchet.job_stat ENABLE ROW LEVEL SECURITY;
 ALTER TABLE ratchet.job_checkpoint ENABLE ROW LEVEL SECURITY;
+ALTER TABLE ratchet.failed_item ENABLE ROW LEVEL SECURITY;
+ALTER TABLE ratchet.backfill ENABLE ROW LEVEL SECURITY;
 ALTER TABLE ratchet.home ENABLE ROW LEVEL SECURITY;
 
 CREATE POLICY own_jobs ON ratchet.job FOR SELECT USING (
@@ -258,13 +361,20 @@ CREATE POLICY own_jobs ON ratchet.job_stat FOR SELECT USING (
     EXISTS (SELECT FROM ratchet.job j WHERE j.job_id OPERATOR(pg_catalog.=) job_stat.job_id));
 CREATE POLICY own_jobs ON ratchet.job_checkpoint FOR SELECT USING (
     (SELECT pg_catalog.pg_has_role('pg_monitor', 'USAGE')) OR pg_catalog.pg_has_role(owner, 'USAGE'));
+CREATE POLICY own_jobs ON ratchet.failed_item FOR SELECT USING (
+    (SELECT pg_catalog.pg_has_role('pg_monitor', 'USAGE')) OR pg_catalog.pg_has_role(owner, 'USAGE'));
+CREATE POLICY own_jobs ON ratchet.backfill FOR SELECT USING (
+    (SELECT pg_catalog.pg_has_role('pg_monitor', 'USAGE')) OR pg_catalog.pg_has_role(owner, 'USAGE'));
 CREATE POLICY everybody ON ratchet.home FOR SELECT USING (true);
 
 GRANT SELECT ON ratchet.job, ratchet.job_version, ratchet.job_state, ratchet.run_queue,
-    ratchet.run_log, ratchet.job_stat, ratchet.job_checkpoint, ratchet.home TO PUBLIC;
+    ratchet.run_log, ratchet.job_stat, ratchet.job_checkpoint, ratchet.failed_item, ratchet.backfill,
+    ratchet.home TO PUBLIC;
 
--- pg_dump carries the definitions and the checkpoints, not the history.
+-- pg_dump carries the definitions, the checkpoints and what backfills have left to do, not the history.
 SELECT pg_catalog.pg_extension_config_dump('ratchet.job', '');
 SELECT pg_catalog.pg_extension_config_dump('ratchet.job_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('ratchet.job_checkpoint', '');
+SELECT pg_catalog.pg_extension_config_dump('ratchet.backfill', '');
+SELECT pg_catalog.pg_extension_config_dump('ratchet.backfill_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('ratchet.home', '');

@@ -103,13 +103,21 @@ SELECT l.pid, coalesce(j.job_name, l.job_name) AS job_name, l.job_id, l.run_id, 
        CASE WHEN l.items_done > 0
             THEN clock_timestamp() + (clock_timestamp() - l.started_at)
                  * (l.items_remaining::float8 / l.items_done) END AS eta,
-       l.scheduled_at, l.owner::regrole AS owner, l.cancel_asked
+       l.scheduled_at, l.owner::regrole AS owner, l.cancel_asked, l.items_failed, l.walk_done,
+       l.waits_for
   FROM ratchet._live_runs() l
   LEFT JOIN ratchet.job j ON j.job_id = l.job_id
  WHERE l.state = 'running';
 
 COMMENT ON VIEW ratchet.running IS 'runs that are running now, from shared memory';
-COMMENT ON COLUMN ratchet.running.items_done IS 'as the run reports it by ratchet.progress()';
+COMMENT ON COLUMN ratchet.running.items_done IS
+    'items of a batch job that this run has committed; else what the run reports by ratchet.progress()';
+COMMENT ON COLUMN ratchet.running.items_remaining IS
+    'of a batch job: estimated by the planner, corrected by what the walk has found so far';
+COMMENT ON COLUMN ratchet.running.walk_done IS
+    'items of a batch job that are done since the walk began, by this run and earlier ones';
+COMMENT ON COLUMN ratchet.running.waits_for IS
+    'of a batch job between two batches: pause, replication, lock or writers';
 COMMENT ON COLUMN ratchet.running.rate IS 'items per second since the run started';
 COMMENT ON COLUMN ratchet.running.eta IS 'when it will have ended if it goes on at this rate';
 COMMENT ON COLUMN ratchet.running.cancel_asked IS 'it was asked to stop, by somebody or by its timeout';

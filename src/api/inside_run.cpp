@@ -61,7 +61,15 @@ void SaveCheckpoint(FunctionCallInfo fcinfo, const worker::CurrentRun& run) {
     Jsonb* json = PG_GETARG_JSONB_P(0);
     value = JsonbToCString(nullptr, &json->root, static_cast<int>(VARSIZE(json)));
   });
-  catalog::SaveCheckpoint(run.ticket.job_id, run.ticket.owner, run.ticket.run_id, value);
+  catalog::Checkpoint checkpoint;
+  checkpoint.job_id = run.ticket.job_id;
+  checkpoint.walk = run.ticket.walk;
+  checkpoint.owner = run.ticket.owner;
+  checkpoint.run_id = run.ticket.run_id;
+  checkpoint.value = value;
+  ItemPointerData tid;
+  ItemPointerSetInvalid(&tid);
+  catalog::SaveCheckpoint(checkpoint, &tid);
 }
 
 // A value and whether it is null, which a function of the server says separately.
@@ -75,8 +83,8 @@ Result Payload(const worker::CurrentRun& run) {
 }
 
 Result Checkpoint(const worker::CurrentRun& run) {
-  const auto value = catalog::FindCheckpoint(run.ticket.job_id);
-  return value ? Result{JsonbDatum(*value), false} : Result{0, true};
+  const auto saved = catalog::FindCheckpoint(run.ticket.job_id, run.ticket.walk);
+  return saved && !saved->value.empty() ? Result{JsonbDatum(saved->value), false} : Result{0, true};
 }
 
 }  // namespace

@@ -31,6 +31,8 @@ enum Column {
   kItemsRemaining,
   kItemsFailed,
   kBatches,
+  kWalkDone,
+  kWaitsFor,
   kDryRun,
   kReplayOf,
   kRetryOf,
@@ -54,10 +56,25 @@ Datum TextDatum(std::string_view value) {
   return PointerGetDatum(cstring_to_text_with_len(value.data(), static_cast<int>(value.size())));
 }
 
+const char* NameOfWait(board::RunWait wait) {
+  switch (wait) {
+    case board::RunWait::kPause:
+      return "pause";
+    case board::RunWait::kReplication:
+      return "replication";
+    case board::RunWait::kLock:
+      return "lock";
+    case board::RunWait::kWriters:
+      return "writers";
+    case board::RunWait::kNothing:
+      break;
+  }
+  return "";
+}
+
 // For use inside pg::Call.
 void Fill(const board::LiveRun& run, Values* row) {
   const board::RunTicket& ticket = run.ticket;
-  const bool batch = run.counters.batches > 0;
   const bool reported = run.progress_done != 0 || run.progress_remaining >= 0;
   row->Set(kRunId, Int64GetDatum(ticket.run_id));
   row->Set(kJobId, Int64GetDatum(ticket.job_id));
@@ -74,11 +91,13 @@ void Fill(const board::LiveRun& run, Values* row) {
   row->Set(kScheduledAt, TimestampTzGetDatum(ticket.scheduled_at));
   row->Set(kQueuedAt, TimestampTzGetDatum(ticket.queued_at));
   row->SetIf(run.started_at != 0, kStartedAt, TimestampTzGetDatum(run.started_at));
-  row->SetIf(reported || batch, kItemsDone,
-             Int64GetDatum(reported ? run.progress_done : run.counters.items_done));
+  row->SetIf(reported || run.walks, kItemsDone,
+             Int64GetDatum(run.walks ? run.committed.items_done : run.progress_done));
   row->SetIf(run.progress_remaining >= 0, kItemsRemaining, Int64GetDatum(run.progress_remaining));
-  row->SetIf(batch, kItemsFailed, Int64GetDatum(run.counters.items_failed));
-  row->SetIf(batch, kBatches, Int64GetDatum(run.counters.batches));
+  row->SetIf(run.walks, kItemsFailed, Int64GetDatum(run.committed.items_failed));
+  row->SetIf(run.walks, kBatches, Int64GetDatum(run.committed.batches));
+  row->SetIf(run.walks, kWalkDone, Int64GetDatum(run.walk_done));
+  row->SetIf(run.wait != board::RunWait::kNothing, kWaitsFor, TextDatum(NameOfWait(run.wait)));
   row->Set(kDryRun, BoolGetDatum(ticket.dry_run));
   row->SetIf(ticket.replay_of != 0, kReplayOf, Int64GetDatum(ticket.replay_of));
   row->SetIf(ticket.retry_of != 0, kRetryOf, Int64GetDatum(ticket.retry_of));

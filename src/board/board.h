@@ -110,6 +110,9 @@ enum class RunState : std::uint8_t {
   kEnded,  // waits for the scheduler
 };
 
+// What a batch job waits for between two batches.
+enum class RunWait : std::uint8_t { kNothing, kPause, kReplication, kLock, kWriters };
+
 enum class CancelReason : std::uint8_t { kNotCanceled, kCanceled, kTimedOut };
 
 // What a run is, fixed when it is claimed.
@@ -130,6 +133,8 @@ struct RunTicket {
   std::int64_t timeout;    // microseconds, 0: none
   std::int64_t replay_of;  // 0: none
   std::int64_t retry_of;   // 0: none
+  std::int64_t walk;       // as in catalog::QueuedRun
+  std::int64_t items_of;   // as in catalog::QueuedRun
   bool has_payload;        // its own one, in ratchet.run_queue
   char job_name[128];      // cut to fit: for display
 };
@@ -169,6 +174,10 @@ struct RunSlot {
   pid_t pid;
   TimestampTz started_at;
   TimestampTz cancel_at;
+  bool walks;  // a batch job: the next three are known
+  RunWait wait;
+  RunCounters committed;   // of a batch job: items and batches so far
+  std::int64_t walk_done;  // items of its walk that are done, those of earlier runs included
   std::int64_t progress_done;
   std::int64_t progress_remaining;  // -1: not reported
   RunTicket ticket;

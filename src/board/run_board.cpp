@@ -66,7 +66,10 @@ int TakeFreeSlot(const RunTicket& ticket, RunState state) {
   run.progress_done = 0;
   run.progress_remaining = -1;
   run.ticket = ticket;
-  run.outcome.counters = RunCounters{};
+  run.walks = false;
+  run.wait = RunWait::kNothing;
+  run.committed = RunCounters{};
+  run.walk_done = 0;
   return index;
 }
 
@@ -201,6 +204,17 @@ void SetProgress(int slot, std::int64_t done, std::int64_t remaining) {
   Runs()[slot].progress_remaining = remaining;
 }
 
+void SetCommitted(int slot, const RunCounters& committed, std::int64_t walk_done,
+                  std::int64_t remaining) {
+  RunSlot& run = Runs()[slot];
+  run.walks = true;
+  run.committed = committed;
+  run.walk_done = walk_done;
+  run.progress_remaining = remaining;
+}
+
+void SetWait(int slot, RunWait wait) { Runs()[slot].wait = wait; }
+
 CancelResult Cancel(Oid database, std::int64_t run_id, bool (*allowed)(Oid owner)) {
   const Lock lock;
   for (int i = 0; i < TheBoard()->runs; i++) {
@@ -274,8 +288,8 @@ void ListRuns(Oid database, std::vector<LiveRun>* out) {
     if (run.state != RunState::kFree &&
         (!OidIsValid(database) || run.ticket.database == database)) {
       out->push_back({i, run.state, run.cancel, run.terminated, run.ticket, run.pid, run.started_at,
-                      run.cancel_at, run.progress_done, run.progress_remaining,
-                      run.outcome.counters, run.outcome.status});
+                      run.cancel_at, run.progress_done, run.progress_remaining, run.walks, run.wait,
+                      run.committed, run.walk_done, run.outcome.status});
     }
   }
 }

@@ -49,6 +49,11 @@ CancelReason End(int slot, const RunOutcome& outcome);
 CancelReason CancelReasonOf(int slot);
 
 void SetProgress(int slot, std::int64_t done, std::int64_t remaining);
+// The same for a batch job, after each batch: what the run has committed, how many items of its
+// walk are done, and how many may be left (-1: not known).
+void SetCommitted(int slot, const RunCounters& committed, std::int64_t walk_done,
+                  std::int64_t remaining);
+void SetWait(int slot, RunWait wait);
 
 // Asks a live run to stop: a ready one ends at once as canceled, a running one is interrupted.
 // allowed(owner) is asked under the lock and must not raise an error.
@@ -78,7 +83,10 @@ struct LiveRun {
   TimestampTz cancel_at;
   std::int64_t progress_done;
   std::int64_t progress_remaining;
-  RunCounters counters;
+  bool walks;
+  RunWait wait;
+  RunCounters committed;
+  std::int64_t walk_done;
   policy::RunStatus status;  // of an ended run
 };
 // Live runs of the database (all databases for InvalidOid).

@@ -99,7 +99,7 @@ void WorkerGone(int /*code*/, Datum /*argument*/) {
     lost.recorded = false;
     lost.sqlstate = last_sqlstate;
     lost.finished_at = now;
-    lost.counters = run.outcome.counters;
+    lost.counters = run.committed;
     std::memset(lost.text, 0, sizeof(lost.text));
     strlcpy(lost.text, last_message, sizeof(last_message));
     EndLocked(worker.run, lost);

@@ -10,13 +10,58 @@ extern "C" {
 namespace ratchet::catalog {
 namespace {
 
-// Columns of ratchet.job_checkpoint.
-enum Column { kJobId = 1, kOwner, kRunId, kSavedAt, kValue };
+constexpr char kTable[] = "job_checkpoint";
+constexpr char kPrimaryKey[] = "job_checkpoint_pkey";
 
-// For use inside pg::Call.
-bool Find(std::int64_t job_id, LOCKMODE mode, pg::Row* row, ItemPointer tid) {
-  pg::IndexScan scan("job_checkpoint", "job_checkpoint_pkey", mode);
-  scan.Equal(kJobId, job_id).Begin();
+enum Column {
+  kJobId = 1,
+  kWalk,
+  kOwner,
+  kRunId,
+  kSavedAt,
+  kValue,
+  kRunFrom,
+  kItemsDone,
+  kItemsFailed,
+  kBatches,
+  kRowsAffected,
+  kWalkItems,
+};
+
+// All that follows is for use inside pg::Call.
+
+void Read(const pg::Row& row, Checkpoint* checkpoint) {
+  checkpoint->job_id = row.Int64(kJobId);
+  checkpoint->walk = row.Int64(kWalk);
+  checkpoint->owner = row.ObjectId(kOwner);
+  checkpoint->run_id = row.Int64(kRunId);
+  checkpoint->value = row.JsonbText(kValue);
+  checkpoint->run_from = row.JsonbText(kRunFrom);
+  checkpoint->counters.items_done = row.Int64(kItemsDone);
+  checkpoint->counters.items_failed = row.Int64(kItemsFailed);
+  checkpoint->counters.batches = row.Int64(kBatches);
+  checkpoint->counters.rows_affected = row.Int64(kRowsAffected);
+  checkpoint->walk_items = row.Int64(kWalkItems);
+}
+
+void Fill(const Checkpoint& checkpoint, pg::Row* row) {
+  row->SetInt64(kJobId, checkpoint.job_id);
+  row->SetInt64(kWalk, checkpoint.walk);
+  row->SetOid(kOwner, checkpoint.owner);
+  row->SetInt64(kRunId, checkpoint.run_id);
+  row->SetTime(kSavedAt, GetCurrentTimestamp());
+  row->SetJsonb(kValue, checkpoint.value);
+  row->SetJsonb(kRunFrom, checkpoint.run_from);
+  row->SetInt64(kItemsDone, checkpoint.counters.items_done);
+  row->SetInt64(kItemsFailed, checkpoint.counters.items_failed);
+  row->SetInt64(kBatches, checkpoint.counters.batches);
+  row->SetInt64(kRowsAffected, checkpoint.counters.rows_affected);
+  row->SetInt64(kWalkItems, checkpoint.walk_items);
+}
+
+bool Find(std::int64_t job_id, std::int64_t walk, LOCKMODE mode, pg::Row* row, ItemPointer tid) {
+  pg::IndexScan scan(kTable, kPrimaryKey, mode);
+  scan.Equal(kJobId, job_id).Equal(kWalk, walk).Begin();
   const bool found = scan.Next(row, tid);
   scan.End();
   return found;
@@ -24,49 +69,57 @@ bool Find(std::int64_t job_id, LOCKMODE mode, pg::Row* row, ItemPointer tid) {
 
 }  // namespace
 
-std::optional<std::string> FindCheckpoint(std::int64_t job_id) {
-  std::string value;
+std::optional<Checkpoint> FindCheckpoint(std::int64_t job_id, std::int64_t walk, ItemPointer tid) {
+  Checkpoint checkpoint;
   const bool found = pg::Call([&] {
     pg::Row row;
-    const bool is_there = Find(job_id, AccessShareLock, &row, nullptr);
+    const bool is_there = Find(job_id, walk, AccessShareLock, &row, tid);
     if (is_there) {
-      value = row.JsonbText(kValue);
+      Read(row, &checkpoint);
     }
     return is_there;
   });
-  return found ? std::optional(std::move(value)) : std::nullopt;
+  return found ? std::optional(std::move(checkpoint)) : std::nullopt;
 }
 
-void SaveCheckpoint(std::int64_t job_id, Oid owner, std::int64_t run_id, const std::string& value) {
+void SaveCheckpoint(const Checkpoint& checkpoint, ItemPointer tid) {
   pg::Call([&] {
     pg::Row row;
-    ItemPointerData tid;
-    const bool is_there = Find(job_id, RowExclusiveLock, &row, &tid);
+    const bool is_there = ItemPointerIsValid(tid) ||
+                          Find(checkpoint.job_id, checkpoint.walk, RowExclusiveLock, &row, tid);
     pg::Row saved;
-    saved.SetInt64(kJobId, job_id);
-    saved.SetOid(kOwner, owner);
-    saved.SetInt64(kRunId, run_id);
-    saved.SetTime(kSavedAt, GetCurrentTimestamp());
-    saved.SetJsonb(kValue, value);
-    Relation table = pg::OpenTable("job_checkpoint", RowExclusiveLock);
+    Fill(checkpoint, &saved);
+    Relation table = pg::OpenTable(kTable, RowExclusiveLock);
     if (is_there) {
-      pg::UpdateRow(table, &tid, saved);
+      pg::UpdateRow(table, tid, saved);
     } else {
-      pg::InsertRow(table, saved);
+      pg::InsertRow(table, saved, tid);
     }
     table_close(table, NoLock);
-    // One statement may save more than once, and must then find what it has written.
+    // What is saved again in the same transaction must find what was written.
     CommandCounterIncrement();
   });
 }
 
-void DeleteCheckpoint(std::int64_t job_id) {
+void DeleteCheckpoint(std::int64_t job_id, std::int64_t walk) {
   pg::Call([&] {
     pg::Row row;
     ItemPointerData tid;
-    pg::IndexScan scan("job_checkpoint", "job_checkpoint_pkey", RowExclusiveLock);
+    if (Find(job_id, walk, RowExclusiveLock, &row, &tid)) {
+      Relation table = pg::OpenTable(kTable, RowExclusiveLock);
+      pg::DeleteRow(table, &tid);
+      table_close(table, NoLock);
+    }
+  });
+}
+
+void DeleteCheckpoints(std::int64_t job_id) {
+  pg::Call([&] {
+    pg::Row row;
+    ItemPointerData tid;
+    pg::IndexScan scan(kTable, kPrimaryKey, RowExclusiveLock);
     scan.Equal(kJobId, job_id).Begin();
-    if (scan.Next(&row, &tid)) {
+    while (scan.Next(&row, &tid)) {
       pg::DeleteRow(scan.table(), &tid);
     }
     scan.End();

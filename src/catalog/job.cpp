@@ -49,6 +49,8 @@ enum Column {
   kTags,
   kCreatedAt,
   kChangedAt,
+  kBackfillFrom,
+  kSource,  // and the other columns of a batch job
 };
 
 // All that follows and takes a Row is for use inside pg::Call.
@@ -112,6 +114,8 @@ void Read(const pg::Row& row, JobDefinition* job) {
   }
   job->created_at = row.Time(kCreatedAt);
   job->changed_at = row.Time(kChangedAt);
+  job->backfill_from = row.TimeOrZero(kBackfillFrom);
+  ReadBatch(row, kSource, job);
 }
 
 void FillRules(const JobDefinition& job, pg::Row* row) {
@@ -148,7 +152,9 @@ void Fill(const JobDefinition& job, pg::Row* row) {
   row->SetText(kSchedule, job.schedule);
   row->SetText(kTimeZone, job.time_zone);
   row->SetTime(kScheduleSince, job.schedule_since);
-  row->SetText(kCommand, job.command);
+  if (!job.is_batch()) {
+    row->SetText(kCommand, job.command);
+  }
   FillRules(job, row);
   if (!job.any_environment) {
     row->Set(kEnvironments, pg::TextArrayOf(job.environments));
@@ -163,6 +169,8 @@ void Fill(const JobDefinition& job, pg::Row* row) {
   }
   row->SetTime(kCreatedAt, job.created_at);
   row->SetTime(kChangedAt, job.changed_at);
+  row->SetTimeOrNull(kBackfillFrom, job.backfill_from);
+  FillBatch(job, kSource, row);
 }
 
 // Of the scan's first row. False when it has none.

@@ -15,17 +15,41 @@ extern "C" {
 #include "storage/itemptr.h"
 }
 
+namespace ratchet::pg {
+struct Row;
+}
+
 namespace ratchet::catalog {
 
 enum class Overlap : std::uint8_t { kSkip, kQueue, kAllow };
 enum class OnCrash : std::uint8_t { kResume, kNext };
 enum class Misfire : std::uint8_t { kOnce, kSkip, kAll };
 enum class TransactionMode : std::uint8_t { kSingle, kPerStatement };
+enum class Per : std::uint8_t { kItem, kBatch };
+enum class BatchMode : std::uint8_t { kFull, kIncremental };
+
+// What a batch job does. Spans are microseconds.
+struct BatchDefinition {
+  std::string source;  // a query; empty: not a batch job
+  std::string action;
+  std::vector<std::string> key;  // columns of the source; empty: its first one
+  Per per = Per::kItem;
+  std::int32_t batch_size = 500;  // items
+  std::int64_t batch_target = 0;  // 0: always batch_size items
+  BatchMode mode = BatchMode::kFull;
+  std::int64_t max_run_time = 0;          // 0: no limit
+  std::int32_t max_failed_items = -1;     // -1: no limit
+  double pause_ratio = -1;                // -1: as set by ratchet.pause_ratio
+  std::int64_t max_replication_lag = -1;  // -1: as set by ratchet.max_replication_lag, 0: no limit
+
+  bool is_batch() const { return !source.empty(); }
+  friend bool operator==(const BatchDefinition&, const BatchDefinition&) = default;
+};
 
 // A definition with every option. Times are PostgreSQL's, spans are microseconds where the calendar
-// does not matter; 0 stands for "none" in start_at, end_at, timeout, max_runs, and -1 in
-// keep_history.
-struct JobDefinition {
+// does not matter; 0 stands for "none" in start_at, end_at, timeout, max_runs, backfill_from,
+// and -1 in keep_history.
+struct JobDefinition : BatchDefinition {
   std::int64_t job_id = 0;
   std::string job_name;
   Oid owner = InvalidOid;
@@ -61,6 +85,7 @@ struct JobDefinition {
   std::vector<std::string> tags;
   TimestampTz created_at = 0;
   TimestampTz changed_at = 0;
+  TimestampTz backfill_from = 0;
 
   friend bool operator==(const JobDefinition&, const JobDefinition&) = default;
 };
@@ -84,6 +109,8 @@ std::span<const char* const> Words(TransactionMode);
 std::span<const char* const> Words(Overlap);
 std::span<const char* const> Words(OnCrash);
 std::span<const char* const> Words(Misfire);
+std::span<const char* const> Words(Per);
+std::span<const char* const> Words(BatchMode);
 
 template <typename Choice>
 const char* Name(Choice choice) {
@@ -101,6 +128,11 @@ bool Parse(std::string_view word, Choice* choice) {
   }
   return false;
 }
+
+// The columns of a batch job, which follow each other in ratchet.job and ratchet.job_version; null
+// for other jobs. For use inside pg::Call.
+void ReadBatch(const pg::Row& row, int first_column, BatchDefinition* batch);
+void FillBatch(const BatchDefinition& batch, int first_column, pg::Row* row);
 
 // Keeps transactions that define, change or drop the job of this name apart until they end.
 void LockJobName(const std::string& job_name);

@@ -28,6 +28,7 @@ enum Column {
   kSettings,
   kPayload,
   kPinnedAt,
+  kSource,  // and the other columns of a batch job
 };
 
 void Read(const pg::Row& row, JobVersion* version) {
@@ -43,6 +44,7 @@ void Read(const pg::Row& row, JobVersion* version) {
   }
   version->settings = row.JsonbText(kSettings);
   version->payload = row.JsonbText(kPayload);
+  ReadBatch(row, kSource, version);
 }
 
 void Fill(const JobDefinition& job, pg::Row* row) {
@@ -57,13 +59,16 @@ void Fill(const JobDefinition& job, pg::Row* row) {
   row->Set(kOwnerName, NameGetDatum(name));
   row->SetText(kSchedule, job.schedule);
   row->SetText(kTimeZone, job.time_zone);
-  row->SetText(kCommand, job.command);
+  if (!job.is_batch()) {
+    row->SetText(kCommand, job.command);
+  }
   row->SetText(kTransaction, Name(job.transaction));
   if (job.timeout != 0) {
     row->Set(kTimeout, IntervalPGetDatum(pg::IntervalOf(job.timeout)));
   }
   row->SetJsonb(kSettings, job.settings);
   row->SetJsonb(kPayload, job.payload);
+  FillBatch(job, kSource, row);
   row->SetTime(kPinnedAt, GetCurrentTransactionStartTimestamp());
 }
 

@@ -9,12 +9,12 @@
 
 namespace ratchet::catalog {
 
-struct JobVersion {
+struct JobVersion : BatchDefinition {
   std::int64_t job_id = 0;
   std::int32_t version = 0;
   std::string job_name;
   Oid owner = InvalidOid;
-  std::string command;
+  std::string command;  // empty for a batch job
   TransactionMode transaction = TransactionMode::kSingle;
   std::int64_t timeout = 0;  // microseconds, 0: none
   std::string settings;      // jsonb as text, empty: none

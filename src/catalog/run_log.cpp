@@ -143,6 +143,8 @@ void SetRecord(pg::Row& row, const RunRecord& record) {
     SetCounters(row, record.counters);
   }
   SetError(row, record.error);
+  row.SetJsonb(kCheckpointFrom, record.checkpoint_from);
+  row.SetJsonb(kCheckpointTo, record.checkpoint_to);
   SetTextOrNull(row, kReason, record.reason);
   if (record.worker_pid != 0) {
     row.SetInt32(kWorkerPid, record.worker_pid);
@@ -201,6 +203,8 @@ RunRecord RecordOf(const QueuedRun& run) {
   record.payload = run.payload;
   record.replay_of = run.replay_of;
   record.retry_of = run.retry_of;
+  record.walk = run.walk;
+  record.items_of = run.items_of;
   record.dry_run = run.dry_run;
   return record;
 }
@@ -218,6 +222,8 @@ RunRecord RecordOf(const board::RunTicket& ticket) {
   record.queued_at = ticket.queued_at;
   record.replay_of = ticket.replay_of;
   record.retry_of = ticket.retry_of;
+  record.walk = ticket.walk;
+  record.items_of = ticket.items_of;
   record.dry_run = ticket.dry_run;
   return record;
 }

@@ -43,12 +43,16 @@ struct RunRecord {
   TimestampTz finished_at = 0;
   bool has_counters = false;  // it ran: counters are not null
   board::RunCounters counters{};
+  std::string checkpoint_from;  // jsonb as text, empty: none
+  std::string checkpoint_to;
   RunError error;
   std::string reason;
   pid_t worker_pid = 0;
   std::string payload;  // jsonb as text
   std::int64_t replay_of = 0;
   std::int64_t retry_of = 0;
+  std::int64_t walk = 0;      // not in the log
+  std::int64_t items_of = 0;  // not in the log
   bool dry_run = false;
   std::string result;
   std::int64_t occurrences = 1;

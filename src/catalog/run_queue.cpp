@@ -34,6 +34,8 @@ enum Column {
   kDryRun,
   kReplayOf,
   kRetryOf,
+  kWalk,
+  kItemsOf,
 };
 
 void Read(const pg::Row& row, QueuedRun* run) {
@@ -53,6 +55,8 @@ void Read(const pg::Row& row, QueuedRun* run) {
   run->dry_run = row.Bool(kDryRun);
   run->replay_of = row.Int64Or(kReplayOf, 0);
   run->retry_of = row.Int64Or(kRetryOf, 0);
+  run->walk = row.Int64(kWalk);
+  run->items_of = row.Int64Or(kItemsOf, 0);
 }
 
 void Fill(const QueuedRun& run, pg::Row* row) {
@@ -75,6 +79,10 @@ void Fill(const QueuedRun& run, pg::Row* row) {
   }
   if (run.retry_of != 0) {
     row->SetInt64(kRetryOf, run.retry_of);
+  }
+  row->SetInt64(kWalk, run.walk);
+  if (run.items_of != 0) {
+    row->SetInt64(kItemsOf, run.items_of);
   }
 }
 

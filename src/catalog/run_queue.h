@@ -14,11 +14,12 @@ extern "C" {
 
 namespace ratchet::catalog {
 
-// 0 stands for null in previous_scheduled_at, claimed_at, replay_of and retry_of.
+// 0 stands for null in previous_scheduled_at, claimed_at, replay_of, retry_of and items_of.
+// A waiting run whose version is not 0 has pinned it already: a replay.
 struct QueuedRun {
   std::int64_t run_id = 0;
   std::int64_t job_id = 0;
-  std::int32_t version = 0;  // 0 until it is claimed
+  std::int32_t version = 0;  // 0: the one in force when it is claimed
   Oid owner = InvalidOid;
   policy::Cause cause = policy::Cause::kSchedule;
   std::int32_t attempt = 1;
@@ -32,6 +33,8 @@ struct QueuedRun {
   bool dry_run = false;
   std::int64_t replay_of = 0;
   std::int64_t retry_of = 0;
+  std::int64_t walk = 0;      // whose checkpoint it goes on behind; 0: the job's own
+  std::int64_t items_of = 0;  // it does the failed items of this run only; 0: all
 };
 
 // From the sequence; newest ids are the largest.

@@ -164,6 +164,19 @@ IndexScan& IndexScan::EqualText(int column, std::string_view value) {
   return *this;
 }
 
+IndexScan& IndexScan::Null(int column) {
+  ScanKeyEntryInitialize(&keys_[key_count_++], SK_ISNULL | SK_SEARCHNULL,
+                         static_cast<AttrNumber>(column), InvalidStrategy, InvalidOid, InvalidOid,
+                         InvalidOid, static_cast<Datum>(0));
+  return *this;
+}
+
+IndexScan& IndexScan::Behind(int column, std::int64_t value) {
+  ScanKeyInit(&keys_[key_count_++], static_cast<AttrNumber>(column), BTGreaterStrategyNumber,
+              F_INT8GT, Int64GetDatum(value));
+  return *this;
+}
+
 void IndexScan::Begin(ScanDirection direction) {
   direction_ = direction;
   scan_ = systable_beginscan_ordered(table_, index_, nullptr, key_count_, keys_);

@@ -22,7 +22,7 @@ extern "C" {
 
 namespace ratchet::pg {
 
-constexpr int kMaxColumns = 48;
+constexpr int kMaxColumns = 64;
 
 // Values of a row in the order of the table's columns, which are numbered from 1.
 struct Row {
@@ -78,14 +78,17 @@ void DeleteRow(Relation table, ItemPointer tid);
 // The row at tid as of now, when it is visible; false when there is none.
 bool FetchRow(Relation table, ItemPointer tid, Row* row);
 
-// Rows with key1 (and key2) in the named index, in its order, seen as of now (rows of the own
-// transaction included). Up to two leading columns of type bigint, integer or text.
+// Rows of the named index, in its order, that meet the conditions on up to three of its leading
+// columns, seen as of now (rows of the own transaction included).
 class IndexScan {
  public:
   IndexScan(const char* table, const char* index, LOCKMODE mode);
   IndexScan& Equal(int column, std::int64_t value);
   IndexScan& EqualInt32(int column, std::int32_t value);
   IndexScan& EqualText(int column, std::string_view value);
+  IndexScan& Null(int column);
+  // Greater than the value.
+  IndexScan& Behind(int column, std::int64_t value);
   void Begin(ScanDirection direction = ForwardScanDirection);
   bool Next(Row* row, ItemPointer tid = nullptr);
   void End();
@@ -97,7 +100,7 @@ class IndexScan {
   Relation table_;
   Relation index_;
   struct SysScanDescData* scan_ = nullptr;
-  ScanKeyData keys_[2];
+  ScanKeyData keys_[3];
   int key_count_ = 0;
   ScanDirection direction_ = ForwardScanDirection;
   TransactionId xmin_ = InvalidTransactionId;

@@ -345,6 +345,8 @@ void Scheduler::Start(std::uint32_t index, catalog::QueuedRun* run, ItemPointer 
   ticket.queued_at = run->queued_at;
   ticket.replay_of = run->replay_of;
   ticket.retry_of = run->retry_of;
+  ticket.walk = run->walk;
+  ticket.items_of = run->items_of;
   flights_[run->run_id] = {job.job_id, queue_tid, job.owner};
   job.running++;
   roles_[job.owner].in_flight++;

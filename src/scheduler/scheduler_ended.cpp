@@ -116,7 +116,7 @@ void Scheduler::HandleEnded(int slot, TimestampTz now) {
     end.previous_scheduled_at = ticket.previous_scheduled_at;
     Settle(index, end, now);
   } else {
-    catalog::DeleteCheckpoint(ticket.job_id);
+    catalog::DeleteCheckpoints(ticket.job_id);
   }
 }
 

@@ -280,7 +280,7 @@ void Scheduler::DropJob(std::uint32_t index, TimestampTz now) {
   statistics_.Forget(job_id);
   Statistics::Delete(job_id);
   if (job.running == 0) {
-    catalog::DeleteCheckpoint(job_id);
+    catalog::DeleteCheckpoints(job_id);
   }
   jobs_.Remove(index);
   ExpectPurge(job_id, now);

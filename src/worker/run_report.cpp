@@ -75,7 +75,7 @@ void WriteRecord(const catalog::RunRecord& record) {
     return;
   }
   if (record.status == policy::RunStatus::kSucceeded && !record.dry_run) {
-    catalog::DeleteCheckpoint(record.job_id);
+    catalog::DeleteCheckpoint(record.job_id, record.walk);
   }
   catalog::InsertRunRecord(record);
 }

@@ -1,0 +1,34 @@
+// What a batch job's source gives: its columns, and which of them are the key.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "catalog/job.h"
+
+namespace ratchet::batch {
+
+struct Column {
+  std::string name;
+  Oid type;
+  std::int32_t typmod;
+  Oid collation;
+};
+
+struct Shape {
+  std::vector<Column> columns;
+  std::vector<int> key;     // positions in columns
+  bool descending = false;  // the walk goes from the largest key to the smallest
+};
+
+// Analyses the source as the current user, in a transaction, without running it. Throws for a text
+// that is not one query with rows, an unknown or ambiguous key column, a key that cannot be
+// ordered, and for mixed directions. An entry of `key` is a column's name, or a name followed by
+// ASC or DESC.
+Shape ShapeOf(const catalog::BatchDefinition& batch);
+
+// Types of the action's parameters $1, $2, ...: those of the columns, or arrays of them. Throws for
+// a column that has no array type.
+std::vector<Oid> ParameterTypes(const Shape& shape, catalog::Per per);
+
+}  // namespace ratchet::batch

@@ -1,0 +1,196 @@
+#include "catalog/failed_item.h"
+
+#include "pg/table.h"
+
+extern "C" {
+#include "access/xact.h"
+#include "commands/sequence.h"
+#include "common/hashfn.h"
+}
+
+namespace ratchet::catalog {
+namespace {
+
+constexpr char kTable[] = "failed_item";
+constexpr char kPrimaryKey[] = "failed_item_pkey";
+constexpr char kRunIndex[] = "failed_item_run_idx";
+constexpr char kOpenIndex[] = "failed_item_open_idx";
+
+enum Column {
+  kItemId = 1,
+  kJobId,
+  kRunId,
+  kOwner,
+  kJobName,
+  kKeyHash,
+  kKey,
+  kItem,
+  kSqlstate,
+  kError,
+  kErrorDetail,
+  kAttempts,
+  kFailedAt,
+  kResolvedAt,
+  kResolvedBy,
+};
+
+std::int64_t HashOf(std::string_view key) {
+  return static_cast<std::int64_t>(hash_bytes_extended(
+      reinterpret_cast<const unsigned char*>(key.data()), static_cast<int>(key.size()), 0));
+}
+
+// All that follows is for use inside pg::Call.
+
+void SetFailure(pg::Row* row, const FailedItem& item) {
+  row->SetJsonb(kItem, item.item);
+  row->SetText(kSqlstate, unpack_sql_state(item.error.sqlstate));
+  row->SetText(kError, item.error.message);
+  if (!item.error.detail.empty()) {
+    row->SetText(kErrorDetail, item.error.detail);
+  } else {
+    row->SetNull(kErrorDetail);
+  }
+  row->SetTime(kFailedAt, GetCurrentTimestamp());
+}
+
+void SetResolved(pg::Row* row, std::int64_t resolved_by) {
+  row->SetTime(kResolvedAt, GetCurrentTimestamp());
+  row->SetInt64(kResolvedBy, resolved_by);
+}
+
+// How often the item has failed without having been done since.
+std::int32_t EarlierAttempts(std::int64_t job_id, const std::string& key) {
+  std::int32_t attempts = 0;
+  pg::IndexScan scan(kTable, kOpenIndex, AccessShareLock);
+  scan.Equal(kJobId, job_id).Null(kResolvedAt).Equal(kKeyHash, HashOf(key)).Begin();
+  pg::Row row;
+  while (scan.Next(&row)) {
+    if (row.Int32(kAttempts) > attempts && row.JsonbText(kKey) == key) {
+      attempts = row.Int32(kAttempts);
+    }
+  }
+  scan.End();
+  return attempts;
+}
+
+// False when the item is not there (any more).
+template <typename Change>
+bool ChangeItem(std::int64_t item_id, Change change) {
+  pg::IndexScan scan(kTable, kPrimaryKey, RowExclusiveLock);
+  scan.Equal(kItemId, item_id).Begin();
+  pg::Row row;
+  ItemPointerData tid;
+  const bool found = scan.Next(&row, &tid);
+  if (found) {
+    change(&row);
+    pg::UpdateRow(scan.table(), &tid, row);
+  }
+  scan.End();
+  CommandCounterIncrement();
+  return found;
+}
+
+}  // namespace
+
+void InsertFailedItem(FailedItem* item) {
+  pg::Call([item] {
+    item->attempts = 1 + EarlierAttempts(item->job_id, item->key);
+    item->item_id = nextval_internal(pg::TableOid("failed_item_id_seq"), false);
+    pg::Row row;
+    row.SetInt64(kItemId, item->item_id);
+    row.SetInt64(kJobId, item->job_id);
+    row.SetInt64(kRunId, item->run_id);
+    row.SetOid(kOwner, item->owner);
+    row.SetText(kJobName, item->job_name);
+    row.SetInt64(kKeyHash, HashOf(item->key));
+    row.SetJsonb(kKey, item->key);
+    SetFailure(&row, *item);
+    row.SetInt32(kAttempts, item->attempts);
+    Relation table = pg::OpenTable(kTable, RowExclusiveLock);
+    pg::InsertRow(table, row);
+    table_close(table, NoLock);
+  });
+}
+
+void FailItemAgain(std::int64_t item_id, const FailedItem& again) {
+  pg::Call([item_id, &again] {
+    ChangeItem(item_id, [&again](pg::Row* row) {
+      SetFailure(row, again);
+      row->SetInt32(kAttempts, row->Int32(kAttempts) + 1);
+    });
+  });
+}
+
+void ResolveFailedItem(std::int64_t item_id, std::int64_t resolved_by) {
+  pg::Call(
+      [=] { ChangeItem(item_id, [resolved_by](pg::Row* row) { SetResolved(row, resolved_by); }); });
+}
+
+void FindFailedItems(std::int64_t run_id, std::int64_t after, int limit,
+                     std::vector<FailedItem>* items) {
+  items->clear();
+  items->reserve(static_cast<std::size_t>(limit));
+  pg::Call([=] {
+    pg::IndexScan scan(kTable, kRunIndex, AccessShareLock);
+    scan.Equal(kRunId, run_id).Behind(kItemId, after).Begin();
+    pg::Row row;
+    while (items->size() < static_cast<std::size_t>(limit) && scan.Next(&row)) {
+      if (row.IsNull(kResolvedAt)) {
+        FailedItem& item = items->emplace_back();
+        item.item_id = row.Int64(kItemId);
+        item.key = row.JsonbText(kKey);
+        item.attempts = row.Int32(kAttempts);
+      }
+    }
+    scan.End();
+  });
+}
+
+std::int64_t CountFailedItems(std::int64_t run_id) {
+  return pg::Call([run_id] {
+    std::int64_t count = 0;
+    pg::IndexScan scan(kTable, kRunIndex, AccessShareLock);
+    scan.Equal(kRunId, run_id).Begin();
+    pg::Row row;
+    while (scan.Next(&row)) {
+      CHECK_FOR_INTERRUPTS();
+      count += row.IsNull(kResolvedAt) ? 1 : 0;
+    }
+    scan.End();
+    return count;
+  });
+}
+
+int ResolveEarlierItems(std::int64_t job_id, std::int64_t run_id, int limit) {
+  return pg::Call([=] {
+    int resolved = 0;
+    pg::IndexScan scan(kTable, kOpenIndex, RowExclusiveLock);
+    scan.Equal(kJobId, job_id).Null(kResolvedAt).Begin();
+    pg::Row row;
+    ItemPointerData tid;
+    while (resolved < limit && scan.Next(&row, &tid)) {
+      if (row.Int64(kRunId) < run_id) {
+        SetResolved(&row, run_id);
+        pg::UpdateRow(scan.table(), &tid, row);
+        resolved++;
+      }
+    }
+    scan.End();
+    return resolved;
+  });
+}
+
+void DeleteFailedItems(std::int64_t run_id) {
+  pg::Call([run_id] {
+    pg::IndexScan scan(kTable, kRunIndex, RowExclusiveLock);
+    scan.Equal(kRunId, run_id).Begin();
+    pg::Row row;
+    ItemPointerData tid;
+    while (scan.Next(&row, &tid)) {
+      pg::DeleteRow(scan.table(), &tid);
+    }
+    scan.End();
+  });
+}
+
+}  // namespace ratchet::catalog

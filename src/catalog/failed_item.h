@@ -1,0 +1,46 @@
+// ratchet.failed_item: items of batch jobs that failed alone.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "catalog/run_log.h"
+
+namespace ratchet::catalog {
+
+struct FailedItem {
+  std::int64_t item_id = 0;  // filled in by InsertFailedItem
+  std::int64_t job_id = 0;
+  std::int64_t run_id = 0;
+  Oid owner = InvalidOid;
+  std::string job_name;
+  std::string key;   // jsonb as text
+  std::string item;  // jsonb as text
+  RunError error;    // its context and hint are not kept
+  std::int32_t attempts = 1;
+};
+
+// In the transaction of the batch. Counts earlier failures of the same item that are not resolved
+// into its attempts.
+void InsertFailedItem(FailedItem* item);
+// The item has failed again, in a run that does failed items only.
+void FailItemAgain(std::int64_t item_id, const FailedItem& again);
+// It is done, or is no longer there.
+void ResolveFailedItem(std::int64_t item_id, std::int64_t resolved_by);
+
+// Up to `limit` unresolved items of the run behind this item_id, in their order. Of each only
+// item_id, key and attempts.
+void FindFailedItems(std::int64_t run_id, std::int64_t after, int limit,
+                     std::vector<FailedItem>* items);
+// How many items of the run are not resolved.
+std::int64_t CountFailedItems(std::int64_t run_id);
+
+// Resolves up to `limit` items of the job that earlier runs than `run_id` left; returns how many:
+// a walk that is complete has come to all of them again.
+int ResolveEarlierItems(std::int64_t job_id, std::int64_t run_id, int limit);
+
+// With the record of their run.
+void DeleteFailedItems(std::int64_t run_id);
+
+}  // namespace ratchet::catalog
