@@ -253,6 +253,7 @@ CREATE TABLE ratchet.job_checkpoint (
     batches       bigint      NOT NULL,
     rows_affected bigint      NOT NULL,
     walk_items    bigint      NOT NULL,
+    first_run     bigint      NOT NULL,
     PRIMARY KEY (job_id, walk)
 ) WITH (fillfactor = 50);
 COMMENT ON TABLE ratchet.job_checkpoint IS
@@ -264,6 +265,7 @@ COMMENT ON COLUMN ratchet.job_checkpoint.run_id IS
 COMMENT ON COLUMN ratchet.job_checkpoint.run_from IS 'the checkpoint behind which that run began';
 COMMENT ON COLUMN ratchet.job_checkpoint.walk_items IS
     'items that earlier runs of the same walk have done';
+COMMENT ON COLUMN ratchet.job_checkpoint.first_run IS 'the run with which the walk began';
 
 -- Items that failed -------------------------------------------------------------------------------
 

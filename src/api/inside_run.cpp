@@ -41,7 +41,9 @@ void Progress(FunctionCallInfo fcinfo, const worker::CurrentRun& run) {
     throw pg::Error(ERRCODE_INVALID_PARAMETER_VALUE, "remaining must not be negative",
                     "Use NULL when it is not known.");
   }
-  board::SetProgress(run.slot, done, remaining);
+  if (!board::IsWalk(run.slot)) {
+    board::SetProgress(run.slot, done, remaining);
+  }
 }
 
 void SaveCheckpoint(FunctionCallInfo fcinfo, const worker::CurrentRun& run) {
@@ -54,6 +56,11 @@ void SaveCheckpoint(FunctionCallInfo fcinfo, const worker::CurrentRun& run) {
                     "a job with overlap => 'allow' cannot save a checkpoint",
                     "Use overlap => 'skip' or 'queue'.",
                     "Runs at the same time would overwrite each other's checkpoint.");
+  }
+  if (board::IsWalk(run.slot)) {
+    throw pg::Error(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+                    "the action of a batch job cannot save a checkpoint",
+                    "Leave it out: each batch commits together with its checkpoint.");
   }
   std::string value;
   pg::Call([&] {

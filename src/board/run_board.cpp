@@ -213,6 +213,8 @@ void SetCommitted(int slot, const RunCounters& committed, std::int64_t walk_done
   run.progress_remaining = remaining;
 }
 
+bool IsWalk(int slot) { return Runs()[slot].walks; }
+
 void SetWait(int slot, RunWait wait) { Runs()[slot].wait = wait; }
 
 CancelResult Cancel(Oid database, std::int64_t run_id, bool (*allowed)(Oid owner)) {

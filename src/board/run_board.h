@@ -54,6 +54,8 @@ void SetProgress(int slot, std::int64_t done, std::int64_t remaining);
 void SetCommitted(int slot, const RunCounters& committed, std::int64_t walk_done,
                   std::int64_t remaining);
 void SetWait(int slot, RunWait wait);
+// The run is one of a batch job. For the run's own process.
+bool IsWalk(int slot);
 
 // Asks a live run to stop: a ready one ends at once as canceled, a running one is interrupted.
 // allowed(owner) is asked under the lock and must not raise an error.

@@ -26,6 +26,7 @@ enum Column {
   kBatches,
   kRowsAffected,
   kWalkItems,
+  kFirstRun,
 };
 
 // All that follows is for use inside pg::Call.
@@ -42,6 +43,7 @@ void Read(const pg::Row& row, Checkpoint* checkpoint) {
   checkpoint->counters.batches = row.Int64(kBatches);
   checkpoint->counters.rows_affected = row.Int64(kRowsAffected);
   checkpoint->walk_items = row.Int64(kWalkItems);
+  checkpoint->first_run = row.Int64(kFirstRun);
 }
 
 void Fill(const Checkpoint& checkpoint, pg::Row* row) {
@@ -57,6 +59,7 @@ void Fill(const Checkpoint& checkpoint, pg::Row* row) {
   row->SetInt64(kBatches, checkpoint.counters.batches);
   row->SetInt64(kRowsAffected, checkpoint.counters.rows_affected);
   row->SetInt64(kWalkItems, checkpoint.walk_items);
+  row->SetInt64(kFirstRun, checkpoint.first_run);
 }
 
 bool Find(std::int64_t job_id, std::int64_t walk, LOCKMODE mode, pg::Row* row, ItemPointer tid) {

@@ -17,6 +17,11 @@ struct Settings {
   int worker_idle_timeout;  // milliseconds
   int worker_memory_limit;  // kilobytes
   int log_runs;             // LogRuns
+  // Of batch jobs; milliseconds, 0: no limit, or the server's own.
+  double pause_ratio;
+  int max_replication_lag;
+  int lock_timeout;
+  int deadlock_timeout;
 };
 
 extern Settings settings;

@@ -20,19 +20,6 @@ extern "C" {
 namespace ratchet::worker {
 namespace {
 
-// The server enforces statement_timeout for the queries of clients only.
-void StartStatementTimer() {
-  if (StatementTimeout > 0) {
-    enable_timeout_after(STATEMENT_TIMEOUT, StatementTimeout);
-  }
-}
-
-void StopStatementTimer() {
-  if (get_timeout_active(STATEMENT_TIMEOUT)) {
-    disable_timeout(STATEMENT_TIMEOUT, false);
-  }
-}
-
 void BeginNextTransaction() {
   CommitTransactionCommand();
   SetCurrentStatementStartTimestamp();
@@ -55,6 +42,18 @@ List* Plan(RawStmt* statement, const char* command) {
 }
 
 }  // namespace
+
+void StartStatementTimer() {
+  if (StatementTimeout > 0) {
+    enable_timeout_after(STATEMENT_TIMEOUT, StatementTimeout);
+  }
+}
+
+void StopStatementTimer() {
+  if (get_timeout_active(STATEMENT_TIMEOUT)) {
+    disable_timeout(STATEMENT_TIMEOUT, false);
+  }
+}
 
 void FireDeferredTriggers() {
   do {

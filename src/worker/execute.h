@@ -47,6 +47,10 @@ class Execution {
   ResultReceiver receiver_{};
 };
 
+// The server enforces statement_timeout for the queries of clients only. For use inside pg::Call.
+void StartStatementTimer();
+void StopStatementTimer();
+
 // Runs what a commit would run first: deferred triggers, and queries of cursors WITH HOLD. After it
 // nothing but the record and the commit are left. For use inside pg::Call, at top level.
 void FireDeferredTriggers();

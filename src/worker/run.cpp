@@ -3,6 +3,7 @@
 #include <cstdio>
 #include <optional>
 
+#include "batch/walk.h"
 #include "board/run_board.h"
 #include "catalog/run_log.h"
 #include "catalog/run_queue.h"
@@ -17,8 +18,11 @@
 #include "worker/usage.h"
 
 extern "C" {
+#include "executor/spi.h"
 #include "jit/jit.h"
 #include "mb/pg_wchar.h"
+#include "pgstat.h"
+#include "postmaster/interrupt.h"
 #include "replication/slot.h"
 #include "tcop/tcopprot.h"
 #include "utils/backend_status.h"
@@ -37,12 +41,12 @@ namespace {
 // A run after which a look at the process's memory does not count.
 constexpr TimestampTz kLongRun = 10'000;  // microseconds
 
-class Run {
+class Run : public batch::Host {
  public:
   explicit Run(int slot);
   Run(const Run&) = delete;
   Run& operator=(const Run&) = delete;
-  ~Run() {
+  ~Run() override {
     debug_query_string = nullptr;
     SetCurrentRun(nullptr);
   }
@@ -62,16 +66,26 @@ class Run {
   void ShowActivity(const std::string& job_name);
   void CloseUserPart();
   void RecordSuccess();
+
+  // batch::Host
+  bool owns_session() const override { return true; }
+  void Begin() override;
+  void Close() override;
+  void Commit() override;
+  bool Abort(bool clean) override;
+  void Finish(const batch::Walk& walk) override;
+
   void RecordInOwnTransaction(bool asynchronously);
 
   CurrentRun run_;
   MemoryContext memory_;
   UsageMark usage_;
   catalog::RunRecord record_;
-  std::string command_;
-  bool per_statement_ = false;
+  const catalog::JobVersion* definition_ = nullptr;
   bool recorded_ = false;
+  // One of them: how the run is executed.
   std::optional<Execution> execution_;
+  std::optional<batch::Walk> walk_;
 };
 
 // The definition that was run last in this process.
@@ -108,8 +122,9 @@ void Run::ShowActivity(const std::string& job_name) {
     set_config_option("application_name", name, PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SET, true, 0,
                       false);
     set_ps_display(job_name.c_str());
-    debug_query_string = command_.c_str();
-    pgstat_report_activity(STATE_RUNNING, command_.c_str());
+    const std::string& text = definition_->is_batch() ? definition_->action : definition_->command;
+    debug_query_string = text.c_str();
+    pgstat_report_activity(STATE_RUNNING, text.c_str());
   });
 }
 
@@ -118,10 +133,9 @@ void Run::Prepare() {
   const board::RunTicket& ticket = run_.ticket;
   pg::Transaction transaction;
   const Definition& definition = DefinitionOf(ticket.job_id, ticket.version);
-  record_.job_name = definition.version.job_name;
-  command_ = definition.version.command;
-  per_statement_ = definition.version.transaction == catalog::TransactionMode::kPerStatement;
-  run_.payload = definition.version.payload;
+  definition_ = &definition.version;
+  record_.job_name = definition_->job_name;
+  run_.payload = definition_->payload;
   if (ticket.has_payload) {
     if (const auto queued = catalog::FindQueuedRun(ticket.run_id)) {
       run_.payload = queued->run.payload;
@@ -147,8 +161,16 @@ void Run::Prepare() {
 void Run::Perform() {
   AllowCancel();
   Prepare();
+  if (definition_->is_batch()) {
+    walk_.emplace(batch::WalkRun{run_.slot, &run_.ticket, definition_, record_.started_at, memory_},
+                  *this);
+    walk_->Run();
+    return;
+  }
   SetCurrentRun(&run_);
-  execution_.emplace(command_.c_str(), per_statement_, run_.ticket.dry_run, memory_);
+  execution_.emplace(definition_->command.c_str(),
+                     definition_->transaction == catalog::TransactionMode::kPerStatement,
+                     run_.ticket.dry_run, memory_);
   pg::Call([] {
     SetCurrentStatementStartTimestamp();
     StartTransactionCommand();
@@ -187,7 +209,7 @@ void Run::RecordSuccess() {
   if (!HasWritten()) {
     CommitNextAsynchronously();
   }
-  WriteRecord(record_);
+  WriteRecord(record_, walk_ && walk_->keeps_checkpoint());
   pg::Call([] { CommitTransactionCommand(); });
   recorded_ = true;
 }
@@ -200,6 +222,62 @@ void Run::RecordInOwnTransaction(bool asynchronously) {
   }
   transaction.Commit();
   recorded_ = true;
+}
+
+// ---- A batch job
+// ---------------------------------------------------------------------------------
+
+void Run::Begin() {
+  if (ConfigReloadPending) {
+    ConfigReloadPending = false;
+    pg::Call([] { ProcessConfigFile(PGC_SIGHUP); });
+  }
+  SetCurrentRun(&run_);
+  AllowCancel();
+  pg::Call([] {
+    SetCurrentStatementStartTimestamp();
+    StartTransactionCommand();
+    SPI_connect();
+    StartStatementTimer();
+  });
+}
+
+void Run::Close() {
+  pg::Call([] { StopStatementTimer(); });
+  RefuseCancel();
+}
+
+void Run::Commit() {
+  if (run_.ticket.dry_run) {
+    Abort(true);
+  } else {
+    pg::Call([] {
+      SPI_finish();
+      CommitTransactionCommand();
+      pgstat_report_stat(false);
+    });
+  }
+  AllowCancel();
+}
+
+bool Run::Abort(bool /*clean*/) {
+  RefuseCancel();
+  pg::Call([] { StopStatementTimer(); });
+  pg::AbortOpenTransaction();
+  AllowCancel();
+  return true;
+}
+
+void Run::Finish(const batch::Walk& walk) {
+  CloseUserPart();
+  FillFromEndedWalk(walk, definition_->max_failed_items, &record_);
+  if (run_.ticket.dry_run) {
+    pg::AbortOpenTransaction();
+    RecordInOwnTransaction(true);
+    return;
+  }
+  pg::Call([] { SPI_finish(); });
+  RecordSuccess();
 }
 
 // The server's cleanup after an error in a client's query.
@@ -224,6 +302,9 @@ void Run::Fail(catalog::RunError error) {
   const bool timed_out = RunTimerFired();
   CleanUpAfterError();
   CloseUserPart();
+  if (walk_) {
+    FillFromWalk(*walk_, &record_);
+  }
   record_.status = timed_out ? policy::RunStatus::kTimedOut
                    : board::CancelReasonOf(run_.slot) == board::CancelReason::kCanceled
                        ? policy::RunStatus::kCanceled
@@ -249,6 +330,7 @@ void Run::Leave() noexcept {
     ereport(FATAL, (errmsg("could not release the lock of a job: %s", error.what())));
   }
   execution_.reset();
+  walk_.reset();
   MemoryContextReset(memory_);
 }
 
@@ -268,6 +350,9 @@ void Run::End() noexcept {
 }
 
 void Run::AddContext() const {
+  if (walk_) {
+    walk_->AddErrorContext();
+  }
   if (execution_ && execution_->statements() > 1) {
     errcontext("statement %d of %d", execution_->statement(), execution_->statements());
   }

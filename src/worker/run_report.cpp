@@ -70,14 +70,49 @@ void TidyError(policy::RunStatus status, catalog::RunError* error) {
   }
 }
 
-void WriteRecord(const catalog::RunRecord& record) {
+void WriteRecord(const catalog::RunRecord& record, bool keep_checkpoint) {
   if (!LogExists()) {
     return;
   }
-  if (record.status == policy::RunStatus::kSucceeded && !record.dry_run) {
+  if (record.status == policy::RunStatus::kSucceeded && !record.dry_run && !keep_checkpoint) {
     catalog::DeleteCheckpoint(record.job_id, record.walk);
   }
   catalog::InsertRunRecord(record);
+}
+
+void FillFromWalk(const batch::Walk& walk, catalog::RunRecord* record) {
+  board::RunCounters& counters = record->counters;
+  counters.items_done = walk.counters().items_done;
+  counters.items_failed = walk.counters().items_failed;
+  counters.batches = walk.counters().batches;
+  counters.rows_affected = walk.counters().rows_affected;
+  record->checkpoint_from = walk.checkpoint_from();
+  record->checkpoint_to = walk.checkpoint_to();
+}
+
+void FillFromEndedWalk(const batch::Walk& walk, std::int32_t max_failed_items,
+                       catalog::RunRecord* record) {
+  FillFromWalk(walk, record);
+  record->result = walk.FailuresSeen();
+  switch (walk.ending()) {
+    case batch::Ending::kComplete:
+      record->status = policy::RunStatus::kSucceeded;
+      break;
+    case batch::Ending::kOutOfTime:
+      record->status = policy::RunStatus::kPartial;
+      record->reason = "max_run_time is over";
+      break;
+    case batch::Ending::kTooManyFailed:
+      record->status = policy::RunStatus::kFailed;
+      record->error.sqlstate = ERRCODE_PROGRAM_LIMIT_EXCEEDED;
+      record->error.message =
+          "more than " + std::to_string(max_failed_items) + " items have failed";
+      record->error.hint =
+          "The items and their errors are in ratchet.failed_items; the option max_failed_items "
+          "sets "
+          "the limit.";
+      break;
+  }
 }
 
 void LogRun(const catalog::RunRecord& record) noexcept {

@@ -2,6 +2,7 @@
 // record could not be written.
 #pragma once
 
+#include "batch/walk.h"
 #include "board/board.h"
 #include "catalog/run_log.h"
 
@@ -13,8 +14,14 @@ void TidyError(policy::RunStatus status, catalog::RunError* error);
 extern const char* const kTimeoutMessage;
 
 // Inserts the record in the transaction that is open. A job may have dropped the extension, and
-// with it the log: then there is nothing to do.
-void WriteRecord(const catalog::RunRecord& record);
+// with it the log: then there is nothing to do. A success ends the checkpoint, unless it is kept.
+void WriteRecord(const catalog::RunRecord& record, bool keep_checkpoint = false);
+
+// What a walk has done so far.
+void FillFromWalk(const batch::Walk& walk, catalog::RunRecord* record);
+// The same for one that has come to its end, and how it ended.
+void FillFromEndedWalk(const batch::Walk& walk, std::int32_t max_failed_items,
+                       catalog::RunRecord* record);
 
 // As the setting ratchet.log_runs says.
 void LogRun(const catalog::RunRecord& record) noexcept;

@@ -1,0 +1,41 @@
+// The action of a batch job, prepared once per run.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "batch/items.h"
+#include "batch/shape.h"
+
+extern "C" {
+#include "executor/spi.h"
+}
+
+namespace ratchet::batch {
+
+class Action {
+ public:
+  // In a transaction, connected to SPI. An error in the text is the job's, not an item's.
+  Action(const std::string& text, const Shape& shape, catalog::Per per);
+  Action(const Action&) = delete;
+  Action& operator=(const Action&) = delete;
+  ~Action();
+
+  // Executes it for items first to first + count - 1, once for each or once for all of them, and
+  // the deferred triggers of what it did. When it throws, *in_hand is the item that it was at: -1
+  // when that is not known. Returns how many rows it has inserted, updated, deleted or merged.
+  std::int64_t Execute(const Items& items, int first, int count, int* in_hand);
+
+ private:
+  std::int64_t ExecuteForEach(const Items& items, int first, int count, int* in_hand);
+  std::int64_t ExecuteForAll(const Items& items, int first, int count);
+
+  catalog::Per per_;
+  std::vector<Oid> column_types_;
+  std::vector<Oid> parameter_types_;
+  std::string text_;
+  SPIPlanPtr plan_ = nullptr;
+};
+
+}  // namespace ratchet::batch

@@ -1,0 +1,71 @@
+#include "batch/item_text.h"
+
+#include "pg/subtransaction.h"
+
+extern "C" {
+#include "access/htup_details.h"
+#include "access/tupdesc.h"
+#include "funcapi.h"
+#include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
+#include "utils/jsonb.h"
+}
+
+namespace ratchet::batch {
+namespace {
+
+constexpr std::size_t kMostBytes = 64UL * 1024;
+
+// For use inside pg::Call.
+TupleDesc DescriptorOf(const Shape& shape) {
+  const int columns = static_cast<int>(shape.columns.size());
+  TupleDesc descriptor = CreateTemplateTupleDesc(columns);
+  for (int i = 0; i < columns; i++) {
+    const Column& column = shape.columns[static_cast<std::size_t>(i)];
+    const auto number = static_cast<AttrNumber>(i + 1);
+    TupleDescInitEntry(descriptor, number, column.name.c_str(), column.type, column.typmod, 0);
+    TupleDescInitEntryCollation(descriptor, number, column.collation);
+  }
+  return BlessTupleDesc(descriptor);
+}
+
+}  // namespace
+
+std::string ItemText::KeyOf(const Items& items, int item) const {
+  std::string key;
+  pg::Call([&] {
+    StringInfoData json;
+    initStringInfo(&json);
+    key_.Write(items.Values(item), &json);
+    // Through jsonb, which has one spelling.
+    Jsonb* canonical = DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum(json.data)));
+    key = JsonbToCString(nullptr, &canonical->root, static_cast<int>(VARSIZE(canonical)));
+  });
+  return key;
+}
+
+std::string ItemText::RowOf(const Items& items, int item) const {
+  std::string row;
+  try {
+    pg::Subtransaction savepoint;
+    pg::Call([&] {
+      HeapTuple tuple =
+          heap_form_tuple(DescriptorOf(shape_), const_cast<Datum*>(items.Values(item)),
+                          const_cast<bool*>(items.Nulls(item)));
+      const text* json =
+          DatumGetTextPP(DirectFunctionCall1(row_to_json, HeapTupleHeaderGetDatum(tuple->t_data)));
+      row.assign(VARDATA_ANY(json), static_cast<std::size_t>(VARSIZE_ANY_EXHDR(json)));
+      // Not all of JSON fits into jsonb: "\u0000" for one.
+      (void)DirectFunctionCall1(jsonb_in, CStringGetDatum(row.c_str()));
+    });
+    savepoint.Release();
+  } catch (const pg::PgError& error) {
+    if (error.sqlstate() == ERRCODE_QUERY_CANCELED) {
+      throw;
+    }
+    row.clear();
+  }
+  return row.empty() || row.size() > kMostBytes ? KeyOf(items, item) : row;
+}
+
+}  // namespace ratchet::batch

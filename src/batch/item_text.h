@@ -1,0 +1,27 @@
+// Items as JSON: how people see them, and how a walk remembers where it is.
+#pragma once
+
+#include <string>
+
+#include "batch/items.h"
+#include "batch/key.h"
+#include "batch/shape.h"
+
+namespace ratchet::batch {
+
+class ItemText {
+ public:
+  ItemText(const Shape& shape, const Key& key) : shape_(shape), key_(key) {}
+
+  // The key as a JSON object, in the same spelling for the same key.
+  std::string KeyOf(const Items& items, int item) const;
+  // All columns; only the key when they are large or a cast to JSON fails. In a transaction, while
+  // errors and cancels still belong to the job: types may have casts of their own.
+  std::string RowOf(const Items& items, int item) const;
+
+ private:
+  const Shape& shape_;
+  const Key& key_;
+};
+
+}  // namespace ratchet::batch

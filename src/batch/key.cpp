@@ -1,0 +1,167 @@
+#include "batch/key.h"
+
+#include "pg/guard.h"
+
+extern "C" {
+#include "access/nbtree.h"
+#include "catalog/pg_operator.h"
+#include "catalog/pg_type.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/datetime.h"
+#include "utils/json.h"
+#include "utils/jsonb.h"
+#include "utils/lsyscache.h"
+#include "utils/numeric.h"
+#include "utils/syscache.h"
+#include "utils/typcache.h"
+}
+
+namespace ratchet::batch {
+namespace {
+
+// For use inside pg::Call.
+const char* OperatorText(Oid id) {
+  HeapTuple tuple = SearchSysCache1(OPEROID, ObjectIdGetDatum(id));
+  if (!HeapTupleIsValid(tuple)) {
+    elog(ERROR, "cache lookup failed for operator %u", id);
+  }
+  auto* form = reinterpret_cast<Form_pg_operator>(GETSTRUCT(tuple));
+  const char* text =
+      psprintf("OPERATOR(%s.%s)", quote_identifier(get_namespace_name(form->oprnamespace)),
+               NameStr(form->oprname));
+  ReleaseSysCache(tuple);
+  return text;
+}
+
+// JSON numbers are exact decimals of any length, so that these types lose nothing.
+bool IsNumber(Oid type, const char* text) {
+  switch (type) {
+    case INT2OID:
+    case INT4OID:
+    case INT8OID:
+      return true;
+    case NUMERICOID:
+      return text[0] == '-' ? isdigit(static_cast<unsigned char>(text[1])) != 0
+                            : isdigit(static_cast<unsigned char>(text[0])) != 0;
+    default:
+      return false;
+  }
+}
+
+// Text that reads back as the same value whatever DateStyle and extra_float_digits are.
+const char* ExactText(Oid type, FmgrInfo* output, Datum value) {
+  switch (type) {
+    case DATEOID:
+    case TIMESTAMPOID:
+    case TIMESTAMPTZOID:
+    case TIMEOID:
+    case TIMETZOID:
+      return JsonEncodeDateTime(static_cast<char*>(palloc(MAXDATELEN + 1)), value, type, nullptr);
+    case FLOAT8OID:
+      return psprintf("%.17g", DatumGetFloat8(value));
+    case FLOAT4OID:
+      return psprintf("%.9g", static_cast<double>(DatumGetFloat4(value)));
+    default:
+      return OutputFunctionCall(output, value);
+  }
+}
+
+}  // namespace
+
+Key::Key(const Shape& shape, MemoryContext memory) : descending_(shape.descending) {
+  columns_.resize(shape.key.size());
+  for (std::size_t i = 0; i < shape.key.size(); i++) {
+    const Column& column = shape.columns[static_cast<std::size_t>(shape.key[i])];
+    columns_[i].name = column.name;
+    columns_[i].position = shape.key[i];
+    columns_[i].type = column.type;
+    columns_[i].typmod = column.typmod;
+    columns_[i].collation = column.collation;
+    pg::Call([&] { LookUp(&columns_[i], descending_, memory); });
+  }
+}
+
+void Key::LookUp(KeyColumn* column, bool descending, MemoryContext memory) {
+  column->type = getBaseTypeAndTypmod(column->type, &column->typmod);
+  const TypeCacheEntry* entry = lookup_type_cache(
+      column->type, TYPECACHE_LT_OPR | TYPECACHE_GT_OPR | TYPECACHE_EQ_OPR | TYPECACHE_CMP_PROC);
+  if (!OidIsValid(entry->lt_opr) || !OidIsValid(entry->gt_opr) || !OidIsValid(entry->cmp_proc)) {
+    ereport(ERROR, (errcode(ERRCODE_UNDEFINED_FUNCTION),
+                    errmsg("key column \"%s\" cannot be ordered", column->name.c_str())));
+  }
+  column->behind = OperatorText(descending ? entry->lt_opr : entry->gt_opr);
+  column->equal = OperatorText(entry->eq_opr);
+  fmgr_info_cxt(entry->cmp_proc, &column->compare, memory);
+  column->by_value = get_typbyval(column->type);
+  Oid function;
+  bool is_varlena;
+  getTypeOutputInfo(column->type, &function, &is_varlena);
+  fmgr_info_cxt(function, &column->output, memory);
+  getTypeInputInfo(column->type, &function, &column->input_parameter);
+  fmgr_info_cxt(function, &column->input, memory);
+}
+
+void Key::Write(const Datum* item, StringInfo json) const {
+  appendStringInfoChar(json, '{');
+  for (const KeyColumn& column : columns_) {
+    if (&column != columns_.data()) {
+      appendStringInfoString(json, ", ");
+    }
+    escape_json(json, column.name.c_str());
+    appendStringInfoString(json, ": ");
+    const char* text =
+        ExactText(column.type, const_cast<FmgrInfo*>(&column.output), item[column.position]);
+    if (IsNumber(column.type, text)) {
+      appendStringInfoString(json, text);
+    } else {
+      escape_json(json, text);
+    }
+  }
+  appendStringInfoChar(json, '}');
+}
+
+void Key::Parse(const char* json, Datum* values) const {
+  Jsonb* object = DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum(json)));
+  for (std::size_t i = 0; i < columns_.size(); i++) {
+    const KeyColumn& column = columns_[i];
+    JsonbValue* value = nullptr;
+    if (JB_ROOT_IS_OBJECT(object)) {
+      value = getKeyJsonValueFromContainer(&object->root, column.name.c_str(),
+                                           static_cast<int>(column.name.size()), nullptr);
+    }
+    char* text;
+    if (value != nullptr && value->type == jbvString) {
+      text = pnstrdup(value->val.string.val, static_cast<Size>(value->val.string.len));
+    } else if (value != nullptr && value->type == jbvNumeric) {
+      text = DatumGetCString(DirectFunctionCall1(numeric_out, NumericGetDatum(value->val.numeric)));
+    } else {
+      ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+                      errmsg("checkpoint %s has no key column \"%s\"", json, column.name.c_str()),
+                      errhint("The key of the job has changed since it was saved.")));
+    }
+    values[i] = InputFunctionCall(const_cast<FmgrInfo*>(&column.input), text,
+                                  column.input_parameter, column.typmod);
+  }
+}
+
+bool Key::Equals(const Datum* item, const Datum* other) {
+  for (KeyColumn& column : columns_) {
+    if (DatumGetInt32(FunctionCall2Coll(&column.compare, column.collation, item[column.position],
+                                        other[column.position])) != 0) {
+      return false;
+    }
+  }
+  return true;
+}
+
+const char* Key::NullColumn(const bool* nulls) const {
+  for (const KeyColumn& column : columns_) {
+    if (nulls[column.position]) {
+      return column.name.c_str();
+    }
+  }
+  return nullptr;
+}
+
+}  // namespace ratchet::batch

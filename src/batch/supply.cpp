@@ -1,0 +1,147 @@
+#include "batch/supply.h"
+
+#include <charconv>
+
+#include "pg/guard.h"
+
+namespace ratchet::batch {
+namespace {
+
+catalog::FailedItem FailedItemOf(const Failure& failure, const board::RunTicket& ticket,
+                                 const std::string& job_name) {
+  catalog::FailedItem item;
+  item.job_id = ticket.job_id;
+  item.run_id = ticket.run_id;
+  item.owner = ticket.owner;
+  item.job_name = job_name;
+  item.key = failure.key;
+  item.item = failure.row;
+  item.error = failure.error;
+  return item;
+}
+
+class SourceSupply : public Supply {
+ public:
+  SourceSupply(Source& source, const ItemText& text, std::string until,
+               const board::RunTicket& ticket, const std::string& job_name)
+      : source_(source),
+        text_(text),
+        until_(std::move(until)),
+        ticket_(ticket),
+        job_name_(job_name) {}
+
+  void Fetch(const std::string& at, int limit, Items* items, bool* more) override {
+    source_.Fetch(at, until_, limit, items, more);
+  }
+
+  std::string PositionBehind(const Items& items, int handled, const std::string& at) override {
+    return handled == 0 ? at : text_.KeyOf(items, handled - 1);
+  }
+
+  void Save(const Items& /*items*/, int /*handled*/,
+            const std::vector<Failure>& failures) override {
+    for (const Failure& failure : failures) {
+      catalog::FailedItem item = FailedItemOf(failure, ticket_, job_name_);
+      catalog::InsertFailedItem(&item);
+    }
+  }
+
+  double Estimate(const std::string& at) override { return source_.Estimate(at, until_); }
+
+ private:
+  Source& source_;
+  const ItemText& text_;
+  std::string until_;
+  const board::RunTicket& ticket_;
+  const std::string& job_name_;
+};
+
+// Its positions are ids of failed items.
+class FailedItemSupply : public Supply {
+ public:
+  FailedItemSupply(Source& source, const board::RunTicket& ticket, const std::string& job_name)
+      : source_(source), ticket_(ticket), job_name_(job_name) {}
+
+  // The items as they are now: they have been mended, it is to be hoped. What the source does not
+  // have any more needs nothing to be done.
+  void Fetch(const std::string& at, int limit, Items* items, bool* more) override {
+    catalog::FindFailedItems(ticket_.items_of, IdIn(at), limit + 1, &failed_);
+    *more = failed_.size() > static_cast<std::size_t>(limit);
+    if (*more) {
+      failed_.pop_back();
+    }
+    items->Clear();
+    gone_.clear();
+    for (const catalog::FailedItem& item : failed_) {
+      if (source_.FetchOne(item.key, items)) {
+        items->failed_of.push_back(item.item_id);
+      } else {
+        gone_.push_back(item.item_id);
+      }
+    }
+  }
+
+  std::string PositionBehind(const Items& items, int handled, const std::string& at) override {
+    const std::int64_t last = LastHandled(items, handled);
+    return last == 0 ? at : "{\"item_id\": " + std::to_string(last) + "}";
+  }
+
+  void Save(const Items& items, int handled, const std::vector<Failure>& failures) override {
+    std::size_t next_failure = 0;
+    for (int i = 0; i < handled; i++) {
+      const std::int64_t id = items.failed_of[static_cast<std::size_t>(i)];
+      if (next_failure < failures.size() && failures[next_failure].item == i) {
+        catalog::FailItemAgain(id, FailedItemOf(failures[next_failure++], ticket_, job_name_));
+      } else {
+        catalog::ResolveFailedItem(id, ticket_.run_id);
+      }
+    }
+    for (const std::int64_t id : gone_) {
+      if (id <= LastHandled(items, handled)) {
+        catalog::ResolveFailedItem(id, ticket_.run_id);
+      }
+    }
+  }
+
+  double Estimate(const std::string& /*at*/) override {
+    return static_cast<double>(catalog::CountFailedItems(ticket_.items_of));
+  }
+
+ private:
+  static std::int64_t IdIn(const std::string& at) {
+    std::int64_t id = 0;
+    const std::size_t digits = at.find_first_of("0123456789");
+    if (digits != std::string::npos) {
+      std::from_chars(at.data() + digits, at.data() + at.size(), id);
+    }
+    return id;
+  }
+
+  // 0: none.
+  std::int64_t LastHandled(const Items& items, int handled) const {
+    if (handled == items.size()) {
+      return failed_.empty() ? 0 : failed_.back().item_id;
+    }
+    return handled == 0 ? 0 : items.failed_of[static_cast<std::size_t>(handled - 1)];
+  }
+
+  Source& source_;
+  const board::RunTicket& ticket_;
+  const std::string& job_name_;
+  std::vector<catalog::FailedItem> failed_;
+  std::vector<std::int64_t> gone_;
+};
+
+}  // namespace
+
+std::unique_ptr<Supply> FromSource(Source& source, const ItemText& text, std::string until,
+                                   const board::RunTicket& ticket, const std::string& job_name) {
+  return std::make_unique<SourceSupply>(source, text, std::move(until), ticket, job_name);
+}
+
+std::unique_ptr<Supply> FromFailedItems(Source& source, const board::RunTicket& ticket,
+                                        const std::string& job_name) {
+  return std::make_unique<FailedItemSupply>(source, ticket, job_name);
+}
+
+}  // namespace ratchet::batch

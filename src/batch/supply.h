@@ -1,0 +1,49 @@
+// Where the items of a run come from: the source, in the order of its key, or the failed items of
+// an earlier run. Positions are JSON, empty for the beginning.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "batch/item_text.h"
+#include "batch/source.h"
+#include "board/board.h"
+#include "catalog/failed_item.h"
+
+namespace ratchet::batch {
+
+// An item of the batch that failed.
+struct Failure {
+  int item;
+  catalog::RunError error;
+  std::string key;  // as JSON
+  std::string row;  // as JSON
+};
+
+class Supply {
+ public:
+  Supply() = default;
+  Supply(const Supply&) = delete;
+  Supply& operator=(const Supply&) = delete;
+  virtual ~Supply() = default;
+
+  // In a transaction, connected to SPI. Up to `limit` items behind the position; *more: there are
+  // others.
+  virtual void Fetch(const std::string& at, int limit, Items* items, bool* more) = 0;
+  // The position behind the first `handled` of the items that were fetched last (`at` when there
+  // are none).
+  virtual std::string PositionBehind(const Items& items, int handled, const std::string& at) = 0;
+  // Writes down what became of the first `handled` of those items, in the batch's transaction.
+  virtual void Save(const Items& items, int handled, const std::vector<Failure>& failures) = 0;
+  // How many items there may be behind the position.
+  virtual double Estimate(const std::string& at) = 0;
+};
+
+// `until` empty: to the end.
+std::unique_ptr<Supply> FromSource(Source& source, const ItemText& text, std::string until,
+                                   const board::RunTicket& ticket, const std::string& job_name);
+std::unique_ptr<Supply> FromFailedItems(Source& source, const board::RunTicket& ticket,
+                                        const std::string& job_name);
+
+}  // namespace ratchet::batch

@@ -1,0 +1,273 @@
+#include "batch/walk.h"
+
+#include <algorithm>
+
+#include "board/run_board.h"
+#include "pg/guard.h"
+#include "pg/subtransaction.h"
+#include "policy/error_class.h"
+
+extern "C" {
+#include "utils/json.h"
+}
+
+namespace ratchet::batch {
+namespace {
+
+// PGPROC remembers this many subtransactions that wrote, less a few; with more, every snapshot on
+// the server gets dearer. A batch that comes near is committed there.
+constexpr int kMostWritingSavepoints = 60;
+
+// A batch that finds rows locked, or loses against other transactions, is tried again so often
+// without progress, after a while that gets longer.
+constexpr int kMostRetries = 12;
+constexpr std::int64_t kFirstWait = 20'000;  // microseconds
+constexpr std::int64_t kLongestWait = 5'000'000;
+
+constexpr int kMostResolved = 10'000;  // in one transaction
+constexpr std::size_t kMostSamples = 10;
+
+policy::ErrorClass ClassOf(const pg::PgError& error) {
+  return policy::ClassOf(unpack_sql_state(error.sqlstate()));
+}
+
+}  // namespace
+
+Walk::Walk(const WalkRun& run, Host& host)
+    : run_(run),
+      definition_(*run.definition),
+      host_(host),
+      pace_(*run.definition, run.slot),
+      progress_(run.slot),
+      size_(run.definition->batch_size, run.definition->batch_target),
+      random_(static_cast<std::mt19937::result_type>(run.ticket->run_id)) {
+  ItemPointerSetInvalid(&now_.checkpoint);
+  committed_ = now_;
+}
+
+void Walk::Run() {
+  try {
+    Open();
+    while (!ended_) {
+      if (Batch() && !ended_) {
+        pace_.Rest(GetCurrentTimestamp() - began_);
+      }
+    }
+  } catch (...) {
+    now_ = committed_;
+    throw;
+  }
+}
+
+bool Walk::keeps_checkpoint() const {
+  return definition_.mode == catalog::BatchMode::kIncremental && run_.ticket->walk == 0 &&
+         !over_failed_items();
+}
+
+void Walk::AddErrorContext() const {
+  errcontext("batch %lld", static_cast<long long>(committed_.counters.batches + 1));
+}
+
+// False when it has to be tried again.
+bool Walk::Batch() {
+  began_ = GetCurrentTimestamp();
+  clean_ = false;
+  try {
+    host_.Begin();
+    failures_.clear();
+    handled_ = 0;
+    rows_ = 0;
+    supply_->Fetch(now_.at, size_.size(), &items_, &more_);
+    clean_ = true;
+    const bool interrupted = Work();
+    CloseBatch(interrupted);
+    host_.Close();
+    Save();
+    ended_ ? host_.Finish(*this) : host_.Commit();
+    NoteCommit();
+    if (interrupted) {
+      Wait(kFirstWait);
+    } else {
+      size_.Took(handled_, GetCurrentTimestamp() - began_);
+    }
+    return true;
+  } catch (const pg::PgError& error) {
+    ended_ = false;
+    if (ClassOf(error) != policy::ErrorClass::kRetry || retries_ >= kMostRetries ||
+        !host_.Abort(clean_)) {
+      throw;
+    }
+  }
+  now_ = committed_;
+  size_.Shrink();
+  Wait(std::min(kFirstWait << retries_, kLongestWait));
+  retries_++;
+  return false;
+}
+
+// Others get time to do what they hold the lock for.
+void Walk::Wait(std::int64_t micros) {
+  Sleep(run_.slot, board::RunWait::kLock,
+        std::uniform_int_distribution<std::int64_t>(micros / 2, micros)(random_));
+}
+
+// Executes the items. True when a lock or a deadlock has cut it short, behind some that are done.
+bool Walk::Work() {
+  isolation_.BeginBatch(items_.size());
+  writing_savepoints_ = 0;
+  while (!isolation_.Done()) {
+    const policy::ItemIsolation::Slice slice = isolation_.Next();
+    handled_ = slice.first;
+    if (writing_savepoints_ >= kMostWritingSavepoints || TooManyFailed()) {
+      return false;
+    }
+    try {
+      TrySlice(slice);
+    } catch (const pg::PgError& error) {
+      if (handled_ == 0 || ClassOf(error) != policy::ErrorClass::kRetry) {
+        throw;
+      }
+      size_.Shrink();
+      return true;
+    }
+  }
+  handled_ = items_.size();
+  return false;
+}
+
+void Walk::TrySlice(const policy::ItemIsolation::Slice& slice) {
+  const TimestampTz begun = GetCurrentTimestamp();
+  int in_hand = -1;
+  catalog::RunError error;
+  {
+    pg::Subtransaction savepoint;
+    const TimestampTz opened = GetCurrentTimestamp();
+    try {
+      const std::int64_t rows = action_->Execute(items_, slice.first, slice.count, &in_hand);
+      const TimestampTz executed = GetCurrentTimestamp();
+      const bool wrote = pg::Subtransaction::HasWritten();
+      savepoint.Release();
+      rows_ += rows;
+      writing_savepoints_ += wrote ? 1 : 0;
+      isolation_.Succeeded(executed - opened, GetCurrentTimestamp() - begun - (executed - opened));
+      return;
+    } catch (const pg::PgError& failure) {
+      if (ClassOf(failure) != policy::ErrorClass::kItem) {
+        throw;
+      }
+      error = catalog::ErrorOf(failure.data());
+    }
+  }
+  const int culprit = in_hand >= 0 ? in_hand : policy::ItemIsolation::kUnknown;
+  const int condemned = isolation_.Failed(culprit);
+  if (condemned != policy::ItemIsolation::kNone) {
+    const auto before = std::find_if(failures_.begin(), failures_.end(),
+                                     [&](const Failure& other) { return other.item > condemned; });
+    failures_.insert(before, {condemned, std::move(error), {}, {}});
+  }
+}
+
+bool Walk::TooManyFailed() const {
+  return definition_.max_failed_items >= 0 &&
+         committed_.counters.items_failed + static_cast<std::int64_t>(failures_.size()) >
+             definition_.max_failed_items;
+}
+
+// What is left to do as long as errors and cancels still belong to the batch.
+void Walk::CloseBatch(bool interrupted) {
+  for (Failure& failure : failures_) {
+    failure.key = text_->KeyOf(items_, failure.item);
+    failure.row = text_->RowOf(items_, failure.item);
+  }
+  now_.at = supply_->PositionBehind(items_, handled_, now_.at);
+  board::RunCounters& counters = now_.counters;
+  const auto failed = static_cast<std::int64_t>(failures_.size());
+  counters.items_done += handled_ - failed;
+  counters.items_failed += failed;
+  counters.batches += items_.size() > 0 ? 1 : 0;
+  counters.rows_affected += rows_;
+  const TimestampTz now = GetCurrentTimestamp();
+  const bool complete = !interrupted && !more_ && handled_ == items_.size();
+  if (TooManyFailed()) {
+    ended_ = true;
+    ending_ = Ending::kTooManyFailed;
+  } else if (complete) {
+    ended_ = ResolveEarlier();
+    ending_ = Ending::kComplete;
+  } else if (definition_.max_run_time > 0 && now - run_.started_at >= definition_.max_run_time) {
+    ended_ = true;
+    ending_ = Ending::kOutOfTime;
+  } else {
+    progress_.Refresh(*supply_, now_.at, counters.items_done + counters.items_failed, now);
+  }
+}
+
+// A complete walk has come again to all items that earlier walks left as failed. False when there
+// are more of them than one transaction should write: the next one, without items, goes on with
+// them.
+bool Walk::ResolveEarlier() {
+  if (dry_run() || over_failed_items() || run_.ticket->walk != 0 ||
+      definition_.mode != catalog::BatchMode::kFull) {
+    return true;
+  }
+  return catalog::ResolveEarlierItems(run_.ticket->job_id, first_run_, kMostResolved) <
+         kMostResolved;
+}
+
+void Walk::Save() {
+  if (dry_run()) {
+    for (const Failure& failure : failures_) {
+      if (samples_.size() < kMostSamples) {
+        samples_.push_back(failure);
+      }
+    }
+    return;
+  }
+  supply_->Save(items_, handled_, failures_);
+  const bool goes_away = ended_ && ending_ == Ending::kComplete && !keeps_checkpoint();
+  const bool changed = handled_ > 0 || now_.at != committed_.at;
+  if (changed && !goes_away) {
+    SaveCheckpoint();
+  }
+}
+
+void Walk::SaveCheckpoint() {
+  catalog::Checkpoint checkpoint;
+  checkpoint.job_id = run_.ticket->job_id;
+  checkpoint.walk = run_.ticket->walk;
+  checkpoint.owner = run_.ticket->owner;
+  checkpoint.run_id = run_.ticket->run_id;
+  checkpoint.value = now_.at;
+  checkpoint.run_from = from_;
+  checkpoint.counters = now_.counters;
+  checkpoint.walk_items = progress_.earlier();
+  checkpoint.first_run = first_run_;
+  catalog::SaveCheckpoint(checkpoint, &now_.checkpoint);
+}
+
+void Walk::NoteCommit() {
+  committed_ = now_;
+  retries_ = 0;
+  progress_.Show(committed_.counters, ended_ && ending_ == Ending::kComplete);
+}
+
+std::string Walk::FailuresSeen() const {
+  std::string list;
+  for (const Failure& failure : samples_) {
+    pg::Call([&] {
+      StringInfoData text;
+      initStringInfo(&text);
+      appendStringInfo(&text,
+                       "{\"item\": %s, \"sqlstate\": \"%s\", \"error\": ", failure.row.c_str(),
+                       unpack_sql_state(failure.error.sqlstate));
+      escape_json(&text, failure.error.message.c_str());
+      appendStringInfoChar(&text, '}');
+      list += (list.empty() ? "" : ", ");
+      list += text.data;
+      pfree(text.data);
+    });
+  }
+  return list.empty() ? list : "{\"failed_items\": [" + list + "]}";
+}
+
+}  // namespace ratchet::batch

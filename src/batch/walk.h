@@ -1,0 +1,134 @@
+// One run of a batch job: batch after batch, each a transaction that commits the effects, the
+// failed items, the checkpoint and the counters together; the last one the run's record as well.
+//
+//            ┌─────────────────────────── next batch ───────────────────────────┐
+//            ▼                                                                  │
+//   Begin ─ Fetch ─ slices, each in a subtransaction ─ Close ─ Save ─ Commit ─ Rest
+//                     │ an item's error: isolate              └── last: Finish (record, commit)
+//                     │ lock, deadlock, serialization: commit what is done or abort; wait; smaller
+//                     └ any other error: the run ends behind the last batch that has committed
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "batch/action.h"
+#include "batch/host.h"
+#include "batch/item_text.h"
+#include "batch/key.h"
+#include "batch/pace.h"
+#include "batch/source.h"
+#include "batch/supply.h"
+#include "batch/walk_progress.h"
+#include "board/board.h"
+#include "catalog/checkpoint.h"
+#include "catalog/job_version.h"
+#include "policy/batch_size.h"
+#include "policy/item_isolation.h"
+
+namespace ratchet::batch {
+
+// All of it outlives the walk.
+struct WalkRun {
+  int slot;  // on the board
+  const board::RunTicket* ticket;
+  const catalog::JobVersion* definition;
+  TimestampTz started_at;
+  MemoryContext memory;  // outlives every transaction of the run
+};
+
+enum class Ending : std::uint8_t { kComplete, kOutOfTime, kTooManyFailed };
+
+class Walk {
+ public:
+  Walk(const WalkRun& run, Host& host);
+  Walk(const Walk&) = delete;
+  Walk& operator=(const Walk&) = delete;
+
+  // Returns after Host::Finish. When it throws, a transaction may be open, and what follows is that
+  // of the batches which have committed.
+  void Run();
+
+  // For the record; in Host::Finish with the batch that is about to commit.
+  const board::RunCounters& counters() const { return now_.counters; }
+  const std::string& checkpoint_from() const { return from_; }
+  // Empty when nothing has committed yet.
+  const std::string& checkpoint_to() const { return now_.at; }
+  Ending ending() const { return ending_; }
+  // The next run goes on behind it, although this one is complete.
+  bool keeps_checkpoint() const;
+  // The first failed items of a dry run, as JSON; empty when there were none.
+  std::string FailuresSeen() const;
+
+  void AddErrorContext() const;
+
+ private:
+  struct Progress {
+    std::string at;
+    board::RunCounters counters{};
+    ItemPointerData checkpoint;  // its row
+  };
+
+  // ---- walk_open.cpp
+  void Open();
+  std::string EndOfRange(bool goes_on);
+  std::string EndOfReplay(bool goes_on);
+  void GiveWay();
+
+  bool Batch();
+  bool Work();
+  void TrySlice(const policy::ItemIsolation::Slice& slice);
+  void Condemn(int item, catalog::RunError error);
+  bool TooManyFailed() const;
+  void CloseBatch(bool interrupted);
+  bool ResolveEarlier();
+  void Save();
+  void SaveCheckpoint();
+  void NoteCommit();
+  void Wait(std::int64_t micros);
+
+  bool dry_run() const { return run_.ticket->dry_run; }
+  bool over_failed_items() const { return run_.ticket->items_of != 0; }
+
+  const WalkRun run_;
+  const catalog::JobVersion& definition_;
+  Host& host_;
+  Shape shape_;
+  std::optional<Key> key_;
+  std::optional<ItemText> text_;
+  std::optional<Source> source_;
+  std::optional<Action> action_;
+  std::unique_ptr<Supply> supply_;
+  std::vector<VirtualTransactionId> writers_;  // that are to be waited for
+  Pace pace_;
+  WalkProgress progress_;
+  policy::ItemIsolation isolation_;
+  policy::BatchSize size_;
+  std::mt19937 random_;
+
+  std::string from_;
+  bool nothing_to_do_ = false;
+  std::int64_t first_run_ = 0;  // of the walk
+  Progress now_;                // with the batch in hand
+  Progress committed_;
+  bool ended_ = false;
+  Ending ending_ = Ending::kComplete;
+  std::vector<Failure> samples_;  // of a dry run
+
+  // The batch in hand.
+  TimestampTz began_ = 0;
+  Items items_;
+  bool more_ = false;  // items behind it
+  std::vector<Failure> failures_;
+  int handled_ = 0;  // items that are done or have failed
+  std::int64_t rows_ = 0;
+  int writing_savepoints_ = 0;
+  bool clean_ = true;  // no error outside of a subtransaction
+  int retries_ = 0;    // without progress
+};
+
+}  // namespace ratchet::batch

@@ -1,0 +1,92 @@
+// Where a walk begins and ends.
+#include "catalog/run_log.h"
+#include "pg/guard.h"
+#include "pg/settings.h"
+
+#include "batch/walk.h"
+
+extern "C" {
+#include "storage/proc.h"
+#include "utils/guc.h"
+}
+
+namespace ratchet::batch {
+
+void Walk::Open() {
+  host_.Begin();
+  GiveWay();
+  shape_ = ShapeOf(definition_);
+  key_.emplace(shape_, run_.memory);
+  text_.emplace(shape_, *key_);
+  source_.emplace(definition_.source, shape_, *key_);
+  action_.emplace(definition_.action, shape_, definition_.per);
+  const auto saved =
+      catalog::FindCheckpoint(run_.ticket->job_id, run_.ticket->walk, &now_.checkpoint);
+  if (!saved) {
+    ItemPointerSetInvalid(&now_.checkpoint);
+  }
+  from_ = saved ? saved->value : std::string();
+  first_run_ = saved ? saved->first_run : run_.ticket->run_id;
+  if (over_failed_items()) {
+    supply_ = FromFailedItems(*source_, *run_.ticket, definition_.job_name);
+  } else {
+    supply_ = FromSource(*source_, *text_, EndOfRange(saved.has_value()), *run_.ticket,
+                         definition_.job_name);
+  }
+  now_.at = from_;
+  progress_.Begin(*supply_, from_, saved ? saved->walk_items + saved->counters.items_done : 0);
+  host_.Close();
+  host_.Commit();
+  NoteCommit();
+  WaitForWriters(writers_, run_.slot);
+}
+
+// Empty: to the end of the source.
+std::string Walk::EndOfRange(bool goes_on) {
+  if (run_.ticket->replay_of != 0) {
+    return EndOfReplay(goes_on);
+  }
+  if (definition_.mode == catalog::BatchMode::kIncremental) {
+    // Who is writing now may commit keys below the last one that is there now. Once those
+    // transactions have ended nobody can any more: what begins later gets greater keys.
+    std::string last = source_->LastKey();
+    writers_ = WritersOf(source_->Tables());
+    return last;
+  }
+  return {};
+}
+
+// Exactly the range that the original has walked.
+std::string Walk::EndOfReplay(bool goes_on) {
+  const auto original = catalog::ReadRunRecord(run_.ticket->replay_of);
+  if (!original) {
+    throw pg::Error(ERRCODE_UNDEFINED_OBJECT,
+                    "run " + std::to_string(run_.ticket->replay_of) + " does not exist", {},
+                    "Its record says which items it did, and is not there any more.");
+  }
+  if (!goes_on) {
+    from_ = original->checkpoint_from;
+  }
+  nothing_to_do_ = original->checkpoint_to.empty();
+  return original->checkpoint_to;
+}
+
+// In a deadlock the one who looks first gives up, and who waits for a lock blocks others behind it:
+// a batch can be done again, an application's transaction cannot.
+void Walk::GiveWay() {
+  if (!host_.owns_session()) {
+    return;
+  }
+  pg::Call([] {
+    const auto lower = [](const char* name, int milliseconds, int current) {
+      if (milliseconds > 0 && (current == 0 || current > milliseconds)) {
+        set_config_option(name, psprintf("%dms", milliseconds), PGC_SUSET, PGC_S_SESSION,
+                          GUC_ACTION_SET, true, 0, false);
+      }
+    };
+    lower("deadlock_timeout", pg::settings.deadlock_timeout, DeadlockTimeout);
+    lower("lock_timeout", pg::settings.lock_timeout, LockTimeout);
+  });
+}
+
+}  // namespace ratchet::batch
