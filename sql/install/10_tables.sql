@@ -198,6 +198,8 @@ CREATE TABLE ratchet.run_log (
     cpu_time        interval,
     result          text,
     occurrences     bigint      NOT NULL,
+    previous_scheduled_at timestamptz,
+    items_of        bigint,
     PRIMARY KEY (run_id)
 );
 CREATE INDEX run_log_job_idx ON ratchet.run_log (job_id, run_id);
@@ -206,6 +208,10 @@ COMMENT ON TABLE ratchet.run_log IS
     'runs that ended and occurrences that did not run, append only; read it through the view ratchet.runs';
 COMMENT ON COLUMN ratchet.run_log.occurrences IS
     'occurrences that the row accounts for: 1, or more when one row records several skipped ones';
+COMMENT ON COLUMN ratchet.run_log.previous_scheduled_at IS
+    'what ratchet.previous_scheduled_at() was in the run';
+COMMENT ON COLUMN ratchet.run_log.items_of IS
+    'it did the failed items of this run only';
 COMMENT ON COLUMN ratchet.run_log.result IS
     'first row of the last query of the command as JSON text, cut to 8000 bytes';
 

@@ -51,6 +51,8 @@ enum Column {
   kCpuTime,
   kResult,
   kOccurrences,
+  kPreviousScheduledAt,
+  kItemsOf,
 };
 
 // The text as the database can store it: bytes that are no character of its encoding become '?',
@@ -156,6 +158,66 @@ void SetRecord(pg::Row& row, const RunRecord& record) {
   row.SetBool(kDryRun, record.dry_run);
   SetTextOrNull(row, kResult, record.result);
   row.SetInt64(kOccurrences, record.occurrences);
+  row.SetTimeOrNull(kPreviousScheduledAt, record.previous_scheduled_at);
+  SetPositive(row, kItemsOf, record.items_of);
+}
+
+board::RunCounters CountersIn(const pg::Row& row) {
+  board::RunCounters counters{};
+  counters.items_done = row.Int64Or(kItemsDone, 0);
+  counters.items_failed = row.Int64Or(kItemsFailed, 0);
+  counters.batches = row.Int64Or(kBatches, 0);
+  counters.rows_affected = row.Int64Or(kRowsAffected, 0);
+  counters.wal_bytes = row.Int64Or(kWalBytes, 0);
+  counters.blocks_read = row.Int64Or(kBlocksRead, 0);
+  counters.blocks_hit = row.Int64Or(kBlocksHit, 0);
+  if (!row.IsNull(kCpuTime)) {
+    counters.cpu_time = DatumGetIntervalP(row.values[kCpuTime - 1])->time;
+  }
+  return counters;
+}
+
+void ReadError(const pg::Row& row, RunError* error) {
+  if (row.IsNull(kSqlstate)) {
+    return;
+  }
+  const std::string_view code = row.Text(kSqlstate);
+  error->sqlstate =
+      code.size() == 5 ? MAKE_SQLSTATE(code[0], code[1], code[2], code[3], code[4]) : 0;
+  error->message = row.Text(kError);
+  error->detail = row.Text(kErrorDetail);
+  error->hint = row.Text(kErrorHint);
+  error->context = row.Text(kErrorContext);
+}
+
+void Read(const pg::Row& row, RunRecord* record) {
+  record->run_id = row.Int64(kRunId);
+  record->job_id = row.Int64(kJobId);
+  record->job_name = row.Text(kJobName);
+  record->owner = row.ObjectId(kOwner);
+  record->version = row.Int32(kVersion);
+  record->cause = policy::CauseOf(row.Text(kCause));
+  record->status = policy::RunStatusOf(row.Text(kStatus));
+  record->attempt = row.Int32(kAttempt);
+  record->scheduled_at = row.Time(kScheduledAt);
+  record->previous_scheduled_at = row.TimeOrZero(kPreviousScheduledAt);
+  record->queued_at = row.Time(kQueuedAt);
+  record->started_at = row.TimeOrZero(kStartedAt);
+  record->finished_at = row.Time(kFinishedAt);
+  record->has_counters = !row.IsNull(kItemsDone);
+  record->counters = CountersIn(row);
+  record->checkpoint_from = row.JsonbText(kCheckpointFrom);
+  record->checkpoint_to = row.JsonbText(kCheckpointTo);
+  ReadError(row, &record->error);
+  record->reason = row.Text(kReason);
+  record->worker_pid = row.IsNull(kWorkerPid) ? 0 : row.Int32(kWorkerPid);
+  record->payload = row.JsonbText(kPayload);
+  record->replay_of = row.Int64Or(kReplayOf, 0);
+  record->retry_of = row.Int64Or(kRetryOf, 0);
+  record->items_of = row.Int64Or(kItemsOf, 0);
+  record->dry_run = row.Bool(kDryRun);
+  record->result = row.Text(kResult);
+  record->occurrences = row.Int64(kOccurrences);
 }
 
 bool IsStorable(const std::string& text, int limit) {
@@ -199,6 +261,7 @@ RunRecord RecordOf(const QueuedRun& run) {
   record.cause = run.cause;
   record.attempt = run.attempt;
   record.scheduled_at = run.scheduled_at;
+  record.previous_scheduled_at = run.previous_scheduled_at;
   record.queued_at = run.queued_at;
   record.payload = run.payload;
   record.replay_of = run.replay_of;
@@ -219,6 +282,7 @@ RunRecord RecordOf(const board::RunTicket& ticket) {
   record.cause = ticket.cause;
   record.attempt = ticket.attempt;
   record.scheduled_at = ticket.scheduled_at;
+  record.previous_scheduled_at = ticket.previous_scheduled_at;
   record.queued_at = ticket.queued_at;
   record.replay_of = ticket.replay_of;
   record.retry_of = ticket.retry_of;
@@ -257,6 +321,22 @@ std::optional<RecordedEnd> FindRunRecord(std::int64_t run_id) {
     return is_there;
   });
   return found ? std::optional(end) : std::nullopt;
+}
+
+std::optional<RunRecord> ReadRunRecord(std::int64_t run_id) {
+  std::optional<RunRecord> record(std::in_place);
+  const bool found = pg::Call([&record, run_id] {
+    pg::IndexScan scan("run_log", "run_log_pkey", AccessShareLock);
+    scan.Equal(kRunId, run_id).Begin();
+    pg::Row row;
+    const bool is_there = scan.Next(&row);
+    if (is_there) {
+      Read(row, &*record);
+    }
+    scan.End();
+    return is_there;
+  });
+  return found ? std::move(record) : std::nullopt;
 }
 
 int PurgeRunRecords(std::int64_t job_id, TimestampTz before, int limit, TimestampTz* oldest) {

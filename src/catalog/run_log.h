@@ -27,7 +27,7 @@ constexpr int kMaxResultText = 8000;
 
 RunError ErrorOf(const ErrorData& error);
 
-// 0 stands for null in the times, worker_pid, replay_of and retry_of.
+// 0 stands for null in the times, worker_pid, replay_of, retry_of and items_of.
 struct RunRecord {
   std::int64_t run_id = 0;
   std::int64_t job_id = 0;
@@ -38,6 +38,7 @@ struct RunRecord {
   policy::RunStatus status = policy::RunStatus::kSucceeded;
   std::int32_t attempt = 1;
   TimestampTz scheduled_at = 0;
+  TimestampTz previous_scheduled_at = 0;
   TimestampTz queued_at = 0;
   TimestampTz started_at = 0;
   TimestampTz finished_at = 0;
@@ -51,8 +52,8 @@ struct RunRecord {
   std::string payload;  // jsonb as text
   std::int64_t replay_of = 0;
   std::int64_t retry_of = 0;
-  std::int64_t walk = 0;      // not in the log
-  std::int64_t items_of = 0;  // not in the log
+  std::int64_t walk = 0;  // not in the log
+  std::int64_t items_of = 0;
   bool dry_run = false;
   std::string result;
   std::int64_t occurrences = 1;
@@ -75,6 +76,8 @@ struct RecordedEnd {
   TimestampTz finished_at;
 };
 std::optional<RecordedEnd> FindRunRecord(std::int64_t run_id);
+// All that the record says, for who runs or explains the run again; nullopt as above.
+std::optional<RunRecord> ReadRunRecord(std::int64_t run_id);
 
 // Deletes up to `limit` of the job's oldest records that finished before `before`. Returns how
 // many, and in *oldest the finish of the oldest one left (0: none are left).
