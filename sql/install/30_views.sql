@@ -4,6 +4,8 @@
 
 CREATE VIEW ratchet.jobs WITH (security_invoker = true) AS
 SELECT j.job_id, j.job_name, j.owner, j.enabled, j.schedule, j.time_zone, j.command, j.transaction,
+       j.source, j.action, j.key, j.per, j.batch_size, j.batch_target, j.mode, j.max_run_time,
+       j.max_failed_items, j.pause_ratio, j.max_replication_lag, j.backfill_from,
        s.last_run_at, s.last_status,
        CASE WHEN j.enabled THEN s.next_run_at END AS next_run_at,
        coalesce(s.consecutive_failures, 0) AS consecutive_failures,
@@ -122,6 +124,18 @@ COMMENT ON COLUMN ratchet.running.rate IS 'items per second since the run starte
 COMMENT ON COLUMN ratchet.running.eta IS 'when it will have ended if it goes on at this rate';
 COMMENT ON COLUMN ratchet.running.cancel_asked IS 'it was asked to stop, by somebody or by its timeout';
 
+CREATE VIEW ratchet.failed_items WITH (security_invoker = true) AS
+SELECT f.run_id, f.job_name, f.item, f.sqlstate, f.error, f.attempts, f.failed_at, f.resolved_at,
+       f.error_detail, f.key, f.job_id, f.item_id, f.resolved_by, f.owner::regrole AS owner
+  FROM ratchet.failed_item f;
+
+COMMENT ON VIEW ratchet.failed_items IS
+    'items of batch jobs that failed alone: those with resolved_at null wait for ratchet.replay(run_id, only_failed => true), or for the next walk to come to them';
+COMMENT ON COLUMN ratchet.failed_items.item IS 'its columns as the source gave them; only its key if they are large';
+COMMENT ON COLUMN ratchet.failed_items.attempts IS 'how often it has failed in a row';
+COMMENT ON COLUMN ratchet.failed_items.resolved_at IS
+    'when a replay has done it, or a later walk came to it again';
+
 -- Health ----------------------------------------------------------------------------------------
 
 CREATE VIEW ratchet.job_health WITH (security_invoker = true) AS
@@ -207,5 +221,6 @@ COMMENT ON COLUMN ratchet.stat_jobs.runs IS 'runs that started';
 COMMENT ON COLUMN ratchet.stat_jobs.failures IS 'runs that failed, timed out or crashed';
 COMMENT ON COLUMN ratchet.stat_jobs.skipped IS 'occurrences that did not run';
 
-GRANT SELECT ON ratchet.jobs, ratchet.runs, ratchet.running, ratchet.job_health, ratchet.stat_jobs
+GRANT SELECT ON ratchet.jobs, ratchet.runs, ratchet.running, ratchet.job_health, ratchet.stat_jobs,
+    ratchet.failed_items
    TO PUBLIC;

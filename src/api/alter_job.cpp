@@ -12,7 +12,7 @@
 namespace ratchet::api {
 namespace {
 
-enum Argument { kJobName, kSchedule, kCommand, kNewName, kFirstOption };
+enum Argument { kJobName, kSchedule, kCommand, kSource, kAction, kNewName, kFirstOption };
 
 void LockNames(const std::string& one, const std::string& other) {
   // In an order that is the same for everybody.
@@ -38,6 +38,38 @@ void Rename(catalog::JobDefinition* job, const std::string& new_name) {
   job->job_name = new_name;
 }
 
+// What the job runs.
+void SetText(const Arguments& arguments, catalog::JobDefinition* job) {
+  const bool has_command = !arguments.IsNull(kCommand);
+  const bool has_source = !arguments.IsNull(kSource);
+  const bool has_action = !arguments.IsNull(kAction);
+  if (job->is_batch() && has_command) {
+    throw pg::Error(ERRCODE_INVALID_PARAMETER_VALUE,
+                    "job \"" + job->job_name + "\" is a batch job and has no command",
+                    "Change its source or its action, or use ratchet.schedule() to make it another "
+                    "kind of job.");
+  }
+  if (!job->is_batch()) {
+    if (has_source || has_action) {
+      throw pg::Error(ERRCODE_INVALID_PARAMETER_VALUE,
+                      "job \"" + job->job_name + "\" is not a batch job",
+                      "Use ratchet.schedule_batch() to make it one.");
+    }
+    RefuseBatchOptions(arguments, kFirstOption);
+  }
+  if (has_command) {
+    job->command = arguments.Text(kCommand, "command");
+  }
+  if (has_source) {
+    job->source = arguments.Text(kSource, "source");
+    RequireText(job->source, "source");
+  }
+  if (has_action) {
+    job->action = arguments.Text(kAction, "action");
+    RequireText(job->action, "action");
+  }
+}
+
 void AlterJob(const Arguments& arguments) {
   RequireWritable("ratchet.alter_job()");
   const std::string job_name = arguments.Text(kJobName, "job_name");
@@ -54,10 +86,8 @@ void AlterJob(const Arguments& arguments) {
   if (!arguments.IsNull(kSchedule)) {
     job.schedule = arguments.Text(kSchedule, "schedule");
   }
-  if (!arguments.IsNull(kCommand)) {
-    job.command = arguments.Text(kCommand, "command");
-  }
-  SetOptions(arguments, kFirstOption, &job);
+  SetText(arguments, &job);
+  SetOptions(arguments, kFirstOption, kOptionCount, &job);
   ResetOptions(ResetNames(arguments), arguments, kFirstOption, &job);
   // New settings do not silently move the job to the search_path of whoever gives them.
   const std::string search_path = IsGiven("settings", arguments, kFirstOption)

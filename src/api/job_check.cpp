@@ -2,9 +2,11 @@
 
 #include <algorithm>
 
+#include "api/batch_check.h"
 #include "api/job_settings.h"
 #include "api/privilege.h"
 #include "api/schedule_text.h"
+#include "catalog/checkpoint.h"
 #include "pg/guard.h"
 #include "worker/command_check.h"
 
@@ -79,11 +81,38 @@ class CommandContext {
 };
 
 void CheckCommand(const JobDefinition& job) {
-  if (!HasText(job.command)) {
-    Refuse("command must not be empty");
-  }
+  RequireText(job.command, "command");
   const CommandContext context(job.command);
   worker::CheckCommand(job.command, job.transaction == catalog::TransactionMode::kPerStatement);
+}
+
+void CheckBatch(const JobDefinition& job) {
+  if (job.transaction == catalog::TransactionMode::kPerStatement) {
+    Refuse("a batch job cannot have transaction => 'per_statement'",
+           "Each of its batches is a transaction.");
+  }
+  const batch::Shape shape = CheckBatchText(job);
+  if (job.mode == catalog::BatchMode::kIncremental) {
+    if (job.overlap == catalog::Overlap::kAllow) {
+      Refuse("mode => 'incremental' does not go together with overlap => 'allow'",
+             "Runs at the same time would do the same items.");
+    }
+    if (shape.descending) {
+      Refuse("mode => 'incremental' needs an ascending key",
+             "New items are found behind the last key.");
+    }
+  }
+}
+
+// Where the job was means nothing to another key.
+void DropCheckpoint(const JobDefinition& job) {
+  if (catalog::FindCheckpoint(job.job_id, 0)) {
+    catalog::DeleteCheckpoints(job.job_id);
+    pg::Call([&job] {
+      ereport(NOTICE, (errmsg("job \"%s\" begins at the first item again", job.job_name.c_str()),
+                       errdetail("Its checkpoint was one of another key.")));
+    });
+  }
 }
 
 void CompleteSettings(JobDefinition* job, const JobDefinition* old,
@@ -101,7 +130,9 @@ void CompleteSettings(JobDefinition* job, const JobDefinition* old,
 bool RunsTheSame(const JobDefinition& a, const JobDefinition& b) {
   return a.job_name == b.job_name && a.owner == b.owner && a.schedule == b.schedule &&
          a.time_zone == b.time_zone && a.command == b.command && a.transaction == b.transaction &&
-         a.timeout == b.timeout && a.settings == b.settings && a.payload == b.payload;
+         a.timeout == b.timeout && a.settings == b.settings && a.payload == b.payload &&
+         static_cast<const catalog::BatchDefinition&>(a) ==
+             static_cast<const catalog::BatchDefinition&>(b);
 }
 
 bool IsDueTheSame(const JobDefinition& a, const JobDefinition& b) {
@@ -109,6 +140,12 @@ bool IsDueTheSame(const JobDefinition& a, const JobDefinition& b) {
 }
 
 }  // namespace
+
+void RequireText(const std::string& text, const char* argument) {
+  if (!HasText(text)) {
+    Refuse(std::string(argument) + " must not be empty");
+  }
+}
 
 void CheckJobName(const std::string& job_name, const char* argument) {
   if (!HasText(job_name)) {
@@ -152,8 +189,16 @@ bool CompleteJob(JobDefinition* job, const JobDefinition* old, const std::string
   if (old == nullptr || !IsDueTheSame(*job, *old) || job->end_at != old->end_at) {
     CheckSchedule(*job);
   }
-  if (old == nullptr || job->command != old->command || job->transaction != old->transaction) {
+  if (job->is_batch()) {
+    if (old == nullptr || !RunsTheSame(*job, *old)) {
+      CheckBatch(*job);
+    }
+  } else if (old == nullptr || job->command != old->command ||
+             job->transaction != old->transaction) {
     CheckCommand(*job);
+  }
+  if (old != nullptr && (job->is_batch() != old->is_batch() || job->key != old->key)) {
+    DropCheckpoint(*job);
   }
   return true;
 }

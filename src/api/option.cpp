@@ -1,12 +1,15 @@
 #include "api/option.h"
 
+#include <algorithm>
 #include <cmath>
 #include <iterator>
+#include <string_view>
 
 #include "api/schedule_text.h"
 #include "calendar/interval.h"
 #include "pg/span.h"
 #include "pg/text_array.h"
+#include "policy/batch_size.h"
 
 extern "C" {
 #include "utils/array.h"
@@ -79,6 +82,15 @@ void SetCount(JobDefinition* job, Datum value, const char* name) {
   job->*kMember = count;
 }
 
+void SetBatchSize(JobDefinition* job, Datum value, const char* name) {
+  const std::int32_t size = DatumGetInt32(value);
+  if (size < 1 || size > policy::BatchSize::kLargest) {
+    Refuse(std::string(name) + " must be between 1 and " +
+           std::to_string(policy::BatchSize::kLargest));
+  }
+  job->batch_size = size;
+}
+
 void SetPriority(JobDefinition* job, Datum value, const char* /*name*/) {
   job->priority = DatumGetInt32(value);
 }
@@ -89,6 +101,25 @@ void SetBackoffFactor(JobDefinition* job, Datum value, const char* name) {
     Refuse(std::string(name) + " must be a finite number and not negative");
   }
   job->backoff_factor = factor;
+}
+
+void SetLimit(JobDefinition* job, Datum value, const char* name) {
+  job->max_failed_items = DatumGetInt32(value);
+  if (job->max_failed_items < 0) {
+    Refuse(std::string(name) + " must not be negative");
+  }
+}
+
+void SetPauseRatio(JobDefinition* job, Datum value, const char* name) {
+  const double ratio = DatumGetFloat8(value);
+  if (!(ratio >= 0 && ratio <= 0.95)) {
+    Refuse(std::string(name) + " must be between 0 and 0.95", "0.2 rests for a fifth of the time.");
+  }
+  job->pause_ratio = ratio;
+}
+
+void SetMaxReplicationLag(JobDefinition* job, Datum value, const char* name) {
+  job->max_replication_lag = SpanIn(value, name, 0);
 }
 
 void SetBackoffJitter(JobDefinition* job, Datum value, const char* name) {
@@ -137,6 +168,14 @@ void SetEnvironments(JobDefinition* job, Datum value, const char* name) {
   if (job->environments.empty()) {
     Refuse(std::string(name) + " must not be empty",
            "Leave it out to run in any environment, or disable the job to run in none.");
+  }
+}
+
+void SetKey(JobDefinition* job, Datum value, const char* name) {
+  job->key = TextsOf(value, name);
+  if (job->key.empty()) {
+    Refuse(std::string(name) + " must not be empty",
+           "Leave it out to use the first column of the source.");
   }
 }
 
@@ -190,6 +229,16 @@ constexpr Option kOptions[] = {
     {"enabled", SetEnabled, Copy<&Job::enabled>},
     {"comment", SetComment, Copy<&Job::has_comment, &Job::comment>},
     {"tags", SetTags, Copy<&Job::has_tags, &Job::tags>},
+    {"backfill_from", SetTime<&Job::backfill_from>, Copy<&Job::backfill_from>},
+    {"key", SetKey, Copy<&Job::key>},
+    {"per", SetWord<&Job::per>, Copy<&Job::per>},
+    {"batch_size", SetBatchSize, Copy<&Job::batch_size>},
+    {"batch_target", SetSpan<&Job::batch_target>, Copy<&Job::batch_target>},
+    {"mode", SetWord<&Job::mode>, Copy<&Job::mode>},
+    {"max_run_time", SetSpan<&Job::max_run_time>, Copy<&Job::max_run_time>},
+    {"max_failed_items", SetLimit, Copy<&Job::max_failed_items>},
+    {"pause_ratio", SetPauseRatio, Copy<&Job::pause_ratio>},
+    {"max_replication_lag", SetMaxReplicationLag, Copy<&Job::max_replication_lag>},
 };
 
 int FindOption(const std::string& name) {
@@ -208,9 +257,23 @@ int FindOption(const std::string& name) {
 }  // namespace
 
 const int kOptionCount = static_cast<int>(std::size(kOptions));
+// The first of a batch job's.
+const int kCommonOptionCount = static_cast<int>(
+    std::find_if(std::begin(kOptions), std::end(kOptions),
+                 [](const Option& option) { return std::string_view(option.name) == "key"; }) -
+    std::begin(kOptions));
 
-void SetOptions(const Arguments& arguments, int first, JobDefinition* job) {
-  for (int i = 0; i < kOptionCount; i++) {
+void RefuseBatchOptions(const Arguments& arguments, int first) {
+  for (int i = kCommonOptionCount; i < kOptionCount; i++) {
+    if (!arguments.IsNull(first + i)) {
+      Refuse("option \"" + std::string(kOptions[i].name) + "\" is for batch jobs",
+             "Use ratchet.schedule_batch() to make the job one.");
+    }
+  }
+}
+
+void SetOptions(const Arguments& arguments, int first, int count, JobDefinition* job) {
+  for (int i = 0; i < count; i++) {
     if (!arguments.IsNull(first + i)) {
       kOptions[i].set(job, arguments.Value(first + i), kOptions[i].name);
     }

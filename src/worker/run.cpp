@@ -30,6 +30,7 @@ extern "C" {
 #include "utils/plancache.h"
 #include "utils/portal.h"
 #include "utils/ps_status.h"
+#include "utils/snapmgr.h"
 #include "utils/timeout.h"
 }
 
@@ -238,6 +239,7 @@ void Run::Begin() {
     SetCurrentStatementStartTimestamp();
     StartTransactionCommand();
     SPI_connect();
+    PushActiveSnapshot(GetTransactionSnapshot());
     StartStatementTimer();
   });
 }
@@ -252,6 +254,7 @@ void Run::Commit() {
     Abort(true);
   } else {
     pg::Call([] {
+      PopActiveSnapshot();
       SPI_finish();
       CommitTransactionCommand();
       pgstat_report_stat(false);
@@ -276,7 +279,10 @@ void Run::Finish(const batch::Walk& walk) {
     RecordInOwnTransaction(true);
     return;
   }
-  pg::Call([] { SPI_finish(); });
+  pg::Call([] {
+    PopActiveSnapshot();
+    SPI_finish();
+  });
   RecordSuccess();
 }
 
