@@ -136,8 +136,11 @@ void RepeatedPlan::Execute() {
   }
   first_ = false;
   AfterTriggerBeginQuery();
-  while (!TupIsNull(ExecProcNode(query_->planstate))) {
+  // Not in the condition: TupIsNull is a macro that looks twice.
+  TupleTableSlot* row = ExecProcNode(query_->planstate);
+  while (!TupIsNull(row)) {
     ResetPerTupleExprContext(state);
+    row = ExecProcNode(query_->planstate);
   }
   AfterTriggerEndQuery(state);
   ResetPerTupleExprContext(state);
