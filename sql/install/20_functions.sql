@@ -2,7 +2,7 @@
 -- may do is looked up in each of them. None is SECURITY DEFINER.
 --
 -- search_path: functions in SQL or PL/pgSQL set it to pg_catalog, pg_temp, and so do those in C, but for
---   * schedule and alter_job, which pin the search_path of the calling session;
+--   * schedule, schedule_batch and alter_job, which pin the search_path of the calling session;
 --   * the procedures run and wait_for: a procedure that sets something cannot commit;
 --   * functions called for every row or in every run, which look up nothing by name.
 -- The test "privileges" has the list.
@@ -40,16 +40,63 @@ CREATE FUNCTION ratchet.schedule(
     keep_history   interval    DEFAULT NULL,
     enabled        boolean     DEFAULT NULL,
     comment        text        DEFAULT NULL,
-    tags           text[]      DEFAULT NULL)
+    tags           text[]      DEFAULT NULL,
+    backfill_from  timestamptz DEFAULT NULL)
 RETURNS bigint
 LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'ratchet_schedule';
 COMMENT ON FUNCTION ratchet.schedule IS
     'defines a job, or redefines the one of that name: options that are not given go back to their defaults, except enabled and run_as; returns job_id';
 
+CREATE FUNCTION ratchet.schedule_batch(
+    job_name       text,
+    schedule       text,
+    source         text,
+    action         text,
+    time_zone      text        DEFAULT NULL,
+    overlap        text        DEFAULT NULL,
+    transaction    text        DEFAULT NULL,
+    timeout        interval    DEFAULT NULL,
+    max_attempts   integer     DEFAULT NULL,
+    backoff        interval    DEFAULT NULL,
+    backoff_factor float8      DEFAULT NULL,
+    backoff_cap    interval    DEFAULT NULL,
+    backoff_jitter float8      DEFAULT NULL,
+    on_crash       text        DEFAULT NULL,
+    misfire        text        DEFAULT NULL,
+    misfire_limit  integer     DEFAULT NULL,
+    start_at       timestamptz DEFAULT NULL,
+    end_at         timestamptz DEFAULT NULL,
+    max_runs       integer     DEFAULT NULL,
+    environments   text[]      DEFAULT NULL,
+    priority       integer     DEFAULT NULL,
+    settings       jsonb       DEFAULT NULL,
+    payload        jsonb       DEFAULT NULL,
+    run_as         regrole     DEFAULT NULL,
+    keep_history   interval    DEFAULT NULL,
+    enabled        boolean     DEFAULT NULL,
+    comment        text        DEFAULT NULL,
+    tags           text[]      DEFAULT NULL,
+    backfill_from  timestamptz DEFAULT NULL,
+    key            text[]      DEFAULT NULL,
+    per            text        DEFAULT NULL,
+    batch_size     integer     DEFAULT NULL,
+    batch_target   interval    DEFAULT NULL,
+    mode           text        DEFAULT NULL,
+    max_run_time   interval    DEFAULT NULL,
+    max_failed_items    integer  DEFAULT NULL,
+    pause_ratio         float8   DEFAULT NULL,
+    max_replication_lag interval DEFAULT NULL)
+RETURNS bigint
+LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'ratchet_schedule_batch';
+COMMENT ON FUNCTION ratchet.schedule_batch IS
+    'defines a job that does an action for each row of a source, in batches that commit, or redefines the one of that name as schedule() does; returns job_id';
+
 CREATE FUNCTION ratchet.alter_job(
     job_name       text,
     schedule       text        DEFAULT NULL,
     command        text        DEFAULT NULL,
+    source         text        DEFAULT NULL,
+    action         text        DEFAULT NULL,
     new_name       text        DEFAULT NULL,
     time_zone      text        DEFAULT NULL,
     overlap        text        DEFAULT NULL,
@@ -75,6 +122,16 @@ CREATE FUNCTION ratchet.alter_job(
     enabled        boolean     DEFAULT NULL,
     comment        text        DEFAULT NULL,
     tags           text[]      DEFAULT NULL,
+    backfill_from  timestamptz DEFAULT NULL,
+    key            text[]      DEFAULT NULL,
+    per            text        DEFAULT NULL,
+    batch_size     integer     DEFAULT NULL,
+    batch_target   interval    DEFAULT NULL,
+    mode           text        DEFAULT NULL,
+    max_run_time   interval    DEFAULT NULL,
+    max_failed_items    integer  DEFAULT NULL,
+    pause_ratio         float8   DEFAULT NULL,
+    max_replication_lag interval DEFAULT NULL,
     reset          text[]      DEFAULT NULL)
 RETURNS void
 LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'ratchet_alter_job';

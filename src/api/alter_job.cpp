@@ -1,5 +1,6 @@
 // ratchet.alter_job(), ratchet.pause_job() and ratchet.resume_job()
 #include <algorithm>
+#include <tuple>
 
 #include "api/argument.h"
 #include "api/job_check.h"
@@ -12,7 +13,7 @@
 namespace ratchet::api {
 namespace {
 
-enum Argument { kJobName, kSchedule, kCommand, kNewName, kFirstOption };
+enum Argument { kJobName, kSchedule, kCommand, kSource, kAction, kNewName, kFirstOption };
 
 void LockNames(const std::string& one, const std::string& other) {
   // In an order that is the same for everybody.
@@ -22,13 +23,40 @@ void LockNames(const std::string& one, const std::string& other) {
   }
 }
 
-std::vector<std::string> ResetNames(const Arguments& arguments) {
+std::vector<std::string> ResetNames(const Arguments& arguments, int reset) {
   std::vector<std::string> names;
-  const int reset = kFirstOption + kOptionCount;
   if (!arguments.IsNull(reset)) {
     pg::Call([&] { pg::AppendTextArray(arguments.Value(reset), &names); });
   }
   return names;
+}
+
+[[noreturn]] void RefuseFor(const catalog::JobDefinition& job, const std::string& argument) {
+  throw pg::Error(ERRCODE_INVALID_PARAMETER_VALUE,
+                  argument + " cannot be given for job \"" + job.job_name + "\"",
+                  job.is_batch() ? "Use ratchet.schedule() to make it a job with a command."
+                                 : "Use ratchet.schedule_batch() to make it a batch job.",
+                  job.is_batch() ? "It is a batch job, which has a source and an action."
+                                 : "It is not a batch job.");
+}
+
+// What the job runs.
+void SetTexts(const Arguments& arguments, catalog::JobDefinition* job) {
+  if (!arguments.IsNull(kCommand)) {
+    if (job->is_batch()) {
+      RefuseFor(*job, "command");
+    }
+    job->command = arguments.Text(kCommand, "command");
+  }
+  for (const auto& [argument, name, text] :
+       {std::tuple(kSource, "source", &job->source), std::tuple(kAction, "action", &job->action)}) {
+    if (!arguments.IsNull(argument)) {
+      if (!job->is_batch()) {
+        RefuseFor(*job, name);
+      }
+      *text = RequireText(arguments.Text(argument, name), name);
+    }
+  }
 }
 
 void Rename(catalog::JobDefinition* job, const std::string& new_name) {
@@ -54,13 +82,17 @@ void AlterJob(const Arguments& arguments) {
   if (!arguments.IsNull(kSchedule)) {
     job.schedule = arguments.Text(kSchedule, "schedule");
   }
-  if (!arguments.IsNull(kCommand)) {
-    job.command = arguments.Text(kCommand, "command");
+  SetTexts(arguments, &job);
+  const OptionArguments options(arguments, kFirstOption, OptionArguments::Kind::kAnyJob);
+  const std::vector<std::string> reset = ResetNames(arguments, options.end());
+  const char* batch_option = options.BatchOption(reset);
+  if (batch_option != nullptr && !job.is_batch()) {
+    RefuseFor(job, batch_option);
   }
-  SetOptions(arguments, kFirstOption, &job);
-  ResetOptions(ResetNames(arguments), arguments, kFirstOption, &job);
+  options.SetIn(&job);
+  options.Reset(reset, &job);
   // New settings do not silently move the job to the search_path of whoever gives them.
-  const std::string search_path = IsGiven("settings", arguments, kFirstOption)
+  const std::string search_path = options.Gives("settings")
                                       ? SearchPathIn(old.settings).value_or(SearchPathOfSession())
                                       : SearchPathOfSession();
   if (CompleteJob(&job, &old, search_path)) {

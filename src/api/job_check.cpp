@@ -2,15 +2,18 @@
 
 #include <algorithm>
 
+#include "api/batch_check.h"
 #include "api/job_settings.h"
 #include "api/privilege.h"
 #include "api/schedule_text.h"
 #include "pg/guard.h"
+#include "pg/text_context.h"
 #include "worker/command_check.h"
 
 namespace ratchet::api {
 namespace {
 
+using catalog::BatchDefinition;
 using catalog::JobDefinition;
 
 constexpr std::size_t kLongestName = 255;
@@ -50,39 +53,9 @@ void CheckSchedule(const JobDefinition& job) {
   }
 }
 
-bool HasText(const std::string& text) {
-  return text.find_first_not_of(" \t\r\n\f\v") != std::string::npos;
-}
-
-// A syntax error's position is one in the command, not in the query that calls us.
-class CommandContext {
- public:
-  explicit CommandContext(const std::string& command) {
-    callback_ = {error_context_stack, Point, const_cast<char*>(command.c_str())};
-    error_context_stack = &callback_;
-  }
-  CommandContext(const CommandContext&) = delete;
-  CommandContext& operator=(const CommandContext&) = delete;
-  ~CommandContext() { error_context_stack = callback_.previous; }
-
- private:
-  static void Point(void* command) {
-    const int position = geterrposition();
-    if (position > 0) {
-      errposition(0);
-      internalerrposition(position);
-      internalerrquery(static_cast<const char*>(command));
-    }
-  }
-
-  ErrorContextCallback callback_;
-};
-
 void CheckCommand(const JobDefinition& job) {
-  if (!HasText(job.command)) {
-    Refuse("command must not be empty");
-  }
-  const CommandContext context(job.command);
+  RequireText(job.command, "command");
+  const pg::TextContext context(job.command.c_str());
   worker::CheckCommand(job.command, job.transaction == catalog::TransactionMode::kPerStatement);
 }
 
@@ -101,7 +74,8 @@ void CompleteSettings(JobDefinition* job, const JobDefinition* old,
 bool RunsTheSame(const JobDefinition& a, const JobDefinition& b) {
   return a.job_name == b.job_name && a.owner == b.owner && a.schedule == b.schedule &&
          a.time_zone == b.time_zone && a.command == b.command && a.transaction == b.transaction &&
-         a.timeout == b.timeout && a.settings == b.settings && a.payload == b.payload;
+         a.timeout == b.timeout && a.settings == b.settings && a.payload == b.payload &&
+         static_cast<const BatchDefinition&>(a) == static_cast<const BatchDefinition&>(b);
 }
 
 bool IsDueTheSame(const JobDefinition& a, const JobDefinition& b) {
@@ -110,10 +84,15 @@ bool IsDueTheSame(const JobDefinition& a, const JobDefinition& b) {
 
 }  // namespace
 
-void CheckJobName(const std::string& job_name, const char* argument) {
-  if (!HasText(job_name)) {
+std::string RequireText(std::string text, const char* argument) {
+  if (text.find_first_not_of(" \t\r\n\f\v") == std::string::npos) {
     Refuse(std::string(argument) + " must not be empty");
   }
+  return text;
+}
+
+void CheckJobName(const std::string& job_name, const char* argument) {
+  RequireText(job_name, argument);
   if (job_name.size() > kLongestName) {
     Refuse(std::string(argument) + " must not be longer than " + std::to_string(kLongestName) +
            " bytes");
@@ -137,6 +116,7 @@ bool CompleteJob(JobDefinition* job, const JobDefinition* old, const std::string
     RequireUsableOwner(job->owner);
   }
   CompleteSettings(job, old, search_path);
+  CompleteBatch(job);
   if (old != nullptr && *job == *old) {
     return false;
   }
@@ -152,8 +132,14 @@ bool CompleteJob(JobDefinition* job, const JobDefinition* old, const std::string
   if (old == nullptr || !IsDueTheSame(*job, *old) || job->end_at != old->end_at) {
     CheckSchedule(*job);
   }
-  if (old == nullptr || job->command != old->command || job->transaction != old->transaction) {
+  if (job->is_batch()) {
+    CheckBatch(*job, old);
+  } else if (old == nullptr || job->command != old->command ||
+             job->transaction != old->transaction) {
     CheckCommand(*job);
+  }
+  if (old != nullptr) {
+    DropVoidCheckpoint(*job, *old);
   }
   return true;
 }

@@ -10,6 +10,9 @@ namespace ratchet::api {
 // Raises an error that names the argument.
 void CheckJobName(const std::string& job_name, const char* argument);
 
+// The text, unless there is none in it.
+std::string RequireText(std::string text, const char* argument);
+
 // Fills in what was not given (the defaults of time zone and owner; `search_path` in the settings),
 // checks everything that differs from `old`, and sets version and schedule_since as the difference
 // asks for. `old` is null for a new job. Returns whether there is a difference.

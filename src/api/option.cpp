@@ -1,7 +1,9 @@
 #include "api/option.h"
 
+#include <algorithm>
 #include <cmath>
 #include <iterator>
+#include <string_view>
 
 #include "api/schedule_text.h"
 #include "calendar/interval.h"
@@ -66,8 +68,9 @@ void SetSpan(JobDefinition* job, Datum value, const char* name) {
   job->*kMember = SpanIn(value, name, calendar::kMillisecond);
 }
 
-void SetKeepHistory(JobDefinition* job, Datum value, const char* name) {
-  job->keep_history = SpanIn(value, name, 0);
+template <auto kMember>
+void SetSpanOrZero(JobDefinition* job, Datum value, const char* name) {
+  job->*kMember = SpanIn(value, name, 0);
 }
 
 template <auto kMember>
@@ -77,6 +80,14 @@ void SetCount(JobDefinition* job, Datum value, const char* name) {
     Refuse(std::string(name) + " must be at least 1");
   }
   job->*kMember = count;
+}
+
+void SetMaxFailedItems(JobDefinition* job, Datum value, const char* name) {
+  job->max_failed_items = DatumGetInt32(value);
+  if (job->max_failed_items < 0) {
+    Refuse(std::string(name) + " must not be negative",
+           "0 stops a run at the first item that fails; left out, there is no limit.");
+  }
 }
 
 void SetPriority(JobDefinition* job, Datum value, const char* /*name*/) {
@@ -89,6 +100,15 @@ void SetBackoffFactor(JobDefinition* job, Datum value, const char* name) {
     Refuse(std::string(name) + " must be a finite number and not negative");
   }
   job->backoff_factor = factor;
+}
+
+void SetPauseRatio(JobDefinition* job, Datum value, const char* name) {
+  const double ratio = DatumGetFloat8(value);
+  if (!(ratio >= 0 && ratio < 1)) {
+    Refuse(std::string(name) + " must be at least 0 and less than 1",
+           "0.2 leaves a run idle for a fifth of its time.");
+  }
+  job->pause_ratio = ratio;
 }
 
 void SetBackoffJitter(JobDefinition* job, Datum value, const char* name) {
@@ -150,6 +170,14 @@ void SetComment(JobDefinition* job, Datum value, const char* /*name*/) {
   job->has_comment = true;
 }
 
+void SetKey(JobDefinition* job, Datum value, const char* name) {
+  job->key = TextsOf(value, name);
+  if (job->key.empty()) {
+    Refuse(std::string(name) + " must not be empty",
+           "Leave it out to walk by the source's first column.");
+  }
+}
+
 template <auto kMember>
 void SetJsonb(JobDefinition* job, Datum value, const char* /*name*/) {
   job->*kMember = JsonbTextOf(value);
@@ -163,7 +191,7 @@ void SetEnabled(JobDefinition* job, Datum value, const char* /*name*/) {
   job->enabled = DatumGetBool(value);
 }
 
-// In the order of the arguments of ratchet.schedule and ratchet.alter_job.
+// In the order of the arguments of ratchet.schedule_batch and ratchet.alter_job.
 using Job = JobDefinition;
 constexpr Option kOptions[] = {
     {"time_zone", SetTimeZone, Copy<&Job::time_zone>},
@@ -186,11 +214,32 @@ constexpr Option kOptions[] = {
     {"settings", SetJsonb<&Job::settings>, Copy<&Job::settings>},
     {"payload", SetJsonb<&Job::payload>, Copy<&Job::payload>},
     {"run_as", SetOwner, Copy<&Job::owner>},
-    {"keep_history", SetKeepHistory, Copy<&Job::keep_history>},
+    {"keep_history", SetSpanOrZero<&Job::keep_history>, Copy<&Job::keep_history>},
     {"enabled", SetEnabled, Copy<&Job::enabled>},
     {"comment", SetComment, Copy<&Job::has_comment, &Job::comment>},
     {"tags", SetTags, Copy<&Job::has_tags, &Job::tags>},
+    {"backfill_from", SetTime<&Job::backfill_from>, Copy<&Job::backfill_from>},
+    {"key", SetKey, Copy<&Job::key>},
+    {"per", SetWord<&Job::per>, Copy<&Job::per>},
+    {"batch_size", SetCount<&Job::batch_size>, Copy<&Job::batch_size>},
+    {"batch_target", SetSpan<&Job::batch_target>, Copy<&Job::batch_target>},
+    {"mode", SetWord<&Job::mode>, Copy<&Job::mode>},
+    {"max_run_time", SetSpan<&Job::max_run_time>, Copy<&Job::max_run_time>},
+    {"max_failed_items", SetMaxFailedItems, Copy<&Job::max_failed_items>},
+    {"pause_ratio", SetPauseRatio, Copy<&Job::pause_ratio>},
+    {"max_replication_lag", SetSpanOrZero<&Job::max_replication_lag>,
+     Copy<&Job::max_replication_lag>},
 };
+constexpr int kOptionCount = static_cast<int>(std::size(kOptions));
+
+// The first one that only a batch job has.
+constexpr int kBatchOption = [] {
+  int option = 0;
+  while (std::string_view(kOptions[option].name) != "key") {
+    option++;
+  }
+  return option;
+}();
 
 int FindOption(const std::string& name) {
   for (int i = 0; i < kOptionCount; i++) {
@@ -207,30 +256,42 @@ int FindOption(const std::string& name) {
 
 }  // namespace
 
-const int kOptionCount = static_cast<int>(std::size(kOptions));
+OptionArguments::OptionArguments(const Arguments& arguments, int first, Kind kind)
+    : arguments_(arguments),
+      first_(first),
+      count_(kind == Kind::kPlainJob ? kBatchOption : kOptionCount) {}
 
-void SetOptions(const Arguments& arguments, int first, JobDefinition* job) {
-  for (int i = 0; i < kOptionCount; i++) {
-    if (!arguments.IsNull(first + i)) {
-      kOptions[i].set(job, arguments.Value(first + i), kOptions[i].name);
+void OptionArguments::SetIn(JobDefinition* job) const {
+  for (int i = 0; i < count_; i++) {
+    if (!IsNull(i)) {
+      kOptions[i].set(job, arguments_.Value(first_ + i), kOptions[i].name);
     }
   }
 }
 
-void ResetOptions(const std::vector<std::string>& names, const Arguments& arguments, int first,
-                  JobDefinition* job) {
+void OptionArguments::Reset(const std::vector<std::string>& names, JobDefinition* job) const {
   const JobDefinition defaults;
   for (const std::string& name : names) {
     const int i = FindOption(name);
-    if (!arguments.IsNull(first + i)) {
+    if (!IsNull(i)) {
       Refuse("option \"" + name + "\" is both set and reset");
     }
     kOptions[i].copy(job, defaults);
   }
 }
 
-bool IsGiven(const char* name, const Arguments& arguments, int first) {
-  return !arguments.IsNull(first + FindOption(name));
+bool OptionArguments::Gives(const char* name) const {
+  const int i = FindOption(name);
+  return i < count_ && !IsNull(i);
+}
+
+const char* OptionArguments::BatchOption(const std::vector<std::string>& reset) const {
+  for (int i = kBatchOption; i < count_; i++) {
+    if (!IsNull(i) || std::find(reset.begin(), reset.end(), kOptions[i].name) != reset.end()) {
+      return kOptions[i].name;
+    }
+  }
+  return nullptr;
 }
 
 }  // namespace ratchet::api

@@ -1,4 +1,4 @@
-// ratchet.schedule()
+// ratchet.schedule() and ratchet.schedule_batch()
 #include "api/argument.h"
 #include "api/job_check.h"
 #include "api/job_settings.h"
@@ -10,17 +10,9 @@
 namespace ratchet::api {
 namespace {
 
-enum Argument { kJobName, kSchedule, kCommand, kFirstOption };
-
-std::int64_t Schedule(const Arguments& arguments) {
-  RequireWritable("ratchet.schedule()");
-  catalog::JobDefinition job;
-  job.job_name = arguments.Text(kJobName, "job_name");
-  job.schedule = arguments.Text(kSchedule, "schedule");
-  job.command = arguments.Text(kCommand, "command");
+std::int64_t Define(catalog::JobDefinition job, const OptionArguments& options) {
   CheckJobName(job.job_name, "job_name");
-  SetOptions(arguments, kFirstOption, &job);
-
+  options.SetIn(&job);
   catalog::LockJobName(job.job_name);
   ItemPointerData tid;
   const std::optional<catalog::JobDefinition> old = catalog::FindJobByName(job.job_name, &tid);
@@ -40,10 +32,10 @@ std::int64_t Schedule(const Arguments& arguments) {
   job.created_at = old->created_at;
   job.changed_at = old->changed_at;
   // Who deploys the same script again neither resumes what was paused nor takes the job over.
-  if (!IsGiven("enabled", arguments, kFirstOption)) {
+  if (!options.Gives("enabled")) {
     job.enabled = old->enabled;
   }
-  if (!IsGiven("run_as", arguments, kFirstOption)) {
+  if (!options.Gives("run_as")) {
     job.owner = old->owner;
   }
   if (CompleteJob(&job, &*old, SearchPathOfSession())) {
@@ -51,6 +43,29 @@ std::int64_t Schedule(const Arguments& arguments) {
     catalog::NoteJobChanged(job.job_id);
   }
   return job.job_id;
+}
+
+std::int64_t Schedule(const Arguments& arguments) {
+  enum Argument { kJobName, kSchedule, kCommand, kFirstOption };
+  RequireWritable("ratchet.schedule()");
+  catalog::JobDefinition job;
+  job.job_name = arguments.Text(kJobName, "job_name");
+  job.schedule = arguments.Text(kSchedule, "schedule");
+  job.command = arguments.Text(kCommand, "command");
+  return Define(std::move(job),
+                OptionArguments(arguments, kFirstOption, OptionArguments::Kind::kPlainJob));
+}
+
+std::int64_t ScheduleBatch(const Arguments& arguments) {
+  enum Argument { kJobName, kSchedule, kSource, kAction, kFirstOption };
+  RequireWritable("ratchet.schedule_batch()");
+  catalog::JobDefinition job;
+  job.job_name = arguments.Text(kJobName, "job_name");
+  job.schedule = arguments.Text(kSchedule, "schedule");
+  job.source = RequireText(arguments.Text(kSource, "source"), "source");
+  job.action = RequireText(arguments.Text(kAction, "action"), "action");
+  return Define(std::move(job),
+                OptionArguments(arguments, kFirstOption, OptionArguments::Kind::kAnyJob));
 }
 
 }  // namespace
@@ -62,6 +77,13 @@ PG_FUNCTION_INFO_V1(ratchet_schedule);
 PGDLLEXPORT Datum ratchet_schedule(PG_FUNCTION_ARGS) {
   return ratchet::pg::Entry(
       [fcinfo] { return Int64GetDatum(ratchet::api::Schedule(ratchet::api::Arguments(fcinfo))); });
+}
+
+PG_FUNCTION_INFO_V1(ratchet_schedule_batch);
+PGDLLEXPORT Datum ratchet_schedule_batch(PG_FUNCTION_ARGS) {
+  return ratchet::pg::Entry([fcinfo] {
+    return Int64GetDatum(ratchet::api::ScheduleBatch(ratchet::api::Arguments(fcinfo)));
+  });
 }
 
 }  // extern "C"
