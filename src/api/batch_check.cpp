@@ -3,6 +3,7 @@
 #include "api/action_check.h"
 #include "api/job_settings.h"
 #include "batch/shape.h"
+#include "batch/walk_check.h"
 #include "catalog/checkpoint.h"
 #include "pg/as_role.h"
 
@@ -45,11 +46,70 @@ void AsOwner(const JobDefinition& job, F&& check) {
   role.End();
 }
 
-void Warn(const char* message, const char* detail, const char* hint) {
-  pg::Call([=] {
-    ereport(WARNING, (errmsg("%s", message), detail != nullptr ? errdetail("%s", detail) : 0,
-                      hint != nullptr ? errhint("%s", hint) : 0));
+void Warn(const std::string& message, const std::string& detail, const std::string& hint) {
+  pg::Call([&] {
+    ereport(WARNING, (errmsg("%s", message.c_str()), errdetail("%s", detail.c_str()),
+                      hint.empty() ? 0 : errhint("%s", hint.c_str())));
   });
+}
+
+std::string CreateIndex(const batch::WalkFindings& walk) {
+  const bool is_unique = walk.uniqueness == batch::Uniqueness::kNoIndex;
+  return std::string("Run CREATE ") + (is_unique ? "UNIQUE " : "") + "INDEX " +
+         (walk.takes_concurrently ? "CONCURRENTLY " : "") + "ON " + walk.table + " (" +
+         walk.index_columns + ").";
+}
+
+std::string KeyOf(const JobDefinition& job) {
+  std::string key;
+  for (const std::string& column : job.key) {
+    key += (key.empty() ? "" : ", ") + column;
+  }
+  return "key (" + key + ")";
+}
+
+void WarnOfKey(const JobDefinition& job, const batch::WalkFindings& walk) {
+  if (walk.uniqueness == batch::Uniqueness::kNoIndex) {
+    // The hint about the walk would be the same statement.
+    Warn(KeyOf(job) + " may not identify one item",
+         "Table " + walk.table + " has no unique index. A run fails when it meets a key twice.",
+         walk.sorts ? "" : CreateIndex(walk));
+  }
+  if (walk.nullable_count > 0) {
+    Warn((walk.nullable_count == 1 ? "key column " : "key columns ") + walk.nullable +
+             " may be null",
+         "A run fails when it meets a row without a key.",
+         "Leave such rows out of the source by IS NOT NULL, or declare NOT NULL.");
+  }
+}
+
+void WarnOfWalk(const JobDefinition& job, const batch::WalkFindings& walk) {
+  if (walk.has_limit) {
+    Warn("the source has a LIMIT or OFFSET of its own",
+         "It counts anew for each batch, with the items that are done among them.",
+         "Leave it out: batch_size limits a batch, and max_run_time a run.");
+  }
+  if (!walk.sorts) {
+    return;
+  }
+  if (!walk.index_columns.empty()) {
+    Warn("no index gives the order of " + KeyOf(job),
+         "Each batch would read and sort all rows that are left.", CreateIndex(walk));
+  } else if (walk.sorted_rows > job.batch_size) {
+    Warn("no index can give the order of " + KeyOf(job),
+         "Each batch would read and sort all rows that are left.",
+         "Walk by indexed columns of a table, without FOR UPDATE, DISTINCT, GROUP BY, UNION or "
+         "LIMIT around them; or fill a table first and walk that.");
+  }
+}
+
+void RequireUniqueKey(const JobDefinition& job, const batch::WalkFindings& walk) {
+  if (walk.uniqueness == batch::Uniqueness::kNotUnique) {
+    throw pg::Error(ERRCODE_INVALID_COLUMN_REFERENCE, KeyOf(job) + " does not identify one item",
+                    "Rows of " + walk.table + " are told apart by (" + walk.unique_columns +
+                        "): use these columns as the key.",
+                    "No unique index of " + walk.table + " has these columns only.");
+  }
 }
 
 // Whether source and action still do what they did when they were checked.
@@ -76,11 +136,16 @@ void CheckBatch(const JobDefinition& job, const JobDefinition* old) {
   }
   CheckOptions(job, false);
   bool uses_items = false;
+  batch::WalkFindings walk;
   AsOwner(job, [&] {
     const batch::Shape shape = batch::ShapeOf(job);
     CheckOptions(job, shape.descending);
+    walk = batch::CheckWalk(job, shape);
     uses_items = CheckAction(job.action, shape, job.per);
   });
+  RequireUniqueKey(job, walk);
+  WarnOfKey(job, walk);
+  WarnOfWalk(job, walk);
   if (!uses_items) {
     Warn("the action does not use any column of the source", "It does the same for each item.",
          "Its parameters are $1, $2, and so on.");

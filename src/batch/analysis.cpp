@@ -3,6 +3,7 @@
 #include "pg/compat.h"
 
 extern "C" {
+#include "catalog/pg_class.h"
 #include "parser/analyze.h"
 #include "tcop/tcopprot.h"
 #include "tcop/utility.h"
@@ -71,6 +72,18 @@ bool VisitFunctions(Node* node, void* context) {
   return pg::WalkBelow(node, VisitFunctions, context);
 }
 
+void RefuseTemporaryTables(const PlannedStmt* plan) {
+  ListCell* cell;
+  foreach (cell, plan->relationOids) {
+    const Oid table = lfirst_oid(cell);
+    if (get_rel_persistence(table) == RELPERSISTENCE_TEMP) {
+      ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+                      errmsg("a batch job cannot use temporary table \"%s\"", get_rel_name(table)),
+                      errdetail("It runs in a session of its own, which does not have it.")));
+    }
+  }
+}
+
 }  // namespace
 
 Query* AnalyzeSource(const char* source) {
@@ -90,6 +103,7 @@ PlannedStmt* PlanPermitted(Query* query, const char* text) {
   RequireFunctions(reinterpret_cast<Node*>(query));
   PlannedStmt* plan = pg_plan_query(query, text, CURSOR_OPT_GENERIC_PLAN, nullptr);
   pg::RequirePlan(plan);
+  RefuseTemporaryTables(plan);
   return plan;
 }
 
