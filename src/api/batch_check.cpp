@@ -57,7 +57,7 @@ std::string CreateIndex(const batch::WalkFindings& walk) {
   const bool is_unique = walk.uniqueness == batch::Uniqueness::kNoIndex;
   return std::string("Run CREATE ") + (is_unique ? "UNIQUE " : "") + "INDEX " +
          (walk.takes_concurrently ? "CONCURRENTLY " : "") + "ON " + walk.table + " (" +
-         walk.index_columns + ").";
+         walk.key_columns + ").";
 }
 
 std::string KeyOf(const JobDefinition& job) {
@@ -92,7 +92,7 @@ void WarnOfWalk(const JobDefinition& job, const batch::WalkFindings& walk) {
   if (!walk.sorts) {
     return;
   }
-  if (!walk.index_columns.empty()) {
+  if (!walk.has_index && !walk.key_columns.empty()) {
     Warn("no index gives the order of " + KeyOf(job),
          "Each batch would read and sort all rows that are left.", CreateIndex(walk));
   } else if (walk.sorted_rows > job.batch_size) {
@@ -108,7 +108,7 @@ void RequireUniqueKey(const JobDefinition& job, const batch::WalkFindings& walk)
     throw pg::Error(ERRCODE_INVALID_COLUMN_REFERENCE, KeyOf(job) + " does not identify one item",
                     "Rows of " + walk.table + " are told apart by (" + walk.unique_columns +
                         "): use these columns as the key.",
-                    "No unique index of " + walk.table + " has these columns only.");
+                    "No unique index of " + walk.table + " is covered by these columns.");
   }
 }
 
@@ -162,10 +162,10 @@ void DropVoidCheckpoint(const JobDefinition& job, const JobDefinition& old) {
   if (was_there) {
     const char* name = job.job_name.c_str();
     pg::Call([=] {
-      ereport(NOTICE, (errmsg("checkpoint of job \"%s\" is dropped", name),
-                       changed_kind ? errdetail("It is of what the job did before.")
-                                    : errdetail("It is of another key."),
-                       errhint("The next run begins at the beginning.")));
+      ereport(NOTICE, (errmsg("the checkpoint of job \"%s\" is void and has been deleted", name),
+                       changed_kind ? errdetail("The job does something else now.")
+                                    : errdetail("The job walks by another key now."),
+                       errhint("Its next run begins at the start.")));
     });
   }
 }

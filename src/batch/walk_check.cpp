@@ -121,9 +121,8 @@ void FillIn(const KeyOrigin& origin, int count, WalkFindings* findings) {
   findings->nullable = facts.nullable != nullptr ? facts.nullable : "";
   findings->nullable_count = facts.nullable_count;
   findings->takes_concurrently = get_rel_relkind(origin.table) != RELKIND_PARTITIONED_TABLE;
-  if (!facts.has_index) {
-    findings->index_columns = ColumnNames(origin, count);
-  }
+  findings->has_index = facts.has_index;
+  findings->key_columns = ColumnNames(origin, count);
 }
 
 }  // namespace

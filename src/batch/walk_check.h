@@ -14,11 +14,11 @@ struct WalkFindings {
   std::string unique_columns;  // of one of its unique indexes
   std::string nullable;        // key columns that may be null: "a", "b"
   int nullable_count = 0;
-  bool has_limit = false;  // of its own, which no batch takes account of
-  bool sorts = false;      // each batch sorts all that is left
-  double sorted_rows = 0;  // as the planner estimates
-  std::string
-      index_columns;  // an index on these columns of the table would help; empty: none would
+  bool has_limit = false;          // of its own, which no batch takes account of
+  bool sorts = false;              // each batch sorts all that is left
+  double sorted_rows = 0;          // as the planner estimates
+  std::string key_columns;         // as an index on the table would name them; empty: none can
+  bool has_index = false;          // there is one already
   bool takes_concurrently = true;  // such an index can be made while others write
 };
 
