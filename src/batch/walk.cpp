@@ -167,14 +167,21 @@ void Walk::TrySlice(const policy::ItemIsolation::Slice& slice) {
   }
 }
 
+// A failure further ahead does not count yet: the items before it are still to be done.
 bool Walk::TooManyFailed() const {
+  const auto failed = std::count_if(failures_.begin(), failures_.end(), [this](const Failure& one) {
+    return one.item < handled_;
+  });
   return definition_.max_failed_items >= 0 &&
-         committed_.counters.items_failed + static_cast<std::int64_t>(failures_.size()) >
-             definition_.max_failed_items;
+         committed_.counters.items_failed + failed > definition_.max_failed_items;
 }
 
 // What is left to do as long as errors and cancels still belong to the batch.
 void Walk::CloseBatch(bool interrupted) {
+  // One that the batch was cut short before is met again by the next one.
+  while (!failures_.empty() && failures_.back().item >= handled_) {
+    failures_.pop_back();
+  }
   for (Failure& failure : failures_) {
     failure.key = text_->KeyOf(items_, failure.item);
     failure.row = text_->RowOf(items_, failure.item);

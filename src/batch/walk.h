@@ -82,7 +82,6 @@ class Walk {
   bool Batch();
   bool Work();
   void TrySlice(const policy::ItemIsolation::Slice& slice);
-  void Condemn(int item, catalog::RunError error);
   bool TooManyFailed() const;
   void CloseBatch(bool interrupted);
   bool ResolveEarlier();
