@@ -77,7 +77,11 @@ bool Walk::Batch() {
     failures_.clear();
     handled_ = 0;
     rows_ = 0;
-    supply_->Fetch(now_.at, size_.size(), &items_, &more_);
+    items_.Clear();
+    more_ = false;
+    if (!nothing_to_do_) {
+      supply_->Fetch(now_.at, size_.size(), &items_, &more_);
+    }
     clean_ = true;
     const bool interrupted = Work();
     CloseBatch(interrupted);
@@ -199,6 +203,9 @@ void Walk::CloseBatch(bool interrupted) {
     ended_ = true;
     ending_ = Ending::kTooManyFailed;
   } else if (complete) {
+    if (key_may_be_null_) {
+      source_->RefuseNullKeys();
+    }
     ended_ = ResolveEarlier();
     ending_ = Ending::kComplete;
   } else if (definition_.max_run_time > 0 && now - run_.started_at >= definition_.max_run_time) {

@@ -153,4 +153,15 @@ WalkFindings CheckWalk(const catalog::BatchDefinition& batch, const Shape& shape
   return findings;
 }
 
+bool KeyMayBeNull(const catalog::BatchDefinition& batch, const Shape& shape) {
+  const int count = static_cast<int>(shape.key.size());
+  return pg::Call([&] {
+    Query* query = AnalyzeSource(batch.source.c_str());
+    const KeyOrigin origin =
+        OriginOf(linitial_node(Query, pg_rewrite_query(query)), shape.key.data(), count);
+    return !OidIsValid(origin.table) || !origin.is_one_table ||
+           FactsOf(origin, count).nullable_count > 0;
+  });
+}
+
 }  // namespace ratchet::batch

@@ -25,4 +25,7 @@ struct WalkFindings {
 // Plans the source as the current user, and throws when it may not be run.
 WalkFindings CheckWalk(const catalog::BatchDefinition& batch, const Shape& shape);
 
+// Whether the source may have rows whose key is null in part, as far as its text tells.
+bool KeyMayBeNull(const catalog::BatchDefinition& batch, const Shape& shape);
+
 }  // namespace ratchet::batch
