@@ -122,7 +122,8 @@ bool Walk::Work() {
   while (!isolation_.Done()) {
     const policy::ItemIsolation::Slice slice = isolation_.Next();
     handled_ = slice.first;
-    if (writing_savepoints_ >= kMostWritingSavepoints || TooManyFailed()) {
+    if ((writing_savepoints_ >= kMostWritingSavepoints && isolation_.CanStop()) ||
+        TooManyFailed()) {
       return false;
     }
     try {
@@ -173,9 +174,8 @@ void Walk::TrySlice(const policy::ItemIsolation::Slice& slice) {
 
 // A failure further ahead does not count yet: the items before it are still to be done.
 bool Walk::TooManyFailed() const {
-  const auto failed = std::count_if(failures_.begin(), failures_.end(), [this](const Failure& one) {
-    return one.item < handled_;
-  });
+  const auto failed = std::count_if(failures_.begin(), failures_.end(),
+                                    [this](const Failure& one) { return one.item < handled_; });
   return definition_.max_failed_items >= 0 &&
          committed_.counters.items_failed + failed > definition_.max_failed_items;
 }
