@@ -202,8 +202,8 @@ SELECT source, action, key FROM definition;
 -- The checkpoint outlives a change of the source, and not one of the key.
 CREATE VIEW checkpoints AS SELECT value FROM ratchet.job_checkpoint WHERE job_id = (SELECT job_id FROM ratchet.jobs WHERE job_name = 'b');
 CREATE PROCEDURE save() LANGUAGE sql AS $$
-    INSERT INTO ratchet.job_checkpoint (job_id, walk, owner, run_id, saved_at, value, items_done, items_failed, batches, rows_affected, walk_items)
-    SELECT job_id, 0, owner::oid, 1, now(), '{"id": 5}', 5, 0, 1, 5, 0 FROM ratchet.jobs WHERE job_name = 'b' $$;
+    INSERT INTO ratchet.job_checkpoint (job_id, walk, owner, run_id, saved_at, value, items_done, items_failed, batches, rows_affected, walk_items, first_run)
+    SELECT job_id, 0, owner::oid, 1, now(), '{"id": 5}', 5, 0, 1, 5, 0, 1 FROM ratchet.jobs WHERE job_name = 'b' $$;
 CALL save();
 SELECT ratchet.alter_job('b', source => 'SELECT shop, id FROM orders', action => 'CALL work($2)', batch_size => 9);
 SELECT * FROM checkpoints;
