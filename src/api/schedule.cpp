@@ -4,6 +4,7 @@
 #include "api/job_settings.h"
 #include "api/option.h"
 #include "api/privilege.h"
+#include "catalog/backfill.h"
 #include "catalog/commit_notice.h"
 #include "catalog/home.h"
 
@@ -30,6 +31,7 @@ std::int64_t Schedule(const Arguments& arguments) {
       catalog::NoteEverythingChanged();
     }
     catalog::InsertJob(&job);
+    catalog::StartBackfillOf(job, nullptr);
     catalog::NoteJobChanged(job.job_id);
     return job.job_id;
   }
@@ -48,6 +50,7 @@ std::int64_t Schedule(const Arguments& arguments) {
   }
   if (CompleteJob(&job, &*old, SearchPathOfSession())) {
     catalog::UpdateJob(&tid, job);
+    catalog::StartBackfillOf(job, &*old);
     catalog::NoteJobChanged(job.job_id);
   }
   return job.job_id;
