@@ -208,6 +208,38 @@ SQL
 	wait_until($node, 'SELECT count(*) = 1 FROM ratchet.job_checkpoint', 'a walk that is canceled leaves no checkpoint');
 };
 
+promise 'the record of a lost run says what it had committed' => sub {
+	for my $how (qw(terminate kill))
+	{
+		my $run_id = begin_run($node, "lost $how", 'SELECT pg_sleep(3600) WHERE ratchet.attempt() = 1');
+		wait_until($node, "SELECT status = 'running' FROM ratchet.runs WHERE run_id = $run_id");
+		# As the engine of batch jobs does: with each batch, what the run has committed so far.
+		$node->safe_psql('postgres', "INSERT INTO ratchet.job_checkpoint SELECT job_id, 0, owner::oid, $run_id, now(), '[7]', '[3]', 40, 2, 4, 41, 0 FROM ratchet.job WHERE job_name = 'lost $how'");
+		my $pid = run_record($node, $run_id)->{worker_pid};
+		if ($how eq 'kill') { kill_and_wait($node, $pid) }
+		else { $node->safe_psql('postgres', "SELECT pg_terminate_backend($pid)") }
+		wait_until($node, "SELECT status = 'succeeded' FROM ratchet.runs WHERE retry_of = $run_id", "after $how it is taken up again");
+		is_run(run_record($node, $run_id), { status => 'crashed', items_done => 40, items_failed => 2, batches => 4, rows_affected => 41, checkpoint_from => [3], checkpoint_to => [7] },
+			'its record is exact');
+	}
+	my $run_id = begin_run($node, 'lost other', 'SELECT pg_sleep(3600) WHERE ratchet.attempt() = 1');
+	wait_until($node, "SELECT status = 'running' FROM ratchet.runs WHERE run_id = $run_id");
+	$node->safe_psql('postgres', "INSERT INTO ratchet.job_checkpoint SELECT job_id, 0, owner::oid, 1, now(), '[7]', '[3]', 40, 2, 4, 41, 0 FROM ratchet.job WHERE job_name = 'lost other'");
+	$node->safe_psql('postgres', 'SELECT pg_terminate_backend(' . run_record($node, $run_id)->{worker_pid} . ')');
+	wait_until($node, "SELECT status = 'succeeded' FROM ratchet.runs WHERE retry_of = $run_id");
+	isnt(run_record($node, $run_id)->{items_done}, 40, 'what an earlier run has committed is not its own');
+};
+
+promise 'the failed items of a run go with its record' => sub {
+	my $run_id = begin_run($node, 'items', 'SELECT pg_sleep(3600) WHERE ratchet.attempt() = 1', q{keep_history => '1 ms'});
+	wait_until($node, "SELECT status = 'running' FROM ratchet.runs WHERE run_id = $run_id");
+	$node->safe_psql('postgres', "INSERT INTO ratchet.job_checkpoint SELECT job_id, 0, owner::oid, $run_id, now(), '[7]', NULL, 40, 1, 4, 41, 0 FROM ratchet.job WHERE job_name = 'items';
+		INSERT INTO ratchet.failed_item SELECT 1, job_id, $run_id, owner::oid, 'items', 1, '[5]', '{}', '22012', 'bad', NULL, 1, now() FROM ratchet.job WHERE job_name = 'items'");
+	$node->safe_psql('postgres', 'SELECT pg_terminate_backend(' . run_record($node, $run_id)->{worker_pid} . ')');
+	wait_until($node, "SELECT NOT EXISTS (SELECT FROM ratchet.run_log WHERE run_id = $run_id) AND NOT EXISTS (SELECT FROM ratchet.failed_item)", 'when its time is over')
+	  if wait_until($node, "SELECT EXISTS (SELECT FROM ratchet.failed_item)");
+};
+
 promise 'what cannot be replayed' => sub {
 	psql_fails($node, 'SELECT ratchet.replay(NULL)', qr/22004.*run_id must not be null/s, 'null');
 	psql_fails($node, 'SELECT ratchet.replay(987654321)', qr/42704.*run 987654321 does not exist/s, 'no such run');
