@@ -176,9 +176,10 @@ void Scheduler::Settle(std::uint32_t index, const RunEnd& end, TimestampTz now) 
       TakeStanding(index, end, verdict.standing);
     }
   }
-  const bool may_go_on = work == policy::Work::kReplay || job.enabled;
-  const bool has_ended = job.end_at != 0 && verdict.again_at > job.end_at;
-  if (verdict.again && may_go_on && !has_ended) {
+  // What is done for the past goes on after the job's end, too.
+  const bool is_past = work == policy::Work::kReplay || end.backfill_id != 0;
+  const bool has_ended = !is_past && job.end_at != 0 && verdict.again_at > job.end_at;
+  if (verdict.again && !has_ended && (job.enabled || work == policy::Work::kReplay)) {
     QueueRetry(job, end, verdict, now);
   } else if (end.walk != 0 && end.status != policy::RunStatus::kSucceeded) {
     catalog::DeleteCheckpoint(job.job_id, end.walk);  // nobody goes on behind it

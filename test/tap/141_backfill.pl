@@ -236,6 +236,27 @@ promise 'backfill_from, then the schedule: without a gap or a double' => sub {
 		0, 'and each knew the one before it');
 };
 
+promise 'a backfill that holds the schedule is canceled' => sub {
+	my $lock = lock_session($node, 1);
+	schedule_from('let go', '200 ms', q{SELECT note('let go'), pg_advisory_xact_lock_shared(1)}, q{misfire => 'skip'}, q{now() - interval '1 hour'});
+	wait_until($node, q{SELECT count(*) = 1 FROM ratchet.runs WHERE job_name = 'let go' AND status = 'running' AND cause = 'backfill'});
+	is(value($node, q{SELECT ratchet.cancel_backfill('let go') > 10000}), 't', 'what is left of it');
+	$lock->quit;
+	wait_until($node, q{SELECT count(*) FILTER (WHERE cause IN ('schedule', 'catchup')) > 2 FROM ratchet.runs WHERE job_name = 'let go' AND status = 'succeeded'}, 'then the schedule starts');
+	is(value($node, q{SELECT count(*) FROM ratchet.runs WHERE job_name = 'let go' AND cause = 'backfill'}), 1, 'without the rest of the past');
+	is(value($node, q{SELECT count(*) = count(DISTINCT at) FROM effect WHERE job = 'let go'}), 't', 'and nothing twice');
+	$node->safe_psql('postgres', q{SELECT ratchet.unschedule('let go')});
+};
+
+promise 'the past of a job that is over' => sub {
+	schedule('over', '0 0 * * *', q{SELECT note('over'), 1 / (ratchet.attempt() - 1)}, q{time_zone => 'UTC', max_attempts => 2, backoff => '50 ms', end_at => now() + interval '1 day'});
+	$node->safe_psql('postgres', q{UPDATE ratchet.job SET end_at = '2024-05-02 12:00Z' WHERE job_name = 'over'});
+	is(backfill('over', '2024-05-01 00:00Z', '2024-05-03 00:00Z'), 2, 'it has occurrences up to end_at');
+	wait_done('over');
+	is(value($node, q{SELECT string_agg(cause || ' ' || status, ', ' ORDER BY run_id) FROM ratchet.runs WHERE job_name = 'over'}),
+		'backfill failed, retry succeeded, backfill failed, retry succeeded', 'which are tried again, too');
+};
+
 promise 'arguments' => sub {
 	$node->safe_psql('postgres', q{SELECT ratchet.schedule('mine', '0 0 * * *', 'SELECT 1', run_as => 'alice', time_zone => 'UTC');
 		SELECT ratchet.schedule('manual', '@manual', 'SELECT 1'); SELECT ratchet.schedule('again', '5 minutes after completion', 'SELECT 1');
@@ -253,10 +274,12 @@ promise 'arguments' => sub {
 	psql_fails($node, q{SELECT ratchet.cancel_backfill('no such')}, qr/42704/, 'the same for cancel_backfill');
 	psql_fails($node, q{SELECT ratchet.backfill('mine', '2024-01-01', '2024-01-02')}, qr/42501.*must be owner of job "mine"/s, q{somebody else's job}, user => 'bob');
 	psql_fails($node, q{SELECT ratchet.cancel_backfill('mine')}, qr/42501/, 'cannot be canceled either', user => 'bob');
+	psql_ok($node, q{SELECT ratchet.pause_job('mine')}, undef, user => 'alice');
 	is(backfill('mine', '4713-01-01 BC', '4700-01-01 BC', user => 'alice'), 4749, 'the beginning of time');
 	is(value($node, q{SELECT count(*) FROM ratchet.backfills}, user => 'bob'), 0, 'others do not see it');
 	is(value($node, q{SELECT count(*) FROM ratchet.backfills}, user => 'alice'), 1, 'its owner does');
-	is(value($node, q{SELECT ratchet.cancel_backfill('mine') > 4000}, user => 'alice'), 't', 'and may cancel it');
+	is(value($node, q{SELECT ratchet.cancel_backfill('mine')}, user => 'alice'), 4749, 'and may cancel it');
+	psql_ok($node, q{SELECT ratchet.resume_job('mine')}, undef, user => 'alice');
 	wait_done('mine');
 	psql_ok($node, q{BEGIN; SELECT ratchet.backfill('mine', '2024-01-01', '2024-01-02'); ROLLBACK}, 'one that is rolled back');
 	is(value($node, q{SELECT count(*) FROM ratchet.backfill}), 0, 'is none');
