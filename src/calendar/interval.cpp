@@ -165,9 +165,10 @@ Instant EarlierAnchor(const Interval& interval, Instant anchor, Instant from, co
   if (interval.months != 0 && interval.micros != 0) {
     return anchor;
   }
-  const std::int64_t period = interval.months != 0
-                                  ? 146097 * kDay * std::lcm(4800, interval.months) / 4800
-                                  : interval.days * kDay + interval.micros;
+  const std::int64_t period =
+      std::max(interval.months != 0 ? 146097 * kDay * (std::lcm(4800, interval.months) / 4800)
+                                    : interval.days * kDay + interval.micros,
+               kDay);
   const Local local = LocalAt(anchor, zone);
   // The anchor is an instant at which the clock shows just that: not one that a gap has moved.
   for (std::int64_t steps = (anchor - from) / period + 2;; ++steps) {
