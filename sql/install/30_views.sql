@@ -60,18 +60,19 @@ SELECT r.run_id, r.job_id, r.job_name, r.cause, r.status, r.attempt, r.scheduled
        r.result, r.queued_at, r.version, r.owner::regrole AS owner, r.occurrences
   FROM ratchet.run_log r
 UNION ALL
-SELECT q.run_id, q.job_id, coalesce(j.job_name, l.job_name), q.cause,
+SELECT q.run_id, q.job_id, coalesce(v.job_name, j.job_name, l.job_name), q.cause,
        CASE WHEN l.state IN ('running', 'ended') THEN 'running' ELSE 'queued' END,
        q.attempt, q.scheduled_at, l.started_at, NULL::timestamptz, clock_timestamp() - l.started_at,
        l.items_done, l.items_failed, l.batches, NULL::jsonb, NULL::jsonb, NULL::bigint, NULL::text,
        NULL::text, NULL::text, NULL::text, NULL::text, NULL::text, l.pid,
-       CASE WHEN l.pid IS NOT NULL THEN ratchet._node() END, coalesce(q.payload, j.payload),
+       CASE WHEN l.pid IS NOT NULL THEN ratchet._node() END, coalesce(q.payload, CASE WHEN q.version <> 0 THEN v.payload ELSE j.payload END),
        q.replay_of, q.retry_of, q.dry_run, NULL::bigint, NULL::bigint, NULL::bigint,
        NULL::interval, NULL::text, q.queued_at,
        CASE WHEN q.version <> 0 THEN q.version ELSE j.version END, q.owner::regrole, 1::bigint
   FROM ratchet.run_queue q
   LEFT JOIN ratchet._live_runs() l ON l.run_id = q.run_id
   LEFT JOIN ratchet.job j ON j.job_id = q.job_id
+  LEFT JOIN ratchet.job_version v ON v.job_id = q.job_id AND v.version = q.version
  WHERE NOT EXISTS (SELECT FROM ratchet.run_log r WHERE r.run_id = q.run_id)
 UNION ALL
 SELECT l.run_id, l.job_id, coalesce(j.job_name, l.job_name), l.cause, 'running'::text, l.attempt,

@@ -7,6 +7,7 @@
 #include "api/job_settings.h"
 #include "api/option.h"
 #include "api/privilege.h"
+#include "catalog/backfill.h"
 #include "catalog/commit_notice.h"
 #include "pg/text_array.h"
 
@@ -97,6 +98,7 @@ void AlterJob(const Arguments& arguments) {
                                       : SearchPathOfSession();
   if (CompleteJob(&job, &old, search_path)) {
     catalog::UpdateJob(&tid, job);
+    catalog::StartBackfillOf(job, &old);
     catalog::NoteJobChanged(job.job_id);
   }
 }

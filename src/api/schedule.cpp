@@ -4,6 +4,7 @@
 #include "api/job_settings.h"
 #include "api/option.h"
 #include "api/privilege.h"
+#include "catalog/backfill.h"
 #include "catalog/commit_notice.h"
 #include "catalog/home.h"
 
@@ -22,6 +23,7 @@ std::int64_t Define(catalog::JobDefinition job, const OptionArguments& options) 
       catalog::NoteEverythingChanged();
     }
     catalog::InsertJob(&job);
+    catalog::StartBackfillOf(job, nullptr);
     catalog::NoteJobChanged(job.job_id);
     return job.job_id;
   }
@@ -40,6 +42,7 @@ std::int64_t Define(catalog::JobDefinition job, const OptionArguments& options) 
   }
   if (CompleteJob(&job, &*old, SearchPathOfSession())) {
     catalog::UpdateJob(&tid, job);
+    catalog::StartBackfillOf(job, &*old);
     catalog::NoteJobChanged(job.job_id);
   }
   return job.job_id;
