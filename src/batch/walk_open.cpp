@@ -34,8 +34,8 @@ void Walk::Open() {
     supply_ = FromSource(*source_, *text_, EndOfRange(saved.has_value()), *run_.ticket,
                          definition_.job_name);
   }
-  key_may_be_null_ = !over_failed_items() && run_.ticket->replay_of == 0 &&
-                     KeyMayBeNull(definition_, shape_);
+  key_may_be_null_ =
+      !over_failed_items() && run_.ticket->replay_of == 0 && KeyMayBeNull(definition_, shape_);
   now_.at = from_;
   progress_.Begin(*supply_, from_, saved ? saved->walk_items + saved->counters.items_done : 0);
   host_.Close();
