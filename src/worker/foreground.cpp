@@ -1,5 +1,7 @@
 #include "worker/foreground.h"
 
+#include <optional>
+
 #include "board/run_board.h"
 #include "catalog/job.h"
 #include "catalog/job_version.h"
@@ -9,6 +11,7 @@
 #include "worker/current_run.h"
 #include "worker/foreground_session.h"
 #include "worker/foreground_statements.h"
+#include "worker/foreground_walk.h"
 #include "worker/job_lock.h"
 #include "worker/run_report.h"
 #include "worker/run_timer.h"
@@ -68,6 +71,8 @@ board::RunTicket TicketFor(const catalog::JobDefinition& job, const ForegroundRe
   ticket.queued_at = ticket.scheduled_at;
   ticket.timeout = job.timeout;
   ticket.has_payload = request.has_payload;
+  // Beside the job's own walk, if there may be others at the same time.
+  ticket.walk = job.is_batch() && !ticket.exclusive ? ticket.run_id : 0;
   strlcpy(ticket.job_name, job.job_name.c_str(), sizeof(ticket.job_name));
   return ticket;
 }
@@ -114,14 +119,14 @@ int TakePlace(const board::RunTicket& ticket, const catalog::JobDefinition& job)
 }
 
 struct ErrorContext {
-  const ForegroundStatements* statements;
+  const ForegroundStatements* statements;  // null for a batch job
   const std::string* job_name;
   std::int64_t run_id;
 };
 
 void AddErrorContext(void* argument) {
   const auto* context = static_cast<const ErrorContext*>(argument);
-  if (context->statements->statements() > 1) {
+  if (context->statements != nullptr && context->statements->statements() > 1) {
     errcontext("statement %d of %d", context->statements->statement(),
                context->statements->statements());
   }
@@ -129,16 +134,17 @@ void AddErrorContext(void* argument) {
              static_cast<long long>(context->run_id));
 }
 
+template <typename Body>
 void Execute(const catalog::JobDefinition& job, const board::RunTicket& ticket,
-             ForegroundStatements& statements) {
-  ErrorContext what{&statements, &job.job_name, ticket.run_id};
+             const ForegroundStatements* statements, Body body) {
+  ErrorContext what{statements, &job.job_name, ticket.run_id};
   ErrorContextCallback context{};
   context.callback = AddErrorContext;
   context.arg = &what;
   context.previous = error_context_stack;
   error_context_stack = &context;
   try {
-    statements.Run();
+    body();
   } catch (...) {
     error_context_stack = context.previous;
     throw;
@@ -146,8 +152,23 @@ void Execute(const catalog::JobDefinition& job, const board::RunTicket& ticket,
   error_context_stack = context.previous;
 }
 
+void RunBatch(ForegroundSession& session, const catalog::JobDefinition& job,
+              const board::RunTicket& ticket, int slot) {
+  const auto definition = catalog::FindJobVersion(job.job_id, job.version);
+  Execute(job, ticket, nullptr, [&] { RunWalkInForeground(session, ticket, slot, *definition); });
+}
+
+void RunCommand(ForegroundSession& session, const catalog::JobDefinition& job,
+                const board::RunTicket& ticket, ForegroundStatements& statements) {
+  Execute(job, ticket, &statements, [&] { statements.Run(); });
+  session.settings().PutBack();
+  // In the caller's transaction, with which it commits.
+  WriteRecord(session.Finish(statements.rows_affected(), statements.result()));
+}
+
+// `statements` is null for a batch job.
 void RunInPlace(const catalog::JobDefinition& job, const board::RunTicket& ticket, int slot,
-                ForegroundStatements& statements) {
+                ForegroundStatements* statements) {
   ForegroundSession& session = ForegroundSession::Begin(job, ticket, slot);
   try {
     pg::Call([&] {
@@ -157,10 +178,11 @@ void RunInPlace(const catalog::JobDefinition& job, const board::RunTicket& ticke
       }
     });
     session.settings().Lend(ParseSettings(job.settings));
-    Execute(job, ticket, statements);
-    session.settings().PutBack();
-    // In the caller's transaction, with which it commits.
-    WriteRecord(session.Finish(statements.rows_affected(), statements.result()));
+    if (statements == nullptr) {
+      RunBatch(session, job, ticket, slot);
+    } else {
+      RunCommand(session, job, ticket, *statements);
+    }
   } catch (const pg::PgError& error) {
     session.Fail(catalog::ErrorOf(error.data()));
     if (RunTimerFired() && error.sqlstate() == ERRCODE_QUERY_CANCELED) {
@@ -192,11 +214,14 @@ void RunInForeground(const ForegroundRequest& request) {
     SPI_commit();
   });
   // What cannot run in the foreground is refused before it counts as a run of the job.
-  ForegroundStatements statements(
-      job.command, job.transaction == catalog::TransactionMode::kPerStatement, ticket.dry_run);
+  std::optional<ForegroundStatements> statements;
+  if (!job.is_batch()) {
+    statements.emplace(job.command, job.transaction == catalog::TransactionMode::kPerStatement,
+                       ticket.dry_run);
+  }
   const int slot = TakePlace(ticket, job);
   if (slot != board::kNone) {
-    RunInPlace(job, ticket, slot, statements);
+    RunInPlace(job, ticket, slot, statements ? &*statements : nullptr);
   }
   pg::Call([] { SPI_finish(); });
 }

@@ -78,7 +78,9 @@ void ForegroundSession::InstallCallbacks() {
 void ForegroundSession::Count() {
   const board::RunSlot& slot = board::Runs()[run_.slot];
   record_.finished_at = GetCurrentTimestamp();
-  record_.counters.items_done = slot.progress_done;
+  if (!slot.walks) {
+    record_.counters.items_done = slot.progress_done;
+  }
   CountUsage(usage_, &record_.counters);
 }
 
@@ -88,8 +90,10 @@ void ForegroundSession::StopExecuting() {
   Count();
 }
 
-const catalog::RunRecord& ForegroundSession::Finish(std::int64_t rows_affected,
-                                                    const std::string& result) {
+void ForegroundSession::NoteWalk(const batch::Walk& walk) { FillFromWalk(walk, &record_); }
+
+catalog::RunRecord& ForegroundSession::Finish(std::int64_t rows_affected,
+                                              const std::string& result) {
   StopExecuting();
   record_.counters.rows_affected = rows_affected;
   record_.result = result;

@@ -10,6 +10,7 @@
 // effects are undecided. If the process dies, the exit callback ends it as lost.
 #pragma once
 
+#include "batch/walk.h"
 #include "board/board.h"
 #include "catalog/job.h"
 #include "catalog/run_log.h"
@@ -28,7 +29,9 @@ class ForegroundSession {
   LentSettings& settings() { return settings_; }
 
   // The job's text has been executed: returns the record to be written.
-  const catalog::RunRecord& Finish(std::int64_t rows_affected, const std::string& result);
+  catalog::RunRecord& Finish(std::int64_t rows_affected, const std::string& result);
+  // What a walk that fails has committed.
+  void NoteWalk(const batch::Walk& walk);
   // The error will be raised and abort the transaction.
   void Fail(catalog::RunError error);
 
