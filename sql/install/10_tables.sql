@@ -147,6 +147,7 @@ CREATE TABLE ratchet.run_queue (
     retry_of              bigint,
     walk                  bigint      NOT NULL,
     items_of              bigint,
+    backfill_id           bigint,
     PRIMARY KEY (run_id)
 ) WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.0, autovacuum_vacuum_threshold = 5000);
 CREATE INDEX run_queue_job_idx ON ratchet.run_queue (job_id);
@@ -158,6 +159,8 @@ COMMENT ON COLUMN ratchet.run_queue.walk IS
     'whose checkpoint it goes on behind: 0 for the job''s own, else the run with which a replay or another walk beside the job''s own began';
 COMMENT ON COLUMN ratchet.run_queue.items_of IS
     'it does the failed items of this run only';
+COMMENT ON COLUMN ratchet.run_queue.backfill_id IS
+    'the backfill whose occurrence it is for';
 
 -- Runs that ended: append only ------------------------------------------------------------------
 
@@ -320,6 +323,7 @@ CREATE TABLE ratchet.backfill (
     requested_at   timestamptz NOT NULL,
     PRIMARY KEY (backfill_id)
 ) WITH (fillfactor = 50);
+CREATE INDEX backfill_job_idx ON ratchet.backfill (job_id, backfill_id);
 COMMENT ON TABLE ratchet.backfill IS
     'backfills that are not finished: occurrences that are still to be run, oldest first';
 COMMENT ON COLUMN ratchet.backfill.after_time IS

@@ -82,7 +82,6 @@ class Walk {
   bool Batch();
   bool Work();
   void TrySlice(const policy::ItemIsolation::Slice& slice);
-  void Condemn(int item, catalog::RunError error);
   bool TooManyFailed() const;
   void CloseBatch(bool interrupted);
   bool ResolveEarlier();
@@ -112,6 +111,7 @@ class Walk {
 
   std::string from_;
   bool nothing_to_do_ = false;
+  bool key_may_be_null_ = false;
   std::int64_t first_run_ = 0;  // of the walk
   Progress now_;                // with the batch in hand
   Progress committed_;

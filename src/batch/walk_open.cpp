@@ -4,6 +4,7 @@
 #include "pg/settings.h"
 
 #include "batch/walk.h"
+#include "batch/walk_check.h"
 
 extern "C" {
 #include "storage/proc.h"
@@ -33,6 +34,8 @@ void Walk::Open() {
     supply_ = FromSource(*source_, *text_, EndOfRange(saved.has_value()), *run_.ticket,
                          definition_.job_name);
   }
+  key_may_be_null_ = !over_failed_items() && run_.ticket->replay_of == 0 &&
+                     KeyMayBeNull(definition_, shape_);
   now_.at = from_;
   progress_.Begin(*supply_, from_, saved ? saved->walk_items + saved->counters.items_done : 0);
   host_.Close();

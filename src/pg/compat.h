@@ -5,6 +5,9 @@
 
 extern "C" {
 #include "catalog/pg_database.h"
+#include "catalog/pg_proc.h"
+#include "executor/executor.h"
+#include "nodes/nodeFuncs.h"
 #include "utils/acl.h"
 #include "utils/guc.h"
 }
@@ -38,5 +41,36 @@ inline bool OwnsDatabase(Oid database, Oid role) {
 #endif
 }
 inline bool OwnsDatabase(Oid role) { return OwnsDatabase(MyDatabaseId, role); }
+
+// Whether `role` may call the function. May raise an error: for use inside pg::Call.
+inline bool MayExecute(Oid function, Oid role) {
+#if PG_VERSION_NUM >= 160000
+  return object_aclcheck(ProcedureRelationId, function, role, ACL_EXECUTE) == ACLCHECK_OK;
+#else
+  return pg_proc_aclcheck(function, role, ACL_EXECUTE) == ACLCHECK_OK;
+#endif
+}
+
+// query_tree_walker() and expression_tree_walker(): before 16 a walker had no prototype.
+using Walker = bool (*)(Node*, void*);
+inline bool WalkBelow(Node* node, Walker walker, void* context) {
+#if PG_VERSION_NUM >= 160000
+  const auto callback = walker;
+#else
+  const auto callback = reinterpret_cast<bool (*)()>(reinterpret_cast<void (*)()>(walker));
+#endif
+  return IsA(node, Query) ? query_tree_walker(reinterpret_cast<Query*>(node), callback, context, 0)
+                          : expression_tree_walker(node, callback, context);
+}
+
+// Raises an error when the current user lacks a privilege on a table of the plan: for use inside
+// pg::Call.
+inline void RequirePlan(PlannedStmt* plan) {
+#if PG_VERSION_NUM >= 160000
+  ExecCheckPermissions(plan->rtable, plan->permInfos, true);
+#else
+  ExecCheckRTPerms(plan->rtable, true);
+#endif
+}
 
 }  // namespace ratchet::pg

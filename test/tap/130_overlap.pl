@@ -42,7 +42,7 @@ sub lock_of
 	return value(
 		$node,
 		"SELECT count(*) FROM pg_locks JOIN ratchet.job ON objid = job_id::oid
-		  WHERE locktype = 'advisory' AND objsubid > 2 AND mode = 'ExclusiveLock' AND granted AND pid = $pid AND job_name = '$job'");
+		  WHERE locktype = 'advisory' AND objsubid > 2 AND pg_locks.mode = 'ExclusiveLock' AND granted AND pid = $pid AND job_name = '$job'");
 }
 
 subtest q{overlap => 'skip': an occurrence that comes too early is skipped} => sub {
