@@ -267,6 +267,10 @@ bool Run::Abort(bool /*clean*/) {
   RefuseCancel();
   pg::Call([] { StopStatementTimer(); });
   pg::AbortOpenTransaction();
+  if (run_.ticket.timeout > 0) {
+    // The last batch has stopped it, and is to be done again.
+    pg::Call([this] { StartRunTimer(record_.started_at + run_.ticket.timeout); });
+  }
   AllowCancel();
   return true;
 }
