@@ -256,6 +256,7 @@ void Walk::SaveCheckpoint() {
   checkpoint.counters = now_.counters;
   checkpoint.walk_items = progress_.earlier();
   checkpoint.first_run = first_run_;
+  checkpoint.key = key_->signature();
   catalog::SaveCheckpoint(checkpoint, &now_.checkpoint);
 }
 

@@ -21,10 +21,11 @@ void Walk::Open() {
   text_.emplace(shape_, *key_);
   source_.emplace(definition_.source, shape_, *key_);
   action_.emplace(definition_.action, shape_, definition_.per);
-  const auto saved =
-      catalog::FindCheckpoint(run_.ticket->job_id, run_.ticket->walk, &now_.checkpoint);
+  auto saved = catalog::FindCheckpoint(run_.ticket->job_id, run_.ticket->walk, &now_.checkpoint);
   if (!saved) {
     ItemPointerSetInvalid(&now_.checkpoint);
+  } else if (saved->key != key_->signature()) {
+    saved.reset();  // of a run that went on by the old key when the job got another one
   }
   from_ = saved ? saved->value : std::string();
   first_run_ = saved ? saved->first_run : run_.ticket->run_id;
@@ -34,8 +35,8 @@ void Walk::Open() {
     supply_ = FromSource(*source_, *text_, EndOfRange(saved.has_value()), *run_.ticket,
                          definition_.job_name);
   }
-  key_may_be_null_ = !over_failed_items() && run_.ticket->replay_of == 0 &&
-                     KeyMayBeNull(definition_, shape_);
+  key_may_be_null_ =
+      !over_failed_items() && run_.ticket->replay_of == 0 && KeyMayBeNull(definition_, shape_);
   now_.at = from_;
   progress_.Begin(*supply_, from_, saved ? saved->walk_items + saved->counters.items_done : 0);
   host_.Close();
