@@ -47,7 +47,8 @@ Walk::Walk(const WalkRun& run, Host& host)
 
 void Walk::Run() {
   try {
-    Open();
+    while (!TryOpen()) {
+    }
     while (!ended_) {
       if (Batch() && !ended_) {
         pace_.Rest(GetCurrentTimestamp() - began_);
@@ -97,16 +98,43 @@ bool Walk::Batch() {
     return true;
   } catch (const pg::PgError& error) {
     ended_ = false;
-    if (ClassOf(error) != policy::ErrorClass::kRetry || retries_ >= kMostRetries ||
-        !host_.Abort(clean_)) {
+    if (!RetryLater(error)) {
       throw;
     }
   }
-  now_ = committed_;
   size_.Shrink();
+  WaitForOthers();
+  return false;
+}
+
+// The tables may be locked, too, before there is a batch.
+bool Walk::TryOpen() {
+  clean_ = false;
+  try {
+    Open();
+    return true;
+  } catch (const pg::PgError& error) {
+    if (!RetryLater(error)) {
+      throw;
+    }
+  }
+  WaitForOthers();
+  return false;
+}
+
+// Whether the error was one of the moment; then the transaction is over.
+bool Walk::RetryLater(const pg::PgError& error) {
+  if (ClassOf(error) != policy::ErrorClass::kRetry || retries_ >= kMostRetries ||
+      !host_.Abort(clean_)) {
+    return false;
+  }
+  now_ = committed_;
+  return true;
+}
+
+void Walk::WaitForOthers() {
   Wait(std::min(kFirstWait << retries_, kLongestWait));
   retries_++;
-  return false;
 }
 
 // Others get time to do what they hold the lock for.

@@ -69,7 +69,6 @@ class Run : public batch::Host {
   void RecordSuccess();
 
   // batch::Host
-  bool owns_session() const override { return true; }
   void Begin() override;
   void Close() override;
   void Commit() override;
@@ -156,6 +155,9 @@ void Run::Prepare() {
   last_version = ticket.version;
   ShowActivity(record_.job_name);
   ApplySettings(definition.settings);
+  if (definition_->is_batch()) {
+    GiveWayToOthers();
+  }
   transaction.Commit();
 }
 
