@@ -7,9 +7,11 @@
 CREATE TABLE partner (
     partner_id   int PRIMARY KEY,
     name         text NOT NULL,
+    currency     text NOT NULL DEFAULT 'EUR',
+    discount     numeric(3, 2) NOT NULL DEFAULT 0,
     segment      text NOT NULL DEFAULT 'new',
-    revenue_12m  numeric(14, 2),
-    segmented_at timestamptz
+    revenue_12m  numeric(14, 2) CHECK (revenue_12m >= 0),
+    times_done   int NOT NULL DEFAULT 0
 ) WITH (fillfactor = 80);
 
 CREATE TABLE invoice (
@@ -35,6 +37,11 @@ SELECT n,
                n * sqrt(3::float8) - floor(n * sqrt(3::float8)) AS age,
                n * sqrt(7::float8) - floor(n * sqrt(7::float8)) AS size
           FROM generate_series(1, 1000000) n) spread;
+
+-- Three of the partners are poison: nobody noticed, until something was computed from them.
+UPDATE partner SET currency = 'XXX' WHERE partner_id = 1234;
+UPDATE partner SET discount = 1 WHERE partner_id = 7777;
+INSERT INTO invoice VALUES (1000001, 49000, '2026-06-15', -8000000);
 
 ALTER TABLE invoice ADD PRIMARY KEY (invoice_id);
 CREATE INDEX ON invoice (partner_id, invoice_date) INCLUDE (amount);

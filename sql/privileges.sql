@@ -48,6 +48,7 @@ SELECT * FROM ratchet.runs;
 SELECT * FROM ratchet.running;
 SELECT * FROM ratchet.job_health;
 SELECT * FROM ratchet.stat_jobs;
+SELECT * FROM ratchet.failed_items;
 SELECT count(*) FROM ratchet.job_version;
 SELECT count(*) FROM ratchet.run_log;
 SELECT count(*) FROM ratchet.run_queue;

@@ -147,6 +147,7 @@ CREATE TABLE ratchet.run_queue (
     retry_of              bigint,
     walk                  bigint      NOT NULL,
     items_of              bigint,
+    backfill_id           bigint,
     PRIMARY KEY (run_id)
 ) WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.0, autovacuum_vacuum_threshold = 5000);
 CREATE INDEX run_queue_job_idx ON ratchet.run_queue (job_id);
@@ -158,6 +159,8 @@ COMMENT ON COLUMN ratchet.run_queue.walk IS
     'whose checkpoint it goes on behind: 0 for the job''s own, else the run with which a replay or another walk beside the job''s own began';
 COMMENT ON COLUMN ratchet.run_queue.items_of IS
     'it does the failed items of this run only';
+COMMENT ON COLUMN ratchet.run_queue.backfill_id IS
+    'the backfill whose occurrence it is for';
 
 -- Runs that ended: append only ------------------------------------------------------------------
 
@@ -260,6 +263,7 @@ CREATE TABLE ratchet.job_checkpoint (
     rows_affected bigint      NOT NULL,
     walk_items    bigint      NOT NULL,
     first_run     bigint      NOT NULL,
+    key           text,
     PRIMARY KEY (job_id, walk)
 ) WITH (fillfactor = 50);
 COMMENT ON TABLE ratchet.job_checkpoint IS
@@ -272,6 +276,8 @@ COMMENT ON COLUMN ratchet.job_checkpoint.run_from IS 'the checkpoint behind whic
 COMMENT ON COLUMN ratchet.job_checkpoint.walk_items IS
     'items that earlier runs of the same walk have done';
 COMMENT ON COLUMN ratchet.job_checkpoint.first_run IS 'the run with which the walk began';
+COMMENT ON COLUMN ratchet.job_checkpoint.key IS
+    'by which the walk goes: its columns, types and direction; the checkpoint means nothing to another one';
 
 -- Items that failed -------------------------------------------------------------------------------
 
@@ -320,6 +326,7 @@ CREATE TABLE ratchet.backfill (
     requested_at   timestamptz NOT NULL,
     PRIMARY KEY (backfill_id)
 ) WITH (fillfactor = 50);
+CREATE INDEX backfill_job_idx ON ratchet.backfill (job_id, backfill_id);
 COMMENT ON TABLE ratchet.backfill IS
     'backfills that are not finished: occurrences that are still to be run, oldest first';
 COMMENT ON COLUMN ratchet.backfill.after_time IS

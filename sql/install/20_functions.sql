@@ -83,13 +83,13 @@ CREATE FUNCTION ratchet.schedule_batch(
     batch_target   interval    DEFAULT NULL,
     mode           text        DEFAULT NULL,
     max_run_time   interval    DEFAULT NULL,
-    max_failed_items integer   DEFAULT NULL,
-    pause_ratio    float8      DEFAULT NULL,
+    max_failed_items    integer  DEFAULT NULL,
+    pause_ratio         float8   DEFAULT NULL,
     max_replication_lag interval DEFAULT NULL)
 RETURNS bigint
 LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'ratchet_schedule_batch';
 COMMENT ON FUNCTION ratchet.schedule_batch IS
-    'defines a job that does an action for each item of a source, batch by batch, each of which commits together with its checkpoint; otherwise as ratchet.schedule(); returns job_id';
+    'defines a job that does an action for each row of a source, in batches that commit, or redefines the one of that name as schedule() does; returns job_id';
 
 CREATE FUNCTION ratchet.alter_job(
     job_name       text,
@@ -129,8 +129,8 @@ CREATE FUNCTION ratchet.alter_job(
     batch_target   interval    DEFAULT NULL,
     mode           text        DEFAULT NULL,
     max_run_time   interval    DEFAULT NULL,
-    max_failed_items integer   DEFAULT NULL,
-    pause_ratio    float8      DEFAULT NULL,
+    max_failed_items    integer  DEFAULT NULL,
+    pause_ratio         float8   DEFAULT NULL,
     max_replication_lag interval DEFAULT NULL,
     reset          text[]      DEFAULT NULL)
 RETURNS void

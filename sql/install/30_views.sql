@@ -5,7 +5,7 @@
 CREATE VIEW ratchet.jobs WITH (security_invoker = true) AS
 SELECT j.job_id, j.job_name, j.owner, j.enabled, j.schedule, j.time_zone, j.command, j.transaction,
        j.source, j.action, j.key, j.per, j.batch_size, j.batch_target, j.mode, j.max_run_time,
-       j.max_failed_items, j.pause_ratio, j.max_replication_lag, j.backfill_from,
+       j.max_failed_items, j.pause_ratio, j.max_replication_lag,
        s.last_run_at, s.last_status,
        CASE WHEN j.enabled THEN s.next_run_at END AS next_run_at,
        coalesce(s.consecutive_failures, 0) AS consecutive_failures,
@@ -14,7 +14,7 @@ SELECT j.job_id, j.job_name, j.owner, j.enabled, j.schedule, j.time_zone, j.comm
        coalesce(l.running, 0) AS running,
        j.overlap, j.timeout, j.max_attempts, j.backoff, j.backoff_factor, j.backoff_cap,
        j.backoff_jitter, j.on_crash, j.misfire, j.misfire_limit, j.start_at, j.end_at, j.max_runs,
-       j.environments, j.priority, j.settings, j.payload, j.keep_history, j.comment, j.tags,
+       j.backfill_from, j.environments, j.priority, j.settings, j.payload, j.keep_history, j.comment, j.tags,
        j.version, j.schedule_since, s.last_run_id, s.last_finished_at, j.created_at, j.changed_at
   FROM ratchet.job j
   LEFT JOIN ratchet.job_state s ON s.job_id = j.job_id
@@ -24,6 +24,13 @@ SELECT j.job_id, j.job_name, j.owner, j.enabled, j.schedule, j.time_zone, j.comm
 
 COMMENT ON VIEW ratchet.jobs IS 'jobs: their definitions, and where they stand';
 COMMENT ON COLUMN ratchet.jobs.owner IS 'the role that the job runs as, in a session of its own';
+COMMENT ON COLUMN ratchet.jobs.command IS 'null for a batch job, which has a source and an action';
+COMMENT ON COLUMN ratchet.jobs.key IS
+    'of a batch job: the columns of its source by which it walks, the first one if none were given';
+COMMENT ON COLUMN ratchet.jobs.max_failed_items IS 'of a batch job: null for no limit';
+COMMENT ON COLUMN ratchet.jobs.pause_ratio IS 'of a batch job: null for that of ratchet.pause_ratio';
+COMMENT ON COLUMN ratchet.jobs.max_replication_lag IS
+    'of a batch job: null for that of ratchet.max_replication_lag, 0 for no limit';
 COMMENT ON COLUMN ratchet.jobs.next_run_at IS
     'when the job starts next, as far as that is known: null for @manual and for paused jobs';
 COMMENT ON COLUMN ratchet.jobs.last_run_at IS 'when its last run started';
@@ -53,18 +60,19 @@ SELECT r.run_id, r.job_id, r.job_name, r.cause, r.status, r.attempt, r.scheduled
        r.result, r.queued_at, r.version, r.owner::regrole AS owner, r.occurrences
   FROM ratchet.run_log r
 UNION ALL
-SELECT q.run_id, q.job_id, coalesce(j.job_name, l.job_name), q.cause,
+SELECT q.run_id, q.job_id, coalesce(v.job_name, j.job_name, l.job_name), q.cause,
        CASE WHEN l.state IN ('running', 'ended') THEN 'running' ELSE 'queued' END,
        q.attempt, q.scheduled_at, l.started_at, NULL::timestamptz, clock_timestamp() - l.started_at,
        l.items_done, l.items_failed, l.batches, NULL::jsonb, NULL::jsonb, NULL::bigint, NULL::text,
        NULL::text, NULL::text, NULL::text, NULL::text, NULL::text, l.pid,
-       CASE WHEN l.pid IS NOT NULL THEN ratchet._node() END, coalesce(q.payload, j.payload),
+       CASE WHEN l.pid IS NOT NULL THEN ratchet._node() END, coalesce(q.payload, CASE WHEN q.version <> 0 THEN v.payload ELSE j.payload END),
        q.replay_of, q.retry_of, q.dry_run, NULL::bigint, NULL::bigint, NULL::bigint,
        NULL::interval, NULL::text, q.queued_at,
        CASE WHEN q.version <> 0 THEN q.version ELSE j.version END, q.owner::regrole, 1::bigint
   FROM ratchet.run_queue q
   LEFT JOIN ratchet._live_runs() l ON l.run_id = q.run_id
   LEFT JOIN ratchet.job j ON j.job_id = q.job_id
+  LEFT JOIN ratchet.job_version v ON v.job_id = q.job_id AND v.version = q.version
  WHERE NOT EXISTS (SELECT FROM ratchet.run_log r WHERE r.run_id = q.run_id)
 UNION ALL
 SELECT l.run_id, l.job_id, coalesce(j.job_name, l.job_name), l.cause, 'running'::text, l.attempt,
@@ -124,17 +132,24 @@ COMMENT ON COLUMN ratchet.running.rate IS 'items per second since the run starte
 COMMENT ON COLUMN ratchet.running.eta IS 'when it will have ended if it goes on at this rate';
 COMMENT ON COLUMN ratchet.running.cancel_asked IS 'it was asked to stop, by somebody or by its timeout';
 
+-- Items that failed ---------------------------------------------------------------------------------
+
 CREATE VIEW ratchet.failed_items WITH (security_invoker = true) AS
 SELECT f.run_id, f.job_name, f.item, f.sqlstate, f.error, f.attempts, f.failed_at, f.resolved_at,
        f.error_detail, f.key, f.job_id, f.item_id, f.resolved_by, f.owner::regrole AS owner
   FROM ratchet.failed_item f;
 
 COMMENT ON VIEW ratchet.failed_items IS
-    'items of batch jobs that failed alone: those with resolved_at null wait for ratchet.replay(run_id, only_failed => true), or for the next walk to come to them';
-COMMENT ON COLUMN ratchet.failed_items.item IS 'its columns as the source gave them; only its key if they are large';
-COMMENT ON COLUMN ratchet.failed_items.attempts IS 'how often it has failed in a row';
+    'items of batch jobs that failed while their neighbours committed: ratchet.replay(run_id, only_failed => true) does those of a run again';
+COMMENT ON COLUMN ratchet.failed_items.run_id IS 'the run in which it failed';
+COMMENT ON COLUMN ratchet.failed_items.job_name IS 'the name that the job had then';
+COMMENT ON COLUMN ratchet.failed_items.item IS
+    'its columns as the source gave them when it failed last; only its key if they are large';
+COMMENT ON COLUMN ratchet.failed_items.attempts IS
+    'how often it has failed, earlier runs of the job included';
 COMMENT ON COLUMN ratchet.failed_items.resolved_at IS
-    'when a replay has done it, or a later walk came to it again';
+    'when a replay has done it, or a later walk has come to it again; null while it waits';
+COMMENT ON COLUMN ratchet.failed_items.resolved_by IS 'the run that did';
 
 -- Health ----------------------------------------------------------------------------------------
 
@@ -142,7 +157,8 @@ CREATE VIEW ratchet.job_health WITH (security_invoker = true) AS
 SELECT h.job_id, h.job_name,
        CASE WHEN NOT h.enabled OR NOT h.here THEN 'gray'
             WHEN h.failing OR h.missed >= 2 THEN 'red'
-            WHEN h.in_backoff OR h.late OR h.last_status IN ('partial', 'canceled') THEN 'amber'
+            WHEN h.in_backoff OR h.late OR h.last_status IN ('partial', 'canceled')
+                 OR h.items_failed > 0 THEN 'amber'
             WHEN h.last_status IS NULL THEN 'gray'
             ELSE 'green' END AS color,
        CASE WHEN NOT h.enabled THEN 'paused'
@@ -159,6 +175,8 @@ SELECT h.job_id, h.job_name,
             WHEN h.in_backoff THEN 'in back-off until ' || date_trunc('second', h.backoff_until)
             WHEN h.late THEN 'the next run is late'
             WHEN h.last_status = 'partial' THEN 'the last run was partial'
+            WHEN h.items_failed > 0 AND h.last_status = 'succeeded'
+                THEN h.items_failed || ' failed items in the last run'
             WHEN h.last_status IS NULL THEN 'has not run yet'
             ELSE 'the last run ' || h.last_words END AS why,
        h.last_success_at, coalesce(d.runs, 0) AS runs_24h, coalesce(d.failures, 0) AS failures_24h,
@@ -167,6 +185,7 @@ SELECT h.job_id, h.job_name,
   FROM (SELECT j.job_id, j.job_name, j.owner, j.enabled, b.here, s.last_status, s.last_success_at,
                s.backoff_until, coalesce(s.consecutive_failures, 0) AS consecutive_failures,
                CASE WHEN j.enabled THEN s.next_run_at END AS next_run_at, e.expected_since, r.error,
+               coalesce(r.items_failed, 0) AS items_failed,
                t.day,
                coalesce(s.consecutive_failures > 0
                         AND s.last_status IN ('failed', 'timed_out', 'crashed'), false) AS failing,
@@ -203,7 +222,7 @@ SELECT h.job_id, h.job_name,
 COMMENT ON VIEW ratchet.job_health IS
     'jobs: how they are, and what they did over the last 24 hours';
 COMMENT ON COLUMN ratchet.job_health.color IS
-    'red: failing, or two expected runs passed without a success; amber: late, in back-off, or the last run was partial or canceled; gray: paused, or has not run yet; else green';
+    'red: failing, or two expected runs passed without a success; amber: late, in back-off, or the last run was partial or canceled, or items of it failed; gray: paused, or has not run yet; else green';
 COMMENT ON COLUMN ratchet.job_health.why IS 'the reason for the color';
 COMMENT ON COLUMN ratchet.job_health.avg_lag IS
     'from the time at which a run could have started to its start';
@@ -221,6 +240,5 @@ COMMENT ON COLUMN ratchet.stat_jobs.runs IS 'runs that started';
 COMMENT ON COLUMN ratchet.stat_jobs.failures IS 'runs that failed, timed out or crashed';
 COMMENT ON COLUMN ratchet.stat_jobs.skipped IS 'occurrences that did not run';
 
-GRANT SELECT ON ratchet.jobs, ratchet.runs, ratchet.running, ratchet.job_health, ratchet.stat_jobs,
-    ratchet.failed_items
-   TO PUBLIC;
+GRANT SELECT ON ratchet.jobs, ratchet.runs, ratchet.running, ratchet.failed_items, ratchet.job_health,
+    ratchet.stat_jobs TO PUBLIC;

@@ -1,11 +1,13 @@
 // ratchet.alter_job(), ratchet.pause_job() and ratchet.resume_job()
 #include <algorithm>
+#include <tuple>
 
 #include "api/argument.h"
 #include "api/job_check.h"
 #include "api/job_settings.h"
 #include "api/option.h"
 #include "api/privilege.h"
+#include "catalog/backfill.h"
 #include "catalog/commit_notice.h"
 #include "pg/text_array.h"
 
@@ -22,13 +24,40 @@ void LockNames(const std::string& one, const std::string& other) {
   }
 }
 
-std::vector<std::string> ResetNames(const Arguments& arguments) {
+std::vector<std::string> ResetNames(const Arguments& arguments, int reset) {
   std::vector<std::string> names;
-  const int reset = kFirstOption + kOptionCount;
   if (!arguments.IsNull(reset)) {
     pg::Call([&] { pg::AppendTextArray(arguments.Value(reset), &names); });
   }
   return names;
+}
+
+[[noreturn]] void RefuseFor(const catalog::JobDefinition& job, const std::string& argument) {
+  throw pg::Error(ERRCODE_INVALID_PARAMETER_VALUE,
+                  argument + " cannot be given for job \"" + job.job_name + "\"",
+                  job.is_batch() ? "Use ratchet.schedule() to make it a job with a command."
+                                 : "Use ratchet.schedule_batch() to make it a batch job.",
+                  job.is_batch() ? "It is a batch job, which has a source and an action."
+                                 : "It is not a batch job.");
+}
+
+// What the job runs.
+void SetTexts(const Arguments& arguments, catalog::JobDefinition* job) {
+  if (!arguments.IsNull(kCommand)) {
+    if (job->is_batch()) {
+      RefuseFor(*job, "command");
+    }
+    job->command = arguments.Text(kCommand, "command");
+  }
+  for (const auto& [argument, name, text] :
+       {std::tuple(kSource, "source", &job->source), std::tuple(kAction, "action", &job->action)}) {
+    if (!arguments.IsNull(argument)) {
+      if (!job->is_batch()) {
+        RefuseFor(*job, name);
+      }
+      *text = RequireText(arguments.Text(argument, name), name);
+    }
+  }
 }
 
 void Rename(catalog::JobDefinition* job, const std::string& new_name) {
@@ -36,38 +65,6 @@ void Rename(catalog::JobDefinition* job, const std::string& new_name) {
     throw pg::Error(ERRCODE_DUPLICATE_OBJECT, "job \"" + new_name + "\" already exists");
   }
   job->job_name = new_name;
-}
-
-// What the job runs.
-void SetText(const Arguments& arguments, catalog::JobDefinition* job) {
-  const bool has_command = !arguments.IsNull(kCommand);
-  const bool has_source = !arguments.IsNull(kSource);
-  const bool has_action = !arguments.IsNull(kAction);
-  if (job->is_batch() && has_command) {
-    throw pg::Error(ERRCODE_INVALID_PARAMETER_VALUE,
-                    "job \"" + job->job_name + "\" is a batch job and has no command",
-                    "Change its source or its action, or use ratchet.schedule() to make it another "
-                    "kind of job.");
-  }
-  if (!job->is_batch()) {
-    if (has_source || has_action) {
-      throw pg::Error(ERRCODE_INVALID_PARAMETER_VALUE,
-                      "job \"" + job->job_name + "\" is not a batch job",
-                      "Use ratchet.schedule_batch() to make it one.");
-    }
-    RefuseBatchOptions(arguments, kFirstOption);
-  }
-  if (has_command) {
-    job->command = arguments.Text(kCommand, "command");
-  }
-  if (has_source) {
-    job->source = arguments.Text(kSource, "source");
-    RequireText(job->source, "source");
-  }
-  if (has_action) {
-    job->action = arguments.Text(kAction, "action");
-    RequireText(job->action, "action");
-  }
 }
 
 void AlterJob(const Arguments& arguments) {
@@ -86,15 +83,22 @@ void AlterJob(const Arguments& arguments) {
   if (!arguments.IsNull(kSchedule)) {
     job.schedule = arguments.Text(kSchedule, "schedule");
   }
-  SetText(arguments, &job);
-  SetOptions(arguments, kFirstOption, kOptionCount, &job);
-  ResetOptions(ResetNames(arguments), arguments, kFirstOption, &job);
+  SetTexts(arguments, &job);
+  const OptionArguments options(arguments, kFirstOption, OptionArguments::Kind::kAnyJob);
+  const std::vector<std::string> reset = ResetNames(arguments, options.end());
+  const char* batch_option = options.BatchOption(reset);
+  if (batch_option != nullptr && !job.is_batch()) {
+    RefuseFor(job, batch_option);
+  }
+  options.SetIn(&job);
+  options.Reset(reset, &job);
   // New settings do not silently move the job to the search_path of whoever gives them.
-  const std::string search_path = IsGiven("settings", arguments, kFirstOption)
+  const std::string search_path = options.Gives("settings")
                                       ? SearchPathIn(old.settings).value_or(SearchPathOfSession())
                                       : SearchPathOfSession();
   if (CompleteJob(&job, &old, search_path)) {
     catalog::UpdateJob(&tid, job);
+    catalog::StartBackfillOf(job, &old);
     catalog::NoteJobChanged(job.job_id);
   }
 }

@@ -1,7 +1,173 @@
 #include "api/batch_check.h"
 
-namespace ratchet::api {
+#include "api/action_check.h"
+#include "api/job_settings.h"
+#include "batch/shape.h"
+#include "batch/walk_check.h"
+#include "catalog/checkpoint.h"
+#include "pg/as_role.h"
 
-batch::Shape CheckBatchText(const catalog::JobDefinition& job) { return batch::ShapeOf(job); }
+namespace ratchet::api {
+namespace {
+
+using catalog::JobDefinition;
+
+[[noreturn]] void Refuse(const std::string& message, const std::string& hint,
+                         const std::string& detail = {}) {
+  throw pg::Error(ERRCODE_INVALID_PARAMETER_VALUE, message, hint, detail);
+}
+
+// Checked before the texts are: mending them may change what the texts mean.
+void CheckOptions(const JobDefinition& job, bool descending) {
+  if (job.transaction == catalog::TransactionMode::kPerStatement) {
+    Refuse("transaction => 'per_statement' cannot be used for a batch job", "Leave the option out.",
+           "Each batch is one transaction.");
+  }
+  if (job.mode != catalog::BatchMode::kIncremental) {
+    return;
+  }
+  if (job.overlap == catalog::Overlap::kAllow) {
+    Refuse("mode => 'incremental' cannot be used together with overlap => 'allow'",
+           "Use overlap => 'queue', or mode => 'full'.",
+           "Two runs would go on behind the same checkpoint.");
+  }
+  if (descending) {
+    Refuse("mode => 'incremental' cannot be used with a descending key",
+           "Use a key that grows with new items, or mode => 'full'.",
+           "New items would never be behind the last checkpoint.");
+  }
+}
+
+template <typename F>
+void AsOwner(const JobDefinition& job, F&& check) {
+  const std::optional<std::string> search_path = SearchPathIn(job.settings);
+  pg::AsRole role(job.owner, search_path ? search_path->c_str() : nullptr);
+  check();
+  role.End();
+}
+
+void Warn(const std::string& message, const std::string& detail, const std::string& hint) {
+  pg::Call([&] {
+    ereport(WARNING, (errmsg("%s", message.c_str()), errdetail("%s", detail.c_str()),
+                      hint.empty() ? 0 : errhint("%s", hint.c_str())));
+  });
+}
+
+std::string CreateIndex(const batch::WalkFindings& walk) {
+  const bool is_unique = walk.uniqueness == batch::Uniqueness::kNoIndex;
+  return std::string("Run CREATE ") + (is_unique ? "UNIQUE " : "") + "INDEX " +
+         (walk.takes_concurrently ? "CONCURRENTLY " : "") + "ON " + walk.table + " (" +
+         walk.key_columns + ").";
+}
+
+std::string KeyOf(const JobDefinition& job) {
+  std::string key;
+  for (const std::string& column : job.key) {
+    key += (key.empty() ? "" : ", ") + column;
+  }
+  return "key (" + key + ")";
+}
+
+void WarnOfKey(const JobDefinition& job, const batch::WalkFindings& walk) {
+  if (walk.uniqueness == batch::Uniqueness::kNoIndex) {
+    // The hint about the walk would be the same statement.
+    Warn(KeyOf(job) + " may not identify one item",
+         "Table " + walk.table + " has no unique index. A run fails when it meets a key twice.",
+         walk.sorts ? "" : CreateIndex(walk));
+  }
+  if (walk.nullable_count > 0) {
+    Warn((walk.nullable_count == 1 ? "key column " : "key columns ") + walk.nullable +
+             " may be null",
+         "A run fails when it meets a row without a key.",
+         "Leave such rows out of the source by IS NOT NULL, or declare NOT NULL.");
+  }
+}
+
+void WarnOfWalk(const JobDefinition& job, const batch::WalkFindings& walk) {
+  if (walk.has_limit) {
+    Warn("the source has a LIMIT or OFFSET of its own",
+         "It counts anew for each batch, with the items that are done among them.",
+         "Leave it out: batch_size limits a batch, and max_run_time a run.");
+  }
+  if (!walk.sorts) {
+    return;
+  }
+  if (!walk.has_index && !walk.key_columns.empty()) {
+    Warn("no index gives the order of " + KeyOf(job),
+         "Each batch would read and sort all rows that are left.", CreateIndex(walk));
+  } else if (walk.sorted_rows > job.batch_size) {
+    Warn("no index can give the order of " + KeyOf(job),
+         "Each batch would read and sort all rows that are left.",
+         "Walk by indexed columns of a table, without FOR UPDATE, DISTINCT, GROUP BY, UNION or "
+         "LIMIT around them; or fill a table first and walk that.");
+  }
+}
+
+void RequireUniqueKey(const JobDefinition& job, const batch::WalkFindings& walk) {
+  if (walk.uniqueness == batch::Uniqueness::kNotUnique) {
+    throw pg::Error(ERRCODE_INVALID_COLUMN_REFERENCE, KeyOf(job) + " does not identify one item",
+                    "Rows of " + walk.table + " are told apart by (" + walk.unique_columns +
+                        "): use these columns as the key.",
+                    "No unique index of " + walk.table + " is covered by these columns.");
+  }
+}
+
+// Whether source and action still do what they did when they were checked.
+bool MeansTheSame(const JobDefinition& a, const JobDefinition& b) {
+  return a.source == b.source && a.action == b.action && a.key == b.key && a.per == b.per &&
+         a.owner == b.owner && a.settings == b.settings && a.mode == b.mode &&
+         a.overlap == b.overlap && a.transaction == b.transaction;
+}
+
+}  // namespace
+
+void CompleteBatch(JobDefinition* job) {
+  if (!job->is_batch() || !job->key.empty()) {
+    return;
+  }
+  batch::Shape shape;
+  AsOwner(*job, [&] { shape = batch::ShapeOf(*job); });
+  job->key.push_back(shape.columns[static_cast<std::size_t>(shape.key.front())].name);
+}
+
+void CheckBatch(const JobDefinition& job, const JobDefinition* old) {
+  if (old != nullptr && MeansTheSame(job, *old)) {
+    return;
+  }
+  CheckOptions(job, false);
+  bool uses_items = false;
+  batch::WalkFindings walk;
+  AsOwner(job, [&] {
+    const batch::Shape shape = batch::ShapeOf(job);
+    CheckOptions(job, shape.descending);
+    walk = batch::CheckWalk(job, shape);
+    uses_items = CheckAction(job.action, shape, job.per);
+  });
+  RequireUniqueKey(job, walk);
+  WarnOfKey(job, walk);
+  WarnOfWalk(job, walk);
+  if (!uses_items) {
+    Warn("the action does not use any column of the source", "It does the same for each item.",
+         "Its parameters are $1, $2, and so on.");
+  }
+}
+
+void DropVoidCheckpoint(const JobDefinition& job, const JobDefinition& old) {
+  const bool changed_kind = job.is_batch() != old.is_batch();
+  if (!changed_kind && job.key == old.key) {
+    return;
+  }
+  const bool was_there = catalog::FindCheckpoint(job.job_id, 0).has_value();
+  catalog::DeleteCheckpoints(job.job_id);
+  if (was_there) {
+    const char* name = job.job_name.c_str();
+    pg::Call([=] {
+      ereport(NOTICE, (errmsg("the checkpoint of job \"%s\" is void and has been deleted", name),
+                       changed_kind ? errdetail("The job does something else now.")
+                                    : errdetail("The job walks by another key now."),
+                       errhint("Its next run begins at the start.")));
+    });
+  }
+}
 
 }  // namespace ratchet::api

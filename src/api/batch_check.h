@@ -1,12 +1,19 @@
-// Whether the texts of a batch job fit together, found out as its owner and without running them.
+// What makes a sensible batch job.
 #pragma once
 
-#include "batch/shape.h"
 #include "catalog/job.h"
 
 namespace ratchet::api {
 
-// Raises errors for what cannot work, and warnings for what may not.
-batch::Shape CheckBatchText(const catalog::JobDefinition& job);
+// Fills in the key that was not given: the first column of the source. So a source that changes
+// later never moves a walk to another key in silence.
+void CompleteBatch(catalog::JobDefinition* job);
+
+// Checks source and action as the job's owner, without running them, unless they are those of `old`
+// and mean the same; `old` may be null. Warns of what a run will be slow with or fail at.
+void CheckBatch(const catalog::JobDefinition& job, const catalog::JobDefinition* old);
+
+// A changed job cannot go on behind the checkpoint of another walk.
+void DropVoidCheckpoint(const catalog::JobDefinition& job, const catalog::JobDefinition& old);
 
 }  // namespace ratchet::api

@@ -2,12 +2,10 @@
 #include "api/argument.h"
 #include "api/live_run.h"
 #include "api/privilege.h"
+#include "api/waiting_run.h"
 #include "board/board.h"
 #include "catalog/commit_notice.h"
 #include "catalog/run_log.h"
-#include "catalog/run_queue.h"
-#include "pg/row_lock.h"
-#include "pg/table.h"
 
 namespace ratchet::api {
 namespace {
@@ -21,34 +19,6 @@ void RequireMayCancel(std::int64_t run_id, Oid owner) {
     NoSuchRun(run_id);
   }
   RequireMayManageRun(run_id, owner);
-}
-
-// Whoever else wants the row waits for this transaction, or passes it over as the scheduler does.
-bool LockWaitingRun(const catalog::FoundRun& found) {
-  ItemPointerData tid = found.tid;
-  return pg::Call([&tid] {
-    Relation table = pg::OpenTable("run_queue", RowShareLock);
-    const pg::RowLock lock = pg::LockRow(table, &tid, LockTupleExclusive, true);
-    table_close(table, NoLock);
-    return lock == pg::RowLock::kLocked;
-  });
-}
-
-// A run that waits ends here, in the caller's transaction.
-void EndWaitingRun(catalog::FoundRun* found) {
-  const catalog::QueuedRun& run = found->run;
-  const auto job = catalog::FindJob(run.job_id);
-  catalog::RunRecord record = catalog::RecordOf(run);
-  record.job_name = job ? job->job_name : "";
-  record.version = run.version != 0 || !job ? run.version : job->version;
-  record.status = policy::RunStatus::kCanceled;
-  record.finished_at = GetCurrentTimestamp();
-  record.reason = "canceled by role \"" + RoleName(GetUserId()) + "\" before it started";
-  catalog::InsertRunRecord(record);
-  catalog::DeleteQueuedRun(run.run_id, &found->tid);
-  pg::Call([] { CommandCounterIncrement(); });
-  catalog::NoteRunHeld(run.run_id);
-  catalog::NoteRunsRecorded();
 }
 
 bool Cancel(const Arguments& arguments) {

@@ -6,13 +6,14 @@
 #include "api/job_settings.h"
 #include "api/privilege.h"
 #include "api/schedule_text.h"
-#include "catalog/checkpoint.h"
 #include "pg/guard.h"
+#include "pg/text_context.h"
 #include "worker/command_check.h"
 
 namespace ratchet::api {
 namespace {
 
+using catalog::BatchDefinition;
 using catalog::JobDefinition;
 
 constexpr std::size_t kLongestName = 255;
@@ -52,67 +53,10 @@ void CheckSchedule(const JobDefinition& job) {
   }
 }
 
-bool HasText(const std::string& text) {
-  return text.find_first_not_of(" \t\r\n\f\v") != std::string::npos;
-}
-
-// A syntax error's position is one in the command, not in the query that calls us.
-class CommandContext {
- public:
-  explicit CommandContext(const std::string& command) {
-    callback_ = {error_context_stack, Point, const_cast<char*>(command.c_str())};
-    error_context_stack = &callback_;
-  }
-  CommandContext(const CommandContext&) = delete;
-  CommandContext& operator=(const CommandContext&) = delete;
-  ~CommandContext() { error_context_stack = callback_.previous; }
-
- private:
-  static void Point(void* command) {
-    const int position = geterrposition();
-    if (position > 0) {
-      errposition(0);
-      internalerrposition(position);
-      internalerrquery(static_cast<const char*>(command));
-    }
-  }
-
-  ErrorContextCallback callback_;
-};
-
 void CheckCommand(const JobDefinition& job) {
   RequireText(job.command, "command");
-  const CommandContext context(job.command);
+  const pg::TextContext context(job.command.c_str());
   worker::CheckCommand(job.command, job.transaction == catalog::TransactionMode::kPerStatement);
-}
-
-void CheckBatch(const JobDefinition& job) {
-  if (job.transaction == catalog::TransactionMode::kPerStatement) {
-    Refuse("a batch job cannot have transaction => 'per_statement'",
-           "Each of its batches is a transaction.");
-  }
-  const batch::Shape shape = CheckBatchText(job);
-  if (job.mode == catalog::BatchMode::kIncremental) {
-    if (job.overlap == catalog::Overlap::kAllow) {
-      Refuse("mode => 'incremental' does not go together with overlap => 'allow'",
-             "Runs at the same time would do the same items.");
-    }
-    if (shape.descending) {
-      Refuse("mode => 'incremental' needs an ascending key",
-             "New items are found behind the last key.");
-    }
-  }
-}
-
-// Where the job was means nothing to another key.
-void DropCheckpoint(const JobDefinition& job) {
-  if (catalog::FindCheckpoint(job.job_id, 0)) {
-    catalog::DeleteCheckpoints(job.job_id);
-    pg::Call([&job] {
-      ereport(NOTICE, (errmsg("job \"%s\" begins at the first item again", job.job_name.c_str()),
-                       errdetail("Its checkpoint was one of another key.")));
-    });
-  }
 }
 
 void CompleteSettings(JobDefinition* job, const JobDefinition* old,
@@ -131,8 +75,7 @@ bool RunsTheSame(const JobDefinition& a, const JobDefinition& b) {
   return a.job_name == b.job_name && a.owner == b.owner && a.schedule == b.schedule &&
          a.time_zone == b.time_zone && a.command == b.command && a.transaction == b.transaction &&
          a.timeout == b.timeout && a.settings == b.settings && a.payload == b.payload &&
-         static_cast<const catalog::BatchDefinition&>(a) ==
-             static_cast<const catalog::BatchDefinition&>(b);
+         static_cast<const BatchDefinition&>(a) == static_cast<const BatchDefinition&>(b);
 }
 
 bool IsDueTheSame(const JobDefinition& a, const JobDefinition& b) {
@@ -141,16 +84,15 @@ bool IsDueTheSame(const JobDefinition& a, const JobDefinition& b) {
 
 }  // namespace
 
-void RequireText(const std::string& text, const char* argument) {
-  if (!HasText(text)) {
+std::string RequireText(std::string text, const char* argument) {
+  if (text.find_first_not_of(" \t\r\n\f\v") == std::string::npos) {
     Refuse(std::string(argument) + " must not be empty");
   }
+  return text;
 }
 
 void CheckJobName(const std::string& job_name, const char* argument) {
-  if (!HasText(job_name)) {
-    Refuse(std::string(argument) + " must not be empty");
-  }
+  RequireText(job_name, argument);
   if (job_name.size() > kLongestName) {
     Refuse(std::string(argument) + " must not be longer than " + std::to_string(kLongestName) +
            " bytes");
@@ -174,6 +116,7 @@ bool CompleteJob(JobDefinition* job, const JobDefinition* old, const std::string
     RequireUsableOwner(job->owner);
   }
   CompleteSettings(job, old, search_path);
+  CompleteBatch(job);
   if (old != nullptr && *job == *old) {
     return false;
   }
@@ -190,15 +133,13 @@ bool CompleteJob(JobDefinition* job, const JobDefinition* old, const std::string
     CheckSchedule(*job);
   }
   if (job->is_batch()) {
-    if (old == nullptr || !RunsTheSame(*job, *old)) {
-      CheckBatch(*job);
-    }
+    CheckBatch(*job, old);
   } else if (old == nullptr || job->command != old->command ||
              job->transaction != old->transaction) {
     CheckCommand(*job);
   }
-  if (old != nullptr && (job->is_batch() != old->is_batch() || job->key != old->key)) {
-    DropCheckpoint(*job);
+  if (old != nullptr) {
+    DropVoidCheckpoint(*job, *old);
   }
   return true;
 }

@@ -10,8 +10,8 @@ namespace ratchet::api {
 // Raises an error that names the argument.
 void CheckJobName(const std::string& job_name, const char* argument);
 
-// Raises an error that names the argument when there is nothing but white space in the text.
-void RequireText(const std::string& text, const char* argument);
+// The text, unless there is none in it.
+std::string RequireText(std::string text, const char* argument);
 
 // Fills in what was not given (the defaults of time zone and owner; `search_path` in the settings),
 // checks everything that differs from `old`, and sets version and schedule_since as the difference

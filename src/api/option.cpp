@@ -9,7 +9,6 @@
 #include "calendar/interval.h"
 #include "pg/span.h"
 #include "pg/text_array.h"
-#include "policy/batch_size.h"
 
 extern "C" {
 #include "utils/array.h"
@@ -69,8 +68,9 @@ void SetSpan(JobDefinition* job, Datum value, const char* name) {
   job->*kMember = SpanIn(value, name, calendar::kMillisecond);
 }
 
-void SetKeepHistory(JobDefinition* job, Datum value, const char* name) {
-  job->keep_history = SpanIn(value, name, 0);
+template <auto kMember>
+void SetSpanOrZero(JobDefinition* job, Datum value, const char* name) {
+  job->*kMember = SpanIn(value, name, 0);
 }
 
 template <auto kMember>
@@ -82,13 +82,12 @@ void SetCount(JobDefinition* job, Datum value, const char* name) {
   job->*kMember = count;
 }
 
-void SetBatchSize(JobDefinition* job, Datum value, const char* name) {
-  const std::int32_t size = DatumGetInt32(value);
-  if (size < 1 || size > policy::BatchSize::kLargest) {
-    Refuse(std::string(name) + " must be between 1 and " +
-           std::to_string(policy::BatchSize::kLargest));
+void SetMaxFailedItems(JobDefinition* job, Datum value, const char* name) {
+  job->max_failed_items = DatumGetInt32(value);
+  if (job->max_failed_items < 0) {
+    Refuse(std::string(name) + " must not be negative",
+           "0 stops a run at the first item that fails; left out, there is no limit.");
   }
-  job->batch_size = size;
 }
 
 void SetPriority(JobDefinition* job, Datum value, const char* /*name*/) {
@@ -103,23 +102,13 @@ void SetBackoffFactor(JobDefinition* job, Datum value, const char* name) {
   job->backoff_factor = factor;
 }
 
-void SetLimit(JobDefinition* job, Datum value, const char* name) {
-  job->max_failed_items = DatumGetInt32(value);
-  if (job->max_failed_items < 0) {
-    Refuse(std::string(name) + " must not be negative");
-  }
-}
-
 void SetPauseRatio(JobDefinition* job, Datum value, const char* name) {
   const double ratio = DatumGetFloat8(value);
-  if (!(ratio >= 0 && ratio <= 0.95)) {
-    Refuse(std::string(name) + " must be between 0 and 0.95", "0.2 rests for a fifth of the time.");
+  if (!(ratio >= 0 && ratio < 1)) {
+    Refuse(std::string(name) + " must be at least 0 and less than 1",
+           "0.2 leaves a run idle for a fifth of its time.");
   }
   job->pause_ratio = ratio;
-}
-
-void SetMaxReplicationLag(JobDefinition* job, Datum value, const char* name) {
-  job->max_replication_lag = SpanIn(value, name, 0);
 }
 
 void SetBackoffJitter(JobDefinition* job, Datum value, const char* name) {
@@ -171,14 +160,6 @@ void SetEnvironments(JobDefinition* job, Datum value, const char* name) {
   }
 }
 
-void SetKey(JobDefinition* job, Datum value, const char* name) {
-  job->key = TextsOf(value, name);
-  if (job->key.empty()) {
-    Refuse(std::string(name) + " must not be empty",
-           "Leave it out to use the first column of the source.");
-  }
-}
-
 void SetTags(JobDefinition* job, Datum value, const char* name) {
   job->tags = TextsOf(value, name);
   job->has_tags = true;
@@ -187,6 +168,14 @@ void SetTags(JobDefinition* job, Datum value, const char* name) {
 void SetComment(JobDefinition* job, Datum value, const char* /*name*/) {
   job->comment = TextOf(value);
   job->has_comment = true;
+}
+
+void SetKey(JobDefinition* job, Datum value, const char* name) {
+  job->key = TextsOf(value, name);
+  if (job->key.empty()) {
+    Refuse(std::string(name) + " must not be empty",
+           "Leave it out to walk by the source's first column.");
+  }
 }
 
 template <auto kMember>
@@ -202,7 +191,7 @@ void SetEnabled(JobDefinition* job, Datum value, const char* /*name*/) {
   job->enabled = DatumGetBool(value);
 }
 
-// In the order of the arguments of ratchet.schedule and ratchet.alter_job.
+// In the order of the arguments of ratchet.schedule_batch and ratchet.alter_job.
 using Job = JobDefinition;
 constexpr Option kOptions[] = {
     {"time_zone", SetTimeZone, Copy<&Job::time_zone>},
@@ -225,21 +214,32 @@ constexpr Option kOptions[] = {
     {"settings", SetJsonb<&Job::settings>, Copy<&Job::settings>},
     {"payload", SetJsonb<&Job::payload>, Copy<&Job::payload>},
     {"run_as", SetOwner, Copy<&Job::owner>},
-    {"keep_history", SetKeepHistory, Copy<&Job::keep_history>},
+    {"keep_history", SetSpanOrZero<&Job::keep_history>, Copy<&Job::keep_history>},
     {"enabled", SetEnabled, Copy<&Job::enabled>},
     {"comment", SetComment, Copy<&Job::has_comment, &Job::comment>},
     {"tags", SetTags, Copy<&Job::has_tags, &Job::tags>},
     {"backfill_from", SetTime<&Job::backfill_from>, Copy<&Job::backfill_from>},
     {"key", SetKey, Copy<&Job::key>},
     {"per", SetWord<&Job::per>, Copy<&Job::per>},
-    {"batch_size", SetBatchSize, Copy<&Job::batch_size>},
+    {"batch_size", SetCount<&Job::batch_size>, Copy<&Job::batch_size>},
     {"batch_target", SetSpan<&Job::batch_target>, Copy<&Job::batch_target>},
     {"mode", SetWord<&Job::mode>, Copy<&Job::mode>},
     {"max_run_time", SetSpan<&Job::max_run_time>, Copy<&Job::max_run_time>},
-    {"max_failed_items", SetLimit, Copy<&Job::max_failed_items>},
+    {"max_failed_items", SetMaxFailedItems, Copy<&Job::max_failed_items>},
     {"pause_ratio", SetPauseRatio, Copy<&Job::pause_ratio>},
-    {"max_replication_lag", SetMaxReplicationLag, Copy<&Job::max_replication_lag>},
+    {"max_replication_lag", SetSpanOrZero<&Job::max_replication_lag>,
+     Copy<&Job::max_replication_lag>},
 };
+constexpr int kOptionCount = static_cast<int>(std::size(kOptions));
+
+// The first one that only a batch job has.
+constexpr int kBatchOption = [] {
+  int option = 0;
+  while (std::string_view(kOptions[option].name) != "key") {
+    option++;
+  }
+  return option;
+}();
 
 int FindOption(const std::string& name) {
   for (int i = 0; i < kOptionCount; i++) {
@@ -256,44 +256,42 @@ int FindOption(const std::string& name) {
 
 }  // namespace
 
-const int kOptionCount = static_cast<int>(std::size(kOptions));
-// The first of a batch job's.
-const int kCommonOptionCount = static_cast<int>(
-    std::find_if(std::begin(kOptions), std::end(kOptions),
-                 [](const Option& option) { return std::string_view(option.name) == "key"; }) -
-    std::begin(kOptions));
+OptionArguments::OptionArguments(const Arguments& arguments, int first, Kind kind)
+    : arguments_(arguments),
+      first_(first),
+      count_(kind == Kind::kPlainJob ? kBatchOption : kOptionCount) {}
 
-void RefuseBatchOptions(const Arguments& arguments, int first) {
-  for (int i = kCommonOptionCount; i < kOptionCount; i++) {
-    if (!arguments.IsNull(first + i)) {
-      Refuse("option \"" + std::string(kOptions[i].name) + "\" is for batch jobs",
-             "Use ratchet.schedule_batch() to make the job one.");
+void OptionArguments::SetIn(JobDefinition* job) const {
+  for (int i = 0; i < count_; i++) {
+    if (!IsNull(i)) {
+      kOptions[i].set(job, arguments_.Value(first_ + i), kOptions[i].name);
     }
   }
 }
 
-void SetOptions(const Arguments& arguments, int first, int count, JobDefinition* job) {
-  for (int i = 0; i < count; i++) {
-    if (!arguments.IsNull(first + i)) {
-      kOptions[i].set(job, arguments.Value(first + i), kOptions[i].name);
-    }
-  }
-}
-
-void ResetOptions(const std::vector<std::string>& names, const Arguments& arguments, int first,
-                  JobDefinition* job) {
+void OptionArguments::Reset(const std::vector<std::string>& names, JobDefinition* job) const {
   const JobDefinition defaults;
   for (const std::string& name : names) {
     const int i = FindOption(name);
-    if (!arguments.IsNull(first + i)) {
+    if (!IsNull(i)) {
       Refuse("option \"" + name + "\" is both set and reset");
     }
     kOptions[i].copy(job, defaults);
   }
 }
 
-bool IsGiven(const char* name, const Arguments& arguments, int first) {
-  return !arguments.IsNull(first + FindOption(name));
+bool OptionArguments::Gives(const char* name) const {
+  const int i = FindOption(name);
+  return i < count_ && !IsNull(i);
+}
+
+const char* OptionArguments::BatchOption(const std::vector<std::string>& reset) const {
+  for (int i = kBatchOption; i < count_; i++) {
+    if (!IsNull(i) || std::find(reset.begin(), reset.end(), kOptions[i].name) != reset.end()) {
+      return kOptions[i].name;
+    }
+  }
+  return nullptr;
 }
 
 }  // namespace ratchet::api

@@ -17,23 +17,31 @@ struct Option {
   void (*copy)(catalog::JobDefinition* to, const catalog::JobDefinition& from);
 };
 
-// How many arguments of a function are options: they follow each other in the table's order, which
-// has those of batch jobs at its end.
-extern const int kOptionCount;
-extern const int kCommonOptionCount;  // without those of batch jobs
+// The options among a call's arguments: they follow each other in the table's order, and the batch
+// job's ones come last.
+class OptionArguments {
+ public:
+  enum class Kind { kPlainJob, kAnyJob };
 
-// Sets the options that are not null in the call's `count` arguments from `first` on.
-void SetOptions(const Arguments& arguments, int first, int count, catalog::JobDefinition* job);
+  OptionArguments(const Arguments& arguments, int first, Kind kind);
 
-// Raises an error when an option of batch jobs is given; all options must be arguments of the call.
-void RefuseBatchOptions(const Arguments& arguments, int first);
+  // Sets those that are not null.
+  void SetIn(catalog::JobDefinition* job) const;
+  // Gives the options of these names their defaults back. None of them may be given as well.
+  void Reset(const std::vector<std::string>& names, catalog::JobDefinition* job) const;
+  bool Gives(const char* name) const;
+  // The first option that only a batch job has among those that are given or in `reset`; null when
+  // there is none.
+  const char* BatchOption(const std::vector<std::string>& reset) const;
+  // The argument behind them.
+  int end() const { return first_ + count_; }
 
-// Gives the options of these names their defaults back. None of them may be among the arguments as
-// well.
-void ResetOptions(const std::vector<std::string>& names, const Arguments& arguments, int first,
-                  catalog::JobDefinition* job);
+ private:
+  bool IsNull(int option) const { return arguments_.IsNull(first_ + option); }
 
-// Whether the option is given in the call.
-bool IsGiven(const char* name, const Arguments& arguments, int first);
+  const Arguments& arguments_;
+  int first_;
+  int count_;
+};
 
 }  // namespace ratchet::api

@@ -1,5 +1,6 @@
 #include "batch/action.h"
 
+#include "batch/repeated_plan.h"
 #include "pg/guard.h"
 
 extern "C" {
@@ -95,6 +96,12 @@ std::int64_t Action::ExecuteForEach(const Items& items, int first, int count, in
   std::int64_t rows = 0;
   pg::Call([&] {
     ParamListInfo parameters = Parameters(parameter_types_);
+    List* sources = SPI_plan_get_plan_sources(plan_);
+    RepeatedPlan repeated;
+    const bool repeats =
+        repeatable_ && list_length(sources) == 1 && count > 1 &&
+        repeated.Start(static_cast<CachedPlanSource*>(linitial(sources)), parameters);
+    repeatable_ = repeats || count == 1;
     for (int item = first; item < first + count; item++) {
       *in_hand = item;
       const Datum* values = items.Values(item);
@@ -103,7 +110,14 @@ std::int64_t Action::ExecuteForEach(const Items& items, int first, int count, in
         parameters->params[i].value = values[i];
         parameters->params[i].isnull = nulls[i];
       }
-      rows += Run(plan_, parameters);
+      if (repeats) {
+        repeated.Execute();
+      } else {
+        rows += Run(plan_, parameters);
+      }
+    }
+    if (repeats) {
+      rows = repeated.End();
     }
   });
   return rows;

@@ -36,6 +36,7 @@ class Action {
   std::vector<Oid> parameter_types_;
   std::string text_;
   SPIPlanPtr plan_ = nullptr;
+  bool repeatable_ = true;  // as far as is known
 };
 
 }  // namespace ratchet::batch

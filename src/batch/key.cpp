@@ -78,7 +78,12 @@ Key::Key(const Shape& shape, MemoryContext memory) : descending_(shape.descendin
     columns_[i].type = column.type;
     columns_[i].typmod = column.typmod;
     columns_[i].collation = column.collation;
-    pg::Call([&] { LookUp(&columns_[i], descending_, memory); });
+    pg::Call([&] {
+      LookUp(&columns_[i], descending_, memory);
+      signature_ +=
+          psprintf("%s%s %s%s", i == 0 ? "" : ", ", quote_identifier(columns_[i].name.c_str()),
+                   format_type_be_qualified(columns_[i].type), descending_ ? " DESC" : "");
+    });
   }
 }
 

@@ -23,6 +23,8 @@ class Key {
   int position(int i) const { return columns_[static_cast<std::size_t>(i)].position; }
   // The type in which the i-th column's values are passed to queries.
   Oid type(int i) const { return columns_[static_cast<std::size_t>(i)].type; }
+  // The columns with their types and the direction: a checkpoint of another key means nothing.
+  const std::string& signature() const { return signature_; }
   // The operators of its ordering, as SQL: OPERATOR(pg_catalog.>).
   const std::string& behind(int i) const { return columns_[static_cast<std::size_t>(i)].behind; }
   const std::string& equal(int i) const { return columns_[static_cast<std::size_t>(i)].equal; }
@@ -57,6 +59,7 @@ class Key {
 
   std::vector<KeyColumn> columns_;
   bool descending_;
+  std::string signature_;
 };
 
 }  // namespace ratchet::batch

@@ -1,144 +1,170 @@
 #include "batch/shape.h"
 
 #include <algorithm>
-#include <cctype>
-#include <optional>
 
+#include "batch/analysis.h"
 #include "pg/guard.h"
+#include "pg/text_context.h"
 
 extern "C" {
+#include "catalog/pg_type.h"
 #include "nodes/nodeFuncs.h"
-#include "parser/analyze.h"
-#include "tcop/tcopprot.h"
-#include "utils/builtins.h"
 #include "utils/lsyscache.h"
-#include "utils/snapmgr.h"
 #include "utils/typcache.h"
 }
 
 namespace ratchet::batch {
 namespace {
 
-[[noreturn]] void Refuse(const std::string& message, std::string hint = {}) {
-  throw pg::Error(ERRCODE_INVALID_PARAMETER_VALUE, message, std::move(hint));
-}
-
-// For use inside pg::Call. Null for a text that is not one query with rows.
-Query* Analyze(const char* source) {
-  List* parsed = pg_parse_query(source);
-  if (list_length(parsed) != 1) {
-    return nullptr;
-  }
-  auto* statement = linitial_node(RawStmt, parsed);
-  if (!IsA(statement->stmt, SelectStmt) ||
-      reinterpret_cast<SelectStmt*>(statement->stmt)->intoClause != nullptr) {
-    return nullptr;
-  }
-  Query* query = parse_analyze_fixedparams(statement, source, nullptr, 0, nullptr);
-  return query->commandType == CMD_SELECT && !query->hasModifyingCTE ? query : nullptr;
+[[noreturn]] void Refuse(int sqlstate, const std::string& message, const std::string& hint = {},
+                         const std::string& detail = {}) {
+  throw pg::Error(sqlstate, message, hint, detail);
 }
 
 std::vector<Column> ColumnsOf(const std::string& source) {
   std::vector<Column> columns;
-  const bool is_query = pg::Call([&] {
-    PushActiveSnapshot(GetTransactionSnapshot());
-    Query* query = Analyze(source.c_str());
+  const pg::TextContext context(source.c_str(), "source");
+  pg::Call([&] {
     ListCell* cell;
-    foreach (cell, query != nullptr ? query->targetList : nullptr) {
-      const auto* entry = lfirst_node(TargetEntry, cell);
-      if (!entry->resjunk) {
-        auto* expression = reinterpret_cast<Node*>(entry->expr);
-        columns.push_back({entry->resname, exprType(expression), exprTypmod(expression),
-                           exprCollation(expression)});
+    foreach (cell, AnalyzeSource(source.c_str())->targetList) {
+      const auto* target = lfirst_node(TargetEntry, cell);
+      if (target->resjunk) {
+        continue;
       }
+      auto* expression = reinterpret_cast<Node*>(target->expr);
+      Column& column = columns.emplace_back();
+      column.name = target->resname;
+      column.type = exprType(expression);
+      column.typmod = exprTypmod(expression);
+      column.collation = exprCollation(expression);
     }
-    PopActiveSnapshot();
-    return query != nullptr;
   });
-  if (!is_query || columns.empty()) {
-    Refuse("source must be one query that returns rows and changes nothing",
-           "For example 'SELECT id, name FROM partner'.");
-  }
   return columns;
 }
 
-std::string NamesOf(const std::vector<Column>& columns) {
-  std::string names;
-  for (const Column& column : columns) {
-    names += (names.empty() ? "" : ", ") + column.name;
-  }
-  return names;
+std::string TypeName(Oid type) {
+  std::string name;
+  pg::Call([&] { name = format_type_be(type); });
+  return name;
 }
 
-// -1: there is none.
-int Find(const std::vector<Column>& columns, const std::string& name) {
-  int found = -1;
+// Rows of a query without columns, and values that no parameter can have.
+void CheckColumns(const std::vector<Column>& columns) {
+  if (columns.empty()) {
+    Refuse(ERRCODE_INVALID_PARAMETER_VALUE, "source must have at least one column");
+  }
+  for (const Column& column : columns) {
+    if (pg::Call([&] { return get_typtype(column.type) == TYPTYPE_PSEUDO; })) {
+      Refuse(
+          ERRCODE_DATATYPE_MISMATCH,
+          "column \"" + column.name + "\" of the source has pseudo-type " + TypeName(column.type),
+          "Leave it out, or cast it to an ordinary type.");
+    }
+  }
+}
+
+// ---- The key ----------------------------------------------------------------------------------
+
+enum class Direction { kUnsaid, kAscending, kDescending };
+
+// The columns of this name: more than one when it is ambiguous.
+std::vector<int> Named(const std::vector<Column>& columns, const std::string& name) {
+  std::vector<int> found;
   for (std::size_t i = 0; i < columns.size(); i++) {
     if (columns[i].name == name) {
-      if (found >= 0) {
-        Refuse("key column \"" + name + "\" is ambiguous",
-               "Give the columns of the source different names.");
-      }
-      found = static_cast<int>(i);
+      found.push_back(static_cast<int>(i));
     }
   }
   return found;
 }
 
-// "name DESC" without its last word, if that is a direction.
-std::optional<bool> TakeDirection(std::string* entry) {
-  const std::size_t end = entry->find_last_not_of(' ');
-  const std::size_t space = entry->find_last_of(' ', end);
+// Takes " asc" or " desc" off the end of the name, in any case, with any space before it.
+Direction TakeDirection(std::string* name) {
+  constexpr const char* kSpace = " \t\r\n";
+  const std::size_t end = name->find_last_not_of(kSpace);
+  const std::size_t space = name->find_last_of(kSpace, end);
   if (end == std::string::npos || space == std::string::npos) {
-    return std::nullopt;
+    return Direction::kUnsaid;
   }
-  std::string word = entry->substr(space + 1, end - space);
-  std::transform(word.begin(), word.end(), word.begin(),
-                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  if (word != "asc" && word != "desc") {
-    return std::nullopt;
+  const std::string word = name->substr(space + 1, end - space);
+  const bool ascending = pg_strcasecmp(word.c_str(), "asc") == 0;
+  if (!ascending && pg_strcasecmp(word.c_str(), "desc") != 0) {
+    return Direction::kUnsaid;
   }
-  entry->resize(entry->find_last_not_of(' ', space) + 1);
-  return word == "desc";
+  name->resize(name->find_last_not_of(kSpace, space) + 1);
+  name->erase(0, name->find_first_not_of(kSpace));
+  return ascending ? Direction::kAscending : Direction::kDescending;
 }
 
-struct KeyEntry {
-  int position;
-  bool descending;
-};
+std::string NamesOf(const std::vector<Column>& columns) {
+  std::string names;
+  for (const Column& column : columns) {
+    names += (names.empty() ? "\"" : ", \"") + column.name + "\"";
+  }
+  return names;
+}
 
-KeyEntry Resolve(const std::vector<Column>& columns, const std::string& entry) {
-  if (const int position = Find(columns, entry); position >= 0) {
-    return {position, false};
-  }
+int Resolve(const std::vector<Column>& columns, const std::string& entry, Direction* direction) {
   std::string name = entry;
-  const std::optional<bool> descending = TakeDirection(&name);
-  const int position = descending ? Find(columns, name) : -1;
-  if (position < 0) {
-    throw pg::Error(ERRCODE_UNDEFINED_COLUMN,
-                    "key column \"" + name + "\" is not a column of the source",
-                    "The columns of the source are " + NamesOf(columns) + ".");
+  std::vector<int> found = Named(columns, name);
+  *direction = Direction::kUnsaid;
+  if (found.empty()) {
+    *direction = TakeDirection(&name);
+    found = Named(columns, name);
   }
-  return {position, *descending};
+  if (found.empty()) {
+    Refuse(ERRCODE_UNDEFINED_COLUMN, "key column \"" + name + "\" is not a column of the source",
+           "The source has " + NamesOf(columns) + ".");
+  }
+  if (found.size() > 1) {
+    Refuse(ERRCODE_AMBIGUOUS_COLUMN, "key column \"" + name + "\" is ambiguous",
+           "Give the columns of the source different names by AS.");
+  }
+  return found.front();
 }
 
 void RequireOrder(const Column& column) {
-  const bool ordered = pg::Call([&] {
-    const TypeCacheEntry* type =
-        lookup_type_cache(getBaseType(column.type), TYPECACHE_LT_OPR | TYPECACHE_CMP_PROC);
-    return OidIsValid(type->lt_opr) && OidIsValid(type->cmp_proc);
+  const bool has_order = pg::Call([&column] {
+    const TypeCacheEntry* type = lookup_type_cache(
+        getBaseType(column.type), TYPECACHE_LT_OPR | TYPECACHE_GT_OPR | TYPECACHE_EQ_OPR |
+                                      TYPECACHE_CMP_PROC | TYPECACHE_BTREE_OPFAMILY);
+    return OidIsValid(type->btree_opf) && OidIsValid(type->lt_opr) && OidIsValid(type->gt_opr) &&
+           OidIsValid(type->eq_opr) && OidIsValid(type->cmp_proc);
   });
-  if (!ordered) {
-    const std::string type = pg::Call([&] { return format_type_be(column.type); });
-    throw pg::Error(ERRCODE_UNDEFINED_FUNCTION,
-                    "key column \"" + column.name + "\" of type " + type + " has no order",
-                    "A key needs a type with a default btree operator class.");
+  if (!has_order) {
+    Refuse(ERRCODE_UNDEFINED_FUNCTION, "key column \"" + column.name + "\" cannot be ordered",
+           "Choose another key, or cast the column to a type that can be ordered.",
+           "Type " + TypeName(column.type) + " has no default operator class for btree.");
   }
-  if (pg::Call([&] { return type_is_collatable(column.type); }) && !OidIsValid(column.collation)) {
-    throw pg::Error(ERRCODE_INDETERMINATE_COLLATION,
-                    "collation of key column \"" + column.name + "\" is not known",
-                    "Use the COLLATE clause in the source.");
+  const bool is_collatable = pg::Call([&] { return type_is_collatable(column.type); });
+  if (is_collatable && !OidIsValid(column.collation)) {
+    Refuse(ERRCODE_INDETERMINATE_COLLATION,
+           "collation of key column \"" + column.name + "\" cannot be determined",
+           "Choose it by a COLLATE clause in the source.");
   }
+}
+
+void ResolveKey(const std::vector<std::string>& key, Shape* shape) {
+  const std::vector<std::string> first{shape->columns.front().name};
+  bool ascends = false;
+  bool descends = false;
+  for (const std::string& entry : key.empty() ? first : key) {
+    Direction direction;
+    const int position = Resolve(shape->columns, entry, &direction);
+    const Column& column = shape->columns[static_cast<std::size_t>(position)];
+    if (std::find(shape->key.begin(), shape->key.end(), position) != shape->key.end()) {
+      Refuse(ERRCODE_DUPLICATE_COLUMN, "key column \"" + column.name + "\" is named twice");
+    }
+    RequireOrder(column);
+    shape->key.push_back(position);
+    (direction == Direction::kDescending ? descends : ascends) = true;
+  }
+  if (ascends && descends) {
+    Refuse(ERRCODE_FEATURE_NOT_SUPPORTED, "key columns must all have the same direction",
+           "Give each of them DESC, or none.",
+           "A walk compares whole keys, which an index can answer in one direction only.");
+  }
+  shape->descending = descends;
 }
 
 }  // namespace
@@ -146,40 +172,28 @@ void RequireOrder(const Column& column) {
 Shape ShapeOf(const catalog::BatchDefinition& batch) {
   Shape shape;
   shape.columns = ColumnsOf(batch.source);
-  if (batch.key.empty()) {
-    shape.key.push_back(0);
-    (void)Find(shape.columns, shape.columns[0].name);
-  }
-  for (const std::string& entry : batch.key) {
-    const KeyEntry resolved = Resolve(shape.columns, entry);
-    if (std::find(shape.key.begin(), shape.key.end(), resolved.position) != shape.key.end()) {
-      Refuse("key column \"" + entry + "\" is named twice");
-    }
-    if (!shape.key.empty() && resolved.descending != shape.descending) {
-      Refuse("key columns must have the same direction",
-             "A walk goes forward in all columns, or backward in all of them.");
-    }
-    shape.descending = resolved.descending;
-    shape.key.push_back(resolved.position);
-  }
-  for (const int position : shape.key) {
-    RequireOrder(shape.columns[static_cast<std::size_t>(position)]);
-  }
+  CheckColumns(shape.columns);
+  ResolveKey(batch.key, &shape);
   return shape;
 }
 
 std::vector<Oid> ParameterTypes(const Shape& shape, catalog::Per per) {
   std::vector<Oid> types;
   for (const Column& column : shape.columns) {
-    Oid type = column.type;
+    // A domain's checks have been made where the value comes from.
+    Oid type = pg::Call([&column] { return getBaseType(column.type); });
     if (per == catalog::Per::kBatch) {
-      const bool is_array = pg::Call([&] {
-        type = get_array_type(column.type);
-        return OidIsValid(get_element_type(getBaseType(column.type)));
+      const Oid element = type;
+      type = pg::Call([element] {
+        return OidIsValid(get_element_type(element)) ? InvalidOid : get_array_type(element);
       });
-      if (is_array || !OidIsValid(type)) {
-        Refuse("column \"" + column.name + "\" of the source cannot be given as an array",
-               "Cast it to jsonb or text in the source, or use per => 'item'.");
+      if (!OidIsValid(type)) {
+        Refuse(ERRCODE_DATATYPE_MISMATCH,
+               "column \"" + column.name + "\" of the source cannot be passed as an array",
+               "Cast it to jsonb in the source, or use per => 'item'.",
+               "With per => 'batch' each parameter is an array of one column's values, and there "
+               "is no type for an array of " +
+                   TypeName(column.type) + ".");
       }
     }
     types.push_back(type);

@@ -322,7 +322,7 @@ double Source::Estimate(const std::string& after, const std::string& until) {
   return rows;
 }
 
-bool Source::HasNullKeys() {
+void Source::RefuseNullKeys() {
   for (int i = 0; i < key_.size(); i++) {
     const std::string text =
         "SELECT 1" + From() + " WHERE " + Name(key_.position(i)) + " IS NULL LIMIT 1";
@@ -336,7 +336,6 @@ bool Source::HasNullKeys() {
       RefuseNullKey(shape_.columns[static_cast<std::size_t>(key_.position(i))].name.c_str());
     }
   }
-  return false;
 }
 
 std::vector<Oid> Source::Tables() {

@@ -35,8 +35,8 @@ class Source {
   std::string LastKey();
   // The planner's estimate of how many items are behind `after` up to `until`.
   double Estimate(const std::string& after, const std::string& until);
-  // Whether some item has a key column that is null, which a walk cannot reach.
-  bool HasNullKeys();
+  // Throws when some row has a null key: it comes behind all others, and no walk reaches it.
+  void RefuseNullKeys();
   // Tables that the source reads.
   std::vector<Oid> Tables();
 

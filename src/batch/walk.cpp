@@ -47,7 +47,7 @@ Walk::Walk(const WalkRun& run, Host& host)
 
 void Walk::Run() {
   try {
-    while (!Open()) {
+    while (!TryToOpen()) {
     }
     while (!ended_) {
       if (Batch() && !ended_) {
@@ -78,7 +78,11 @@ bool Walk::Batch() {
     failures_.clear();
     handled_ = 0;
     rows_ = 0;
-    supply_->Fetch(now_.at, size_.size(), &items_, &more_);
+    items_.Clear();
+    more_ = false;
+    if (!nothing_to_do_) {
+      supply_->Fetch(now_.at, size_.size(), &items_, &more_);
+    }
     clean_ = true;
     const bool interrupted = Work();
     CloseBatch(interrupted);
@@ -128,7 +132,8 @@ bool Walk::Work() {
   while (!isolation_.Done()) {
     const policy::ItemIsolation::Slice slice = isolation_.Next();
     handled_ = slice.first;
-    if (writing_savepoints_ >= kMostWritingSavepoints || TooManyFailed()) {
+    if ((writing_savepoints_ >= kMostWritingSavepoints && isolation_.CanStop()) ||
+        TooManyFailed()) {
       return false;
     }
     try {
@@ -177,14 +182,20 @@ void Walk::TrySlice(const policy::ItemIsolation::Slice& slice) {
   }
 }
 
+// A failure further ahead does not count yet: the items before it are still to be done.
 bool Walk::TooManyFailed() const {
+  const auto failed = std::count_if(failures_.begin(), failures_.end(),
+                                    [this](const Failure& one) { return one.item < handled_; });
   return definition_.max_failed_items >= 0 &&
-         committed_.counters.items_failed + static_cast<std::int64_t>(failures_.size()) >
-             definition_.max_failed_items;
+         committed_.counters.items_failed + failed > definition_.max_failed_items;
 }
 
 // What is left to do as long as errors and cancels still belong to the batch.
 void Walk::CloseBatch(bool interrupted) {
+  // One that the batch was cut short before is met again by the next one.
+  while (!failures_.empty() && failures_.back().item >= handled_) {
+    failures_.pop_back();
+  }
   for (Failure& failure : failures_) {
     failure.key = text_->KeyOf(items_, failure.item);
     failure.row = text_->RowOf(items_, failure.item);
@@ -202,6 +213,9 @@ void Walk::CloseBatch(bool interrupted) {
     ended_ = true;
     ending_ = Ending::kTooManyFailed;
   } else if (complete) {
+    if (key_may_be_null_) {
+      source_->RefuseNullKeys();
+    }
     ended_ = ResolveEarlier();
     ending_ = Ending::kComplete;
   } else if (definition_.max_run_time > 0 && now - run_.started_at >= definition_.max_run_time) {
@@ -252,6 +266,7 @@ void Walk::SaveCheckpoint() {
   checkpoint.counters = now_.counters;
   checkpoint.walk_items = progress_.earlier();
   checkpoint.first_run = first_run_;
+  checkpoint.key = key_->signature();
   catalog::SaveCheckpoint(checkpoint, &now_.checkpoint);
 }
 

@@ -74,7 +74,8 @@ class Walk {
   };
 
   // ---- walk_open.cpp
-  bool Open();
+  bool TryToOpen();
+  void Open();
   std::string EndOfRange(bool goes_on);
   std::string EndOfReplay(bool goes_on);
   void GiveWay();
@@ -84,7 +85,6 @@ class Walk {
   void Retreat();
   bool Work();
   void TrySlice(const policy::ItemIsolation::Slice& slice);
-  void Condemn(int item, catalog::RunError error);
   bool TooManyFailed() const;
   void CloseBatch(bool interrupted);
   bool ResolveEarlier();
@@ -114,6 +114,7 @@ class Walk {
 
   std::string from_;
   bool nothing_to_do_ = false;
+  bool key_may_be_null_ = false;
   std::int64_t first_run_ = 0;  // of the walk
   Progress now_;                // with the batch in hand
   Progress committed_;

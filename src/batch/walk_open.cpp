@@ -4,6 +4,7 @@
 #include "pg/settings.h"
 
 #include "batch/walk.h"
+#include "batch/walk_check.h"
 
 extern "C" {
 #include "storage/proc.h"
@@ -13,33 +14,10 @@ extern "C" {
 namespace ratchet::batch {
 
 // False when it has to be tried again: somebody has locked a table.
-bool Walk::Open() {
+bool Walk::TryToOpen() {
   clean_ = false;
   try {
-    host_.Begin();
-    GiveWay();
-    shape_ = ShapeOf(definition_);
-    key_.emplace(shape_, run_.memory);
-    text_.emplace(shape_, *key_);
-    source_.emplace(definition_.source, shape_, *key_);
-    action_.emplace(definition_.action, shape_, definition_.per);
-    const auto saved =
-        catalog::FindCheckpoint(run_.ticket->job_id, run_.ticket->walk, &now_.checkpoint);
-    if (!saved) {
-      ItemPointerSetInvalid(&now_.checkpoint);
-    }
-    from_ = saved ? saved->value : std::string();
-    first_run_ = saved ? saved->first_run : run_.ticket->run_id;
-    if (over_failed_items()) {
-      supply_ = FromFailedItems(*source_, *run_.ticket, definition_.job_name);
-    } else {
-      supply_ = FromSource(*source_, *text_, EndOfRange(saved.has_value()), *run_.ticket,
-                           definition_.job_name);
-    }
-    now_.at = from_;
-    progress_.Begin(*supply_, from_, saved ? saved->walk_items + saved->counters.items_done : 0);
-    host_.Close();
-    host_.Commit();
+    Open();
   } catch (const pg::PgError& error) {
     if (!MayTryAgain(error)) {
       throw;
@@ -50,6 +28,36 @@ bool Walk::Open() {
   NoteCommit();
   WaitForWriters(writers_, run_.slot);
   return true;
+}
+
+void Walk::Open() {
+  host_.Begin();
+  GiveWay();
+  shape_ = ShapeOf(definition_);
+  key_.emplace(shape_, run_.memory);
+  text_.emplace(shape_, *key_);
+  source_.emplace(definition_.source, shape_, *key_);
+  action_.emplace(definition_.action, shape_, definition_.per);
+  auto saved = catalog::FindCheckpoint(run_.ticket->job_id, run_.ticket->walk, &now_.checkpoint);
+  if (!saved) {
+    ItemPointerSetInvalid(&now_.checkpoint);
+  } else if (saved->key != key_->signature()) {
+    saved.reset();  // of a run that went on by the old key when the job got another one
+  }
+  from_ = saved ? saved->value : std::string();
+  first_run_ = saved ? saved->first_run : run_.ticket->run_id;
+  if (over_failed_items()) {
+    supply_ = FromFailedItems(*source_, *run_.ticket, definition_.job_name);
+  } else {
+    supply_ = FromSource(*source_, *text_, EndOfRange(saved.has_value()), *run_.ticket,
+                         definition_.job_name);
+  }
+  key_may_be_null_ =
+      !over_failed_items() && run_.ticket->replay_of == 0 && KeyMayBeNull(definition_, shape_);
+  now_.at = from_;
+  progress_.Begin(*supply_, from_, saved ? saved->walk_items + saved->counters.items_done : 0);
+  host_.Close();
+  host_.Commit();
 }
 
 // Empty: to the end of the source.

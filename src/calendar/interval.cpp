@@ -1,6 +1,7 @@
 #include "calendar/interval.h"
 
 #include <algorithm>
+#include <numeric>
 
 #include "calendar/civil.h"
 #include "calendar/wall_clock.h"
@@ -148,6 +149,37 @@ std::int64_t CountElapsed(const Interval& interval, Instant after, Instant until
   const std::uint64_t n = Distance(anchor, until) / step + 1;
   const std::uint64_t m = after < anchor ? 0 : Distance(anchor, after) / step + 1;
   return static_cast<std::int64_t>(n - m);
+}
+
+Instant EarlierAnchor(const Interval& interval, Instant anchor, Instant from, const Zone& zone) {
+  if (from >= anchor || from < kMinInstant || (interval.months != 0 && interval.days != 0)) {
+    return anchor;
+  }
+  if (interval.IsElapsed()) {
+    const auto step = static_cast<std::uint64_t>(interval.micros);
+    const std::uint64_t steps = (Distance(from, anchor) + step - 1) / step;
+    return anchor - static_cast<Instant>(steps * step);
+  }
+  // 400 Gregorian years have whole days, so that the last days of months are kept. With months the
+  // time part may not add up to a whole step of that length.
+  if (interval.months != 0 && interval.micros != 0) {
+    return anchor;
+  }
+  const std::int64_t period =
+      std::max(interval.months != 0 ? 146097 * kDay * (std::lcm(4800, interval.months) / 4800)
+                                    : interval.days * kDay + interval.micros,
+               kDay);
+  const Local local = LocalAt(anchor, zone);
+  // The anchor is an instant at which the clock shows just that: not one that a gap has moved.
+  for (std::int64_t steps = (anchor - from) / period + 2;; ++steps) {
+    if (steps > (local - kMinInstant - kDay) / period) {
+      return anchor;
+    }
+    const Resolution at = Resolve(local - steps * period, zone);
+    if (at.kind == LocalKind::kUnique) {
+      return at.first;
+    }
+  }
 }
 
 Instant AddInterval(const Interval& interval, Instant start, const Zone& zone) {

@@ -36,6 +36,11 @@ Instant LastOnGrid(const Interval& interval, Instant after, Instant until, const
 // Occurrences in (after, until] of an interval for which IsElapsed().
 std::int64_t CountElapsed(const Interval& interval, Instant after, Instant until, Instant anchor);
 
+// An anchor at or before `from` whose grid is the same as that of `anchor`, on which it goes on
+// into the past; `anchor` itself where there is none. For intervals of months and days the grid
+// cannot be told from its later part: they have no past.
+Instant EarlierAnchor(const Interval& interval, Instant anchor, Instant from, const Zone& zone);
+
 // One step from any instant. Unlike a grid occurrence it exists in every gap, also in a long one: a
 // job that runs after completion has no other occurrence to wait for.
 Instant AddInterval(const Interval& interval, Instant start, const Zone& zone);

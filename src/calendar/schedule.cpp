@@ -225,6 +225,26 @@ std::int64_t Schedule::Count(Instant after, Instant until, const Zone& zone, Ins
   return count;
 }
 
+bool Schedule::HasFixedTimes() const {
+  switch (kind_) {
+    case Kind::kInterval:
+    case Kind::kCron:
+    case Kind::kOnce:
+      return true;
+    case Kind::kAfterCompletion:
+    case Kind::kManual:
+    case Kind::kStartup:
+      break;
+  }
+  return false;
+}
+
+Instant Schedule::AnchorBefore(Instant from, const Zone& zone, Instant anchor) const {
+  return kind_ == Kind::kInterval && anchor < kEndInstant
+             ? EarlierAnchor(interval(), ClampInstant(anchor), Clamped(from), zone)
+             : anchor;
+}
+
 Instant Schedule::NextAfterCompletion(Instant finished, const Zone& zone) const {
   if (kind_ != Kind::kAfterCompletion || finished >= kEndInstant) {
     return kNever;

@@ -71,6 +71,13 @@ class Schedule {
   std::int64_t Count(Instant after, Instant until, const Zone& zone, Instant anchor,
                      std::int64_t limit) const;
 
+  // Whether its occurrences are known without looking at runs: cron, intervals, 'at'.
+  bool HasFixedTimes() const;
+
+  // For Next and its like: an anchor with which a fixed interval also has the occurrences from
+  // `from` on that it would have had.
+  Instant AnchorBefore(Instant from, const Zone& zone, Instant anchor) const;
+
   // kAfterCompletion: the start that follows a run which finished then. kNever for other kinds.
   Instant NextAfterCompletion(Instant finished, const Zone& zone) const;
 

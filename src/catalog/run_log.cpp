@@ -1,7 +1,9 @@
 #include "catalog/run_log.h"
 
 #include <string_view>
+#include <vector>
 
+#include "catalog/failed_item.h"
 #include "pg/settings.h"
 #include "pg/table.h"
 
@@ -341,7 +343,8 @@ std::optional<RunRecord> ReadRunRecord(std::int64_t run_id) {
 
 int PurgeRunRecords(std::int64_t job_id, TimestampTz before, int limit, TimestampTz* oldest) {
   *oldest = 0;
-  return pg::Call([=] {
+  std::vector<std::int64_t> with_items;
+  const int purged = pg::Call([&, job_id, before, limit, oldest] {
     int deleted = 0;
     pg::IndexScan scan("run_log", "run_log_job_idx", RowExclusiveLock);
     scan.Equal(kJobId, job_id).Begin();
@@ -354,12 +357,19 @@ int PurgeRunRecords(std::int64_t job_id, TimestampTz before, int limit, Timestam
         *oldest = row.Time(kFinishedAt);
         break;
       }
+      if (row.Int64Or(kItemsFailed, 0) > 0) {
+        with_items.push_back(row.Int64(kRunId));
+      }
       pg::DeleteRow(scan.table(), &tid);
       deleted++;
     }
     scan.End();
     return deleted;
   });
+  for (const std::int64_t run_id : with_items) {
+    DeleteFailedItems(run_id);
+  }
+  return purged;
 }
 
 }  // namespace ratchet::catalog

@@ -79,8 +79,8 @@ std::optional<RecordedEnd> FindRunRecord(std::int64_t run_id);
 // All that the record says, for who runs or explains the run again; nullopt as above.
 std::optional<RunRecord> ReadRunRecord(std::int64_t run_id);
 
-// Deletes up to `limit` of the job's oldest records that finished before `before`. Returns how
-// many, and in *oldest the finish of the oldest one left (0: none are left).
+// Deletes up to `limit` of the job's oldest records, with their failed items, that finished before
+// `before`. Returns how many, and in *oldest the finish of the oldest one left (0: none are left).
 int PurgeRunRecords(std::int64_t job_id, TimestampTz before, int limit, TimestampTz* oldest);
 
 }  // namespace ratchet::catalog

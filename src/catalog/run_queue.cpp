@@ -36,6 +36,7 @@ enum Column {
   kRetryOf,
   kWalk,
   kItemsOf,
+  kBackfillId,
 };
 
 void Read(const pg::Row& row, QueuedRun* run) {
@@ -57,6 +58,7 @@ void Read(const pg::Row& row, QueuedRun* run) {
   run->retry_of = row.Int64Or(kRetryOf, 0);
   run->walk = row.Int64(kWalk);
   run->items_of = row.Int64Or(kItemsOf, 0);
+  run->backfill_id = row.Int64Or(kBackfillId, 0);
 }
 
 void Fill(const QueuedRun& run, pg::Row* row) {
@@ -83,6 +85,9 @@ void Fill(const QueuedRun& run, pg::Row* row) {
   row->SetInt64(kWalk, run.walk);
   if (run.items_of != 0) {
     row->SetInt64(kItemsOf, run.items_of);
+  }
+  if (run.backfill_id != 0) {
+    row->SetInt64(kBackfillId, run.backfill_id);
   }
 }
 
@@ -187,6 +192,23 @@ std::optional<FoundRun> FindCoalescible(std::int64_t job_id, const std::string& 
     return hit;
   });
   return exists ? std::optional<FoundRun>(std::move(found)) : std::nullopt;
+}
+
+void FindQueuedRunsOf(std::int64_t job_id, std::vector<FoundRun>* runs) {
+  runs->clear();
+  pg::Call([=] {
+    pg::Row row;
+    ItemPointerData tid;
+    pg::IndexScan scan(kTable, kJobIndex, AccessShareLock);
+    scan.Equal(kJobId, job_id).Begin();
+    while (scan.Next(&row, &tid)) {
+      FoundRun& found = runs->emplace_back();
+      Read(row, &found.run);
+      found.tid = tid;
+      found.of_this_transaction = TransactionIdIsCurrentTransactionId(scan.xmin());
+    }
+    scan.End();
+  });
 }
 
 void ScanQueuedRuns(void (*visit)(void* context, const FoundRun& run), void* context) {

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "pg/server.h"
 #include "policy/run.h"
@@ -14,8 +15,8 @@ extern "C" {
 
 namespace ratchet::catalog {
 
-// 0 stands for null in previous_scheduled_at, claimed_at, replay_of, retry_of and items_of.
-// A waiting run whose version is not 0 has pinned it already: a replay.
+// 0 stands for null in previous_scheduled_at, claimed_at, replay_of, retry_of,
+// items_of and backfill_id. A waiting run whose version is not 0 has pinned it already: a replay.
 struct QueuedRun {
   std::int64_t run_id = 0;
   std::int64_t job_id = 0;
@@ -33,8 +34,9 @@ struct QueuedRun {
   bool dry_run = false;
   std::int64_t replay_of = 0;
   std::int64_t retry_of = 0;
-  std::int64_t walk = 0;      // whose checkpoint it goes on behind; 0: the job's own
-  std::int64_t items_of = 0;  // it does the failed items of this run only; 0: all
+  std::int64_t walk = 0;         // whose checkpoint it goes on behind; 0: the job's own
+  std::int64_t items_of = 0;     // it does the failed items of this run only; 0: all
+  std::int64_t backfill_id = 0;  // the backfill whose occurrence it is for; 0: none
 };
 
 // From the sequence; newest ids are the largest.
@@ -58,6 +60,8 @@ std::optional<FoundRun> FindQueuedRun(std::int64_t run_id);
 // with coalesce, not claimed, not a retry or replay, due at the same time (run_at = 0: at once).
 std::optional<FoundRun> FindCoalescible(std::int64_t job_id, const std::string& payload,
                                         TimestampTz run_at);
+// All rows of the job.
+void FindQueuedRunsOf(std::int64_t job_id, std::vector<FoundRun>* runs);
 // All rows; `visit` must not raise an error, but may throw.
 void ScanQueuedRuns(void (*visit)(void* context, const FoundRun& run), void* context);
 

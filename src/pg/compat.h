@@ -5,6 +5,9 @@
 
 extern "C" {
 #include "catalog/pg_database.h"
+#include "catalog/pg_proc.h"
+#include "executor/executor.h"
+#include "nodes/nodeFuncs.h"
 #include "storage/lock.h"
 #include "storage/proc.h"
 #include "storage/procarray.h"
@@ -52,6 +55,37 @@ inline bool IsVacuum(const VirtualTransactionId& transaction) {
   const PGPROC* process = BackendIdGetProc(transaction.backendId);
 #endif
   return process != nullptr && (process->statusFlags & (PROC_IN_VACUUM | PROC_IN_SAFE_IC)) != 0;
+}
+
+// Whether `role` may call the function. May raise an error: for use inside pg::Call.
+inline bool MayExecute(Oid function, Oid role) {
+#if PG_VERSION_NUM >= 160000
+  return object_aclcheck(ProcedureRelationId, function, role, ACL_EXECUTE) == ACLCHECK_OK;
+#else
+  return pg_proc_aclcheck(function, role, ACL_EXECUTE) == ACLCHECK_OK;
+#endif
+}
+
+// query_tree_walker() and expression_tree_walker(): before 16 a walker had no prototype.
+using Walker = bool (*)(Node*, void*);
+inline bool WalkBelow(Node* node, Walker walker, void* context) {
+#if PG_VERSION_NUM >= 160000
+  const auto callback = walker;
+#else
+  const auto callback = reinterpret_cast<bool (*)()>(reinterpret_cast<void (*)()>(walker));
+#endif
+  return IsA(node, Query) ? query_tree_walker(reinterpret_cast<Query*>(node), callback, context, 0)
+                          : expression_tree_walker(node, callback, context);
+}
+
+// Raises an error when the current user lacks a privilege on a table of the plan: for use inside
+// pg::Call.
+inline void RequirePlan(PlannedStmt* plan) {
+#if PG_VERSION_NUM >= 160000
+  ExecCheckPermissions(plan->rtable, plan->permInfos, true);
+#else
+  ExecCheckRTPerms(plan->rtable, true);
+#endif
 }
 
 }  // namespace ratchet::pg

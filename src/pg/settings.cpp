@@ -79,28 +79,28 @@ void DefineReloadableSettings() {
                            kLogRunsOptions, PGC_SIGHUP, 0, nullptr, nullptr, nullptr);
 }
 
-void DefineBatchSettings() {
+// How batch jobs share the server with everybody else.
+void DefineNeighbourSettings() {
   DefineCustomRealVariable("ratchet.pause_ratio",
-                           "Sets the share of the time that batch jobs rest between their batches.",
-                           "The option pause_ratio of a job overrides it.", &settings.pause_ratio, 0,
-                           0, 0.95, PGC_SIGHUP, 0, nullptr, nullptr, nullptr);
-  DefineCustomIntVariable("ratchet.max_replication_lag",
-                          "Sets how far a standby may be behind before batch jobs wait for it.",
-                          "0 means that they do not wait. The option max_replication_lag of a job "
-                          "overrides it.",
-                          &settings.max_replication_lag, 0, 0, INT_MAX, PGC_SIGHUP, GUC_UNIT_MS,
-                          nullptr, nullptr, nullptr);
+                           "Sets the share of its time for which a run of a batch job is idle.",
+                           "The option pause_ratio of a job overrides it.", &settings.pause_ratio,
+                           0, 0, 0.95, PGC_SIGHUP, 0, nullptr, nullptr, nullptr);
+  DefineCustomIntVariable(
+      "ratchet.max_replication_lag",
+      "Lets batch jobs wait while a standby is further behind than this.",
+      "0: they do not wait. The option max_replication_lag of a job overrides it.",
+      &settings.max_replication_lag, 0, 0, INT_MAX, PGC_SIGHUP, GUC_UNIT_MS, nullptr, nullptr,
+      nullptr);
   DefineCustomIntVariable("ratchet.lock_timeout",
                           "Sets how long a batch waits for a lock before it gives way.",
-                          "It is then tried again, smaller. 0 means that it waits.",
-                          &settings.lock_timeout, 500, 0, INT_MAX, PGC_SIGHUP, GUC_UNIT_MS, nullptr,
-                          nullptr, nullptr);
-  DefineCustomIntVariable("ratchet.deadlock_timeout",
-                          "Sets how long a batch waits for a lock before it looks for a deadlock.",
-                          "Shorter than the server's deadlock_timeout, so that the batch and not an "
-                          "application's transaction is canceled. 0 means that of the server.",
-                          &settings.deadlock_timeout, 10, 0, INT_MAX, PGC_SIGHUP, GUC_UNIT_MS,
-                          nullptr, nullptr, nullptr);
+                          "0: as long as any session does.", &settings.lock_timeout, 500, 0,
+                          INT_MAX, PGC_SIGHUP, GUC_UNIT_MS, nullptr, nullptr, nullptr);
+  DefineCustomIntVariable(
+      "ratchet.deadlock_timeout",
+      "Sets how long a batch waits for a lock before it looks for a deadlock.",
+      "Shorter than that of other sessions, the batch is the one that gives way. 0: the server's.",
+      &settings.deadlock_timeout, 10, 0, INT_MAX, PGC_SIGHUP, GUC_UNIT_MS, nullptr, nullptr,
+      nullptr);
 }
 
 }  // namespace
@@ -110,7 +110,7 @@ void DefineSettings() {
     DefineServerStartSettings();
   }
   DefineReloadableSettings();
-  DefineBatchSettings();
+  DefineNeighbourSettings();
   DefineCustomStringVariable(
       "ratchet.default_time_zone", "Sets the time zone of jobs that are scheduled without one.",
       "Empty: the TimeZone of the session that schedules.", &settings.default_time_zone, "",

@@ -17,11 +17,10 @@ struct Settings {
   int worker_idle_timeout;  // milliseconds
   int worker_memory_limit;  // kilobytes
   int log_runs;             // LogRuns
-  // Of batch jobs; milliseconds, 0: no limit, or the server's own.
-  double pause_ratio;
-  int max_replication_lag;
-  int lock_timeout;
-  int deadlock_timeout;
+  double pause_ratio;       // of batch jobs without an own one
+  int max_replication_lag;  // milliseconds, of batch jobs without an own one; 0: no limit
+  int lock_timeout;         // milliseconds that a batch waits for a lock; 0: as the session does
+  int deadlock_timeout;     // milliseconds, of a batch; 0: as the session's
 };
 
 extern Settings settings;

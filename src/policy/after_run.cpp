@@ -21,6 +21,60 @@ Verdict AfterCrash(const Standing& before, const RetryRules& rules, const EndedA
   return verdict;
 }
 
+void GoOn(const EndedAttempt& ended, Verdict* verdict) {
+  verdict->again = ended.progressed;
+  verdict->again_at = std::max(ended.finished_at, ended.started_at + kPartialPause);
+  verdict->next_attempt = ended.attempt;
+  verdict->cause = Cause::kCatchup;
+}
+
+void TryItemsAgain(const RetryRules& rules, const EndedAttempt& ended, double unit,
+                   Verdict* verdict) {
+  if (ended.left_items && ended.attempt < rules.max_attempts) {
+    verdict->again = true;
+    verdict->items_only = true;
+    verdict->again_at = ended.finished_at + BackoffDelay(rules.backoff, ended.attempt, unit);
+    verdict->next_attempt = ended.attempt + 1;
+  }
+}
+
+// A run that is not the schedule's own work. Its attempts stand for the failures in a row.
+Verdict AfterRunBeside(const Standing& before, const RetryRules& rules, const EndedAttempt& ended,
+                       double unit) {
+  Verdict verdict;
+  verdict.standing = before;
+  verdict.next_attempt = ended.attempt + 1;
+  const bool is_replay = ended.work == Work::kReplay;
+  switch (ended.status) {
+    case RunStatus::kSucceeded:
+      if (!is_replay) {
+        TryItemsAgain(rules, ended, unit, &verdict);
+      }
+      break;
+    case RunStatus::kPartial:
+      GoOn(ended, &verdict);
+      break;
+    case RunStatus::kFailed:
+    case RunStatus::kTimedOut:
+      verdict.again = !is_replay && ended.attempt < rules.max_attempts;
+      verdict.again_at = ended.finished_at + BackoffDelay(rules.backoff, ended.attempt, unit);
+      break;
+    case RunStatus::kCrashed:
+      verdict.again = rules.resume_after_crash;
+      verdict.again_at = ended.finished_at + kCrashPause;
+      if (ended.attempt > 1 && !ended.progressed) {
+        verdict.again_at += BackoffDelay(rules.backoff, ended.attempt - 1, unit);
+      }
+      break;
+    case RunStatus::kCanceled:
+    case RunStatus::kSkipped:
+    case RunStatus::kQueued:
+    case RunStatus::kRunning:
+      break;
+  }
+  return verdict;
+}
+
 }  // namespace
 
 Verdict AfterRun(const Standing& before, const RetryRules& rules, const EndedAttempt& ended,
@@ -30,16 +84,17 @@ Verdict AfterRun(const Standing& before, const RetryRules& rules, const EndedAtt
   if (ended.dry_run) {
     return verdict;
   }
+  if (ended.work != Work::kOccurrence) {
+    return AfterRunBeside(before, rules, ended, unit);
+  }
   switch (ended.status) {
     case RunStatus::kSucceeded:
       verdict.standing = {};
+      TryItemsAgain(rules, ended, unit, &verdict);
       break;
     case RunStatus::kPartial:
       verdict.standing = {};
-      verdict.again = ended.progressed;
-      verdict.again_at = std::max(ended.finished_at, ended.started_at + kPartialPause);
-      verdict.next_attempt = ended.attempt;
-      verdict.cause = Cause::kCatchup;
+      GoOn(ended, &verdict);
       break;
     case RunStatus::kFailed:
     case RunStatus::kTimedOut:

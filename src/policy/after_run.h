@@ -23,6 +23,13 @@ struct RetryRules {
   bool resume_after_crash = true;
 };
 
+// What a run was for.
+enum class Work : std::uint8_t {
+  kOccurrence,
+  kItems,   // a new try of the items that an earlier run left behind as failed
+  kReplay,  // of an earlier run
+};
+
 struct EndedAttempt {
   RunStatus status = RunStatus::kSucceeded;
   std::int32_t attempt = 1;
@@ -30,6 +37,8 @@ struct EndedAttempt {
   bool dry_run = false;
   std::int64_t finished_at = 0;
   std::int64_t started_at = 0;
+  Work work = Work::kOccurrence;
+  bool left_items = false;  // some of its items failed while their neighbours were done
 };
 
 // A crashed run is not claimed again within this time (microseconds): its worker may have been the
@@ -44,6 +53,7 @@ constexpr std::int64_t kPartialPause = 1'000'000;
 struct Verdict {
   Standing standing;
   bool again = false;         // the same occurrence is taken up again
+  bool items_only = false;    // of which only the items that failed
   std::int64_t again_at = 0;  // not before
   std::int32_t next_attempt = 1;
   Cause cause = Cause::kRetry;
@@ -51,11 +61,12 @@ struct Verdict {
 
 // - A success ends back-off. So does `partial`, which goes on as long as it makes progress.
 // - A failure adds to the row of failures and rests the job; the occurrence is tried again after
-// the
-//   rest while it has attempts left.
+//   the rest while it has attempts left.
 // - A crash is taken up after a moment, whatever max_attempts says; from the second in a row
-// without
-//   progress after a rest.
+//   without progress after a rest.
+// - The failed items of a run that succeeded are tried again after a rest while it has attempts
+//   left. Runs that do just that, and replays, change nothing in the job's standing. A replay is
+//   taken up after a crash and goes on with work that remains, and is not tried again otherwise.
 // - A cancel changes nothing: somebody wanted this run to stop, not the job to rest.
 Verdict AfterRun(const Standing& before, const RetryRules& rules, const EndedAttempt& ended,
                  double unit);

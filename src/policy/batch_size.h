@@ -1,4 +1,4 @@
-// How many items a batch has.
+// How many items a batch takes, so that it commits about as often as it was asked to.
 #pragma once
 
 #include <cstdint>
@@ -7,22 +7,33 @@ namespace ratchet::policy {
 
 class BatchSize {
  public:
-  static constexpr int kLargest = 100'000;
+  static constexpr int kMax = 100'000;
 
-  // `target`: how long a batch should take, in microseconds; 0: the size stays what it is.
-  BatchSize(int size, std::int64_t target) : size_(size), wanted_(size), target_(target) {}
+  // target_micros: how long a batch is to take; 0: the size is fixed.
+  BatchSize(int initial, std::int64_t target_micros);
 
-  int size() const { return size_; }
-  // A batch has committed. One that was not full says little, and is only noticed when it was slow.
+  int size() const;
+
+  // A batch was committed. One that was not full (the end of the source, an early commit) says
+  // little about full ones and is ignored.
   void Took(int items, std::int64_t micros);
-  // A lock or another transaction was in the way: fewer items meet fewer of them.
+
+  // After a deadlock or a lock time-out: a smaller batch holds fewer locks for less time. Grows
+  // back with the batches that go well.
   void Shrink();
 
  private:
-  int size_;
-  int wanted_;  // but for locks in the way
+  void Learn(double item_log);
+  void Adapt();
+
   std::int64_t target_;
-  double cost_ = 0;  // microseconds per item, moving average; 0: not known
+  int goal_;     // the size without Shrink()
+  int ceiling_;  // what Shrink() leaves of it
+  // Logarithm of an item's cost in microseconds: half and twice are equally far away.
+  double item_log_ = 0;
+  int learnt_ = 0;
+  int surprise_ = 0;  // the last batch was far off, below (-1) or above (1): noise, or a change?
+  bool settled_ = false;
 };
 
 }  // namespace ratchet::policy

@@ -3,55 +3,77 @@
 namespace ratchet::policy {
 namespace {
 
-struct Rule {
-  std::string_view prefix;
-  ErrorClass error_class;
-};
+constexpr ErrorClass kItem = ErrorClass::kItem;
+constexpr ErrorClass kRetry = ErrorClass::kRetry;
+constexpr ErrorClass kEndRun = ErrorClass::kEndRun;
+constexpr ErrorClass kFailRun = ErrorClass::kFailRun;
 
-// The first one that fits counts. What PostgreSQL and the standard do not define was raised by the
-// user's own code, and is about the item, as are all classes that are not here: data (22),
-// constraints (23), cardinality (21), triggered actions (09, 27), limits (54), PL/pgSQL (P0), ....
-constexpr Rule kRules[] = {
-    // Other transactions were in the way.
-    {"40", ErrorClass::kRetry},
-    {"55P03", ErrorClass::kRetry},
-    // The server is in trouble, or somebody wants the run to end.
-    {"08", ErrorClass::kEndRun},
-    {"53", ErrorClass::kEndRun},
-    {"57", ErrorClass::kEndRun},
-    {"58", ErrorClass::kEndRun},
-    {"F0", ErrorClass::kEndRun},
-    {"XX", ErrorClass::kEndRun},
-    // The action or its surroundings are wrong: names, privileges, transaction control, what is not
-    // possible at all.
-    {"03", ErrorClass::kFailRun},
-    {"0A", ErrorClass::kFailRun},
-    {"0B", ErrorClass::kFailRun},
-    {"0L", ErrorClass::kFailRun},
-    {"0P", ErrorClass::kFailRun},
-    {"25", ErrorClass::kFailRun},
-    {"26", ErrorClass::kFailRun},
-    {"28", ErrorClass::kFailRun},
-    {"2B", ErrorClass::kFailRun},
-    {"2D", ErrorClass::kFailRun},
-    {"3B", ErrorClass::kFailRun},
-    {"3D", ErrorClass::kFailRun},
-    {"3F", ErrorClass::kFailRun},
-    {"42", ErrorClass::kFailRun},
-    {"55", ErrorClass::kFailRun},
-    {"72", ErrorClass::kFailRun},
-    {"HV", ErrorClass::kFailRun},
+// All classes of errcodes.h, PostgreSQL 15 to 18.
+constexpr ErrorDecision kDecisions[] = {
+    // Not errors. The server raises none of them as one, so that user code did, about an item.
+    {"00", kItem},  // successful completion
+    {"01", kItem},  // warning
+    {"02", kItem},  // no data
+
+    {"03", kFailRun},   // SQL statement not yet complete: how the action is written
+    {"08", kEndRun},    // connection: a foreign server went away, and may be back for the next run
+    {"09", kItem},      // triggered action: a trigger refuses a row (contrib's refint does)
+    {"0A", kFailRun},   // feature not supported: how the action is written
+    {"0B", kFailRun},   // invalid transaction initiation: how the action is written
+    {"0F", kItem},      // locator: a value, and raised by user code only
+    {"0L", kFailRun},   // invalid grantor: who the owner is
+    {"0P", kFailRun},   // invalid role: the owner's settings or SET ROLE in the action
+    {"0Z", kFailRun},   // diagnostics outside of a handler: how the action is written
+    {"10", kItem},      // XQuery: a path or a style sheet that may come from the item
+    {"20", kItem},      // PL/pgSQL's CASE without ELSE, for a value that nobody thought of
+    {"21", kItem},      // cardinality: more than one row for this item
+    {"22", kItem},      // data
+    {"23", kItem},      // constraint
+    {"24", kItem},      // cursor state: a path through the action that this item took
+    {"25", kFailRun},   // transaction state: a read-only server, COMMIT where there can be none
+    {"26", kFailRun},   // no such prepared statement
+    {"27", kItem},      // a trigger changed the row that was to be changed
+    {"28", kFailRun},   // authorization: who the owner is
+    {"2B", kFailRun},   // dependent objects: DDL, not data
+    {"2D", kFailRun},   // COMMIT or ROLLBACK inside of the action
+    {"2F", kItem},      // SQL routine: a function that found no RETURN for this item
+    {"34", kItem},      // cursor name: as 24
+    {"38", kItem},      // external routine: user code in another language
+    {"39", kItem},      // external routine's invocation: what such code returned
+    {"3B", kFailRun},   // savepoint: they are not the action's business
+    {"3D", kFailRun},   // no such database
+    {"3F", kFailRun},   // no such schema
+    {"40", kRetry},     // serialization failure, deadlock: another session's timing
+    {"42", kFailRun},   // syntax, names, types, privileges: the action does not fit the database
+    {"44", kItem},      // WITH CHECK OPTION: data, as 23
+    {"53", kEndRun},    // out of memory, disk, connections: more work makes it worse
+    {"54", kItem},      // program limit: this row is too big, this recursion too deep
+    {"55", kFailRun},   // an object is not in the state that the action needs: as 42
+    {"55P03", kRetry},  // lock time-out, or NOWAIT: another session's timing
+    {"57", kEndRun},    // cancel, time-out, shutdown
+    {"58", kEndRun},    // the operating system: I/O
+    {"72", kRetry},     // snapshot too old: the next attempt has a new one
+    {"F0", kEndRun},    // the server's configuration file
+    {"HV", kFailRun},   // foreign data: the wrapper's or the table's options
+    {"P0", kItem},      // PL/pgSQL: RAISE, ASSERT, STRICT
+    {"XX", kEndRun},    // internal error, corruption: not to be written over
 };
 
 }  // namespace
 
+std::span<const ErrorDecision> ErrorDecisions() { return kDecisions; }
+
 ErrorClass ClassOf(std::string_view sqlstate) {
-  for (const Rule& rule : kRules) {
-    if (sqlstate.substr(0, rule.prefix.size()) == rule.prefix) {
-      return rule.error_class;
+  ErrorClass result = kItem;
+  for (const ErrorDecision& decision : kDecisions) {
+    if (decision.code == sqlstate) {
+      return decision.error_class;
+    }
+    if (decision.code == sqlstate.substr(0, 2)) {
+      result = decision.error_class;
     }
   }
-  return ErrorClass::kItem;
+  return result;
 }
 
 }  // namespace ratchet::policy

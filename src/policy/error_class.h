@@ -1,18 +1,30 @@
-// Whose fault an error in the action of a batch job is.
+// What an error says about the item at hand, about the batch, and about the run.
 #pragma once
 
+#include <cstdint>
+#include <span>
 #include <string_view>
 
 namespace ratchet::policy {
 
-enum class ErrorClass {
-  kItem,     // the item's: it fails alone
-  kRetry,    // of the moment: the batch is tried again
-  kEndRun,   // the server's or somebody's wish: the run ends
-  kFailRun,  // the job's: every item would fail in the same way
+enum class ErrorClass : std::uint8_t {
+  kItem,     // this item's fault: it is isolated, its neighbours commit
+  kRetry,    // nobody's fault: the batch is tried again, smaller, after a moment
+  kEndRun,   // the server or an operator wants to stop: the run ends behind its last batch
+  kFailRun,  // every item would fail in the same way: going on would only collect failed items
 };
 
-// `sqlstate`: its five characters.
+// Of an error that a batch job's action raised. sqlstate: five characters.
+//
+// What nobody has defined is the item's fault, because it can only come from user code that says
+// RAISE ... USING ERRCODE about the row before it.
 ErrorClass ClassOf(std::string_view sqlstate);
+
+// What is decided: a class is two characters, an exception within a class five.
+struct ErrorDecision {
+  std::string_view code;
+  ErrorClass error_class;
+};
+std::span<const ErrorDecision> ErrorDecisions();
 
 }  // namespace ratchet::policy

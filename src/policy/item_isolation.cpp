@@ -6,102 +6,162 @@
 namespace ratchet::policy {
 namespace {
 
-// Failures are remembered over about so many items: long enough to know a rate of one in a
-// thousand, short enough to notice within a batch or two that a bad region has begun or ended.
-constexpr double kMemory = 500;
+// Weight of the last failure in the share of failures with an unknown culprit.
+constexpr double kLastFailure = 0.25;
 
-constexpr double kCostWeight = 0.1;
-constexpr double kOutlier = 4;  // a slice that waited for something is no measure
-
-// Each savepoint that wrote brings the commit nearer that a transaction must not go without after
-// 60 of them: a sixtieth of what a commit costs, in microseconds.
-constexpr double kShareOfCommit = 1.5;
-
-// A slice of up to so many items is searched item by item.
-constexpr int kSmall = 6;
-
-void Average(double* mean, double value) {
-  *mean += kCostWeight * (std::min(value, *mean * kOutlier) - *mean);
-}
+// Slices may be longer than is best for the time: around the best length the cost is flat (this
+// much adds 2 % to what isolation costs, a tenth of that to the whole), and a transaction has room
+// for a limited number of savepoints.
+constexpr double kFewerSavepoints = 1.2;
 
 }  // namespace
 
-void ItemIsolation::BeginBatch(int items) {
-  items_ = items;
-  next_ = 0;
-  condemned_.clear();
-  searches_.clear();
-}
+ItemIsolation::ItemIsolation(const Costs& priors)
+    : savepoint_(priors.savepoint),
+      per_item_(priors.item),
+      single_(priors.item),
+      each_further_(priors.item) {}
 
-int ItemIsolation::savepoint_distance() const {
-  if (rate_ <= 0) {
-    return std::max(items_, 1);
-  }
-  const double savepoint = savepoint_cost_ + kShareOfCommit;
-  // Half of a slice is redone when the culprit is known. When it has to be searched, the slice is
-  // done one and a half times more, and with a savepoint for each item.
-  const double redone = blind_ ? 1.5 * item_cost_ + savepoint : 0.5 * item_cost_;
-  const double distance = std::sqrt(savepoint / (rate_ * std::max(redone, 0.01)));
-  return static_cast<int>(std::clamp(distance, 1.0, static_cast<double>(std::max(items_, 1))));
+void ItemIsolation::BeginBatch(int items) {
+  items_ = std::max(items, 0);
+  next_ = 0;
+  counted_ = 0;
+  suspect_end_ = 0;
+  condemned_ahead_.clear();
+  redo_went_well_ = false;
 }
 
 ItemIsolation::Slice ItemIsolation::Next() const {
-  // Items ahead of a condemned one went well before it failed: they are redone in one go.
-  int count = condemned_.empty() ? std::min(savepoint_distance(), items_ - next_)
-                                 : condemned_.back() - next_;
-  if (!searches_.empty()) {
-    count = std::min({count, searches_.back().limit, searches_.back().end - next_});
-  }
-  return {next_, count};
+  const int limit = condemned_ahead_.empty() ? items_ : condemned_ahead_.back();
+  return {next_, std::min(LengthOfSlice(limit), limit - next_)};
 }
 
-// Passes what is finished.
-void ItemIsolation::Advance(int to) {
-  next_ = to;
-  while (!condemned_.empty() && condemned_.back() == next_) {
-    condemned_.pop_back();
-    next_++;
+int ItemIsolation::LengthOfSlice(int limit) const {
+  const int suspects = suspect_end_ - next_;
+  if (suspects > 1) {
+    // One of them is bad, so that is the least rate. All of them but one at most: when these went
+    // well the last one is known to be bad without trying it together with others, and when they
+    // did not, fewer are suspect than before.
+    return std::min(Distance(std::max(rate_.value(), 1.0 / suspects), 1.0), suspects - 1);
   }
-  while (!searches_.empty() && searches_.back().end <= next_) {
-    searches_.pop_back();
+  if (suspects == 1) {
+    return 1;
   }
+  if (redo_went_well_ && !condemned_ahead_.empty()) {
+    return limit - next_;
+  }
+  return savepoint_distance();
 }
 
-void ItemIsolation::Learn(int items, int failures) {
-  const double weight = 1 - std::exp(-items / kMemory);
-  rate_ += weight * (static_cast<double>(failures) / items - rate_);
-  if (failures == 0 && rate_ < 1e-6) {
-    rate_ = 0;
-  }
-}
-
-void ItemIsolation::Succeeded(std::int64_t execution, std::int64_t savepoint) {
+void ItemIsolation::Succeeded(std::int64_t micros, std::int64_t savepoint_micros) {
   const Slice slice = Next();
-  Average(&item_cost_, static_cast<double>(execution) / slice.count);
-  Average(&savepoint_cost_, static_cast<double>(savepoint));
-  Learn(slice.count, 0);
-  Advance(slice.first + slice.count);
+  savepoint_.Add(static_cast<double>(savepoint_micros));
+  LearnCosts(slice.count, static_cast<double>(micros));
+  const int end = slice.first + slice.count;
+  CountGood(end);
+  Advance(end);
 }
 
 int ItemIsolation::Failed(int culprit) {
   const Slice slice = Next();
-  if (culprit == kUnknown && slice.count > 1) {
-    blind_ = true;
-    const int limit =
-        slice.count <= kSmall
-            ? 1
-            : static_cast<int>(std::ceil(std::sqrt(static_cast<double>(slice.count))));
-    searches_.push_back({slice.first + slice.count, limit});
+  if (slice.count == 1) {
+    Condemn(slice.first);
+    Advance(slice.first + 1);
+    return slice.first;
+  }
+  const bool known = culprit >= slice.first && culprit < slice.first + slice.count;
+  const double unknown = known ? 0.0 : 1.0;
+  unknown_share_ =
+      share_measured_ ? unknown_share_ + (unknown - unknown_share_) * kLastFailure : unknown;
+  share_measured_ = true;
+  if (!known) {
+    suspect_end_ = slice.first + slice.count;
+    redo_went_well_ = false;
     return kNone;
   }
-  const int bad = culprit == kUnknown ? slice.first : culprit;
-  if (slice.count > 1) {
-    blind_ = false;
+  suspect_end_ = 0;
+  CountGood(culprit);
+  Condemn(culprit);
+  if (culprit == slice.first) {
+    Advance(culprit + 1);
+  } else {
+    redo_went_well_ = condemned_ahead_.empty();
+    condemned_ahead_.push_back(culprit);
   }
-  Learn(1, 1);
-  condemned_.push_back(bad);
-  Advance(next_);  // if it is the next one
-  return bad;
+  return culprit;
+}
+
+// Items that are executed again were good before: they count once.
+void ItemIsolation::CountGood(int end) {
+  if (end > counted_) {
+    rate_.Good(end - std::max(counted_, next_));
+    counted_ = end;
+  }
+}
+
+void ItemIsolation::Condemn(int item) {
+  rate_.Bad();
+  counted_ = std::max(counted_, item + 1);
+  // What comes behind the bad one of the suspects is as good as any other.
+  suspect_end_ = 0;
+}
+
+void ItemIsolation::Advance(int to) {
+  next_ = to;
+  while (!condemned_ahead_.empty() && condemned_ahead_.back() == next_) {
+    condemned_ahead_.pop_back();
+    next_++;
+  }
+}
+
+void ItemIsolation::LearnCosts(int count, double micros) {
+  const double per_item = micros / count;
+  per_item_.Add(per_item);
+  if (count == 1) {
+    single_.Add(micros);
+  } else if (single_.measured()) {
+    // Not below a tenth: when items get cheaper, what is known of single ones may be too much.
+    each_further_.Add(std::max((micros - single_.value()) / (count - 1), per_item / 10));
+  }
+}
+
+// A statement over the whole slice has a cost of its own, which is saved with the savepoint. That
+// is where culprits are unknown; there single items are executed for every failure, so that the two
+// costs can be told apart.
+double ItemIsolation::ItemCost() const {
+  if (unknown_share_ < 0.5 || !each_further_.measured()) {
+    return per_item_.value();
+  }
+  return std::min(each_further_.value(), single_.value());
+}
+
+double ItemIsolation::SliceCost() const {
+  if (unknown_share_ < 0.5 || !each_further_.measured()) {
+    return savepoint_.value();
+  }
+  return savepoint_.value() + std::max(0.0, single_.value() - ItemCost());
+}
+
+// The length d at which the cost of savepoints, slice_cost / d per item, and that of failures, rate
+// * lost_share * d * item_cost per item, are the same: there their sum is the least.
+int ItemIsolation::Distance(double rate, double lost_share) const {
+  const double best = std::sqrt(SliceCost() / (rate * lost_share * ItemCost()));
+  // A single item that fails throws nothing away: below 1.5, when half of a slice is lost, and
+  // below 2, when all of it is, one by one is cheaper than the formula says.
+  if (best < 1.0 + lost_share) {
+    return 1;
+  }
+  return static_cast<int>(std::min(best * kFewerSavepoints + 0.5, 1e9));
+}
+
+int ItemIsolation::savepoint_distance() const {
+  const int most = std::max(items_, 1);
+  const double rate = rate_.value();
+  if (rate <= 0) {
+    return most;
+  }
+  // With the culprit known, what came before it is executed twice: half of a slice. Unknown, all.
+  return std::clamp(Distance(rate, 0.5 + 0.5 * unknown_share_), 1, most);
 }
 
 }  // namespace ratchet::policy

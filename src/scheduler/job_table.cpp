@@ -132,7 +132,7 @@ std::uint32_t JobTable::Put(const catalog::JobDefinition& definition,
                                 definition.max_runs,
                                 definition.timeout,
                                 definition.keep_history});
-  if (job.version != definition.version) {
+  if (job.version != definition.version || job.dropped) {
     job.pinned = false;
   }
   job.version = definition.version;
@@ -145,6 +145,32 @@ std::uint32_t JobTable::Put(const catalog::JobDefinition& definition,
   job.anchor = definition.start_at != 0 ? definition.start_at : definition.schedule_since;
   job.watermark = std::max(job.watermark, definition.schedule_since);
   job.here = MeantFor(definition, environment);
+  job.batch = definition.is_batch();
+  job.dropped = false;
+  return index;
+}
+
+std::uint32_t JobTable::PutDropped(const catalog::JobVersion& version) {
+  catalog::JobDefinition definition;
+  static_cast<catalog::BatchDefinition&>(definition) = version;
+  definition.job_id = version.job_id;
+  definition.job_name = version.job_name;
+  definition.owner = version.owner;
+  definition.version = version.version;
+  definition.timeout = version.timeout;
+  definition.enabled = false;
+  definition.schedule = "@manual";
+  definition.time_zone = "UTC";
+  const std::uint32_t index = Put(definition, {});
+  Job& job = jobs_[index];
+  SetDue(index, calendar::kNever);
+  ItemPointerSetInvalid(&job.state_tid);
+  job.pinned = true;
+  job.dropped = true;
+  job.held = false;
+  job.consecutive_failures = 0;
+  job.crash_streak = 0;
+  job.backoff_until = 0;
   return index;
 }
 
@@ -193,6 +219,11 @@ calendar::Instant JobTable::NextOccurrence(const Job& job) const {
       break;
   }
   return job.end_at != 0 && next > job.end_at ? calendar::kNever : next;
+}
+
+calendar::Timeline JobTable::TimelineOf(const Job& job, calendar::Instant from) const {
+  const SharedSchedule& shared = ScheduleOf(job);
+  return {shared.schedule, *shared.zone, job.anchor, job.start_at(), job.end_at, from};
 }
 
 policy::DueOccurrences JobTable::Due(const Job& job, std::int64_t now) const {

@@ -9,7 +9,9 @@
 #include <vector>
 
 #include "calendar/schedule.h"
+#include "calendar/timeline.h"
 #include "catalog/job.h"
+#include "catalog/job_version.h"
 #include "pg/time_zone.h"
 #include "policy/after_run.h"
 #include "policy/misfire.h"
@@ -65,6 +67,10 @@ struct Job {
   bool pinned : 1;      // this version is in ratchet.job_version
   bool ready : 1;       // waits in a role's ready list for its turn
   bool skip_noted : 1;  // the first skip of this back-off or exile is recorded
+  bool batch : 1;
+  bool dropped : 1;   // has no row any more: it is there for its replays and for what still runs
+  bool held : 1;      // the schedule does not start before a backfill is done
+  bool past_run : 1;  // what is running is an occurrence of a backfill
 
   bool failing() const { return consecutive_failures > 0; }
   // 0: none.
@@ -87,6 +93,8 @@ class JobTable {
   // a new one). A schedule that cannot be read (an older library's, say) leaves the job disabled.
   std::uint32_t Put(const catalog::JobDefinition& definition, const std::string& environment);
   void Remove(std::uint32_t index);
+  // The entry of a job that has been dropped: it knows what `version` says and has no schedule.
+  std::uint32_t PutDropped(const catalog::JobVersion& version);
 
   Job& operator[](std::uint32_t index) { return jobs_[index]; }
   const Job& operator[](std::uint32_t index) const { return jobs_[index]; }
@@ -98,6 +106,8 @@ class JobTable {
 
   // First occurrence after the job's watermark, kNever when there is none (any more).
   calendar::Instant NextOccurrence(const Job& job) const;
+  // Its occurrences since `from`, those before it was defined included.
+  calendar::Timeline TimelineOf(const Job& job, calendar::Instant from) const;
   // Number of occurrences that are due, and the latest of them.
   policy::DueOccurrences Due(const Job& job, std::int64_t now) const;
 

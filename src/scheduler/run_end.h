@@ -21,9 +21,18 @@ struct RunEnd {
   bool dry_run = false;
   bool lag_known = false;  // started_at is exact
   std::string payload;
+  Oid owner = InvalidOid;
+  std::int64_t replay_of = 0;
+  std::int64_t walk = 0;
+  std::int64_t items_of = 0;
+  std::int64_t backfill_id = 0;
   board::RunCounters counters{};
 };
 
 RunEnd EndOf(const catalog::RunRecord& record);
+
+// For a run that was lost, or could not record itself: what it has committed, and how far it came,
+// as its checkpoint says.
+void AddCommitted(catalog::RunRecord* record);
 
 }  // namespace ratchet::scheduler

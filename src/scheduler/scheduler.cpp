@@ -62,8 +62,10 @@ void Scheduler::Decide(TimestampTz now) {
   TakeEnded(now);
   if (pg::settings.enabled && !quarantined_) {
     TakeDue(now);
+    FeedBackfills(now);
     Claim(now);
   }
+  ForgetDropped(now);
   WriteStates();
   Commit();
 }
@@ -82,6 +84,9 @@ void Scheduler::Forget() {
   waiting_of_job_.clear();
   stateless_.clear();
   flights_.clear();
+  dropped_.clear();
+  backfills_.clear();
+  feeds_.clear();
   roles_.clear();
   purges_.clear();
   purge_of_job_.clear();
@@ -205,11 +210,12 @@ void Scheduler::WriteStates() {
   for (auto it = states_.begin(); it != states_.end();) {
     auto& [job_id, touched] = *it;
     const std::uint32_t index = jobs_.Find(job_id);
-    if (index != JobTable::kNoJob && !touched.write) {
+    const bool is_there = index != JobTable::kNoJob && !jobs_[index].dropped;
+    if (is_there && !touched.write) {
       ++it;
       continue;
     }
-    if (index != JobTable::kNoJob) {
+    if (is_there) {
       Job& job = jobs_[index];
       catalog::JobState& state = touched.state;
       state.next_run_at = NextRunAt(job);
@@ -315,6 +321,9 @@ TimestampTz Scheduler::NextWake(TimestampTz now) const {
     if (!later_.empty()) {
       sooner(later_.begin()->first);
     }
+    if (!feeds_.empty()) {
+      sooner(feeds_.begin()->first);
+    }
     if (backlog_) {
       sooner(now + (entry_->waits_for_worker ? kWaitLook : kBacklogLook));
     } else if (entry_->waits_for_worker || starter_.any_starting()) {
@@ -343,6 +352,9 @@ TimestampTz Scheduler::RestUntil() const {
   TimestampTz until = jobs_.FirstDue();
   if (!later_.empty()) {
     until = std::min(until, later_.begin()->first);
+  }
+  if (!feeds_.empty()) {
+    until = std::min(until, feeds_.begin()->first);
   }
   if (backlog_ || !flights_.empty() || load_) {
     until = 0;

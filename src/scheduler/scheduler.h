@@ -5,7 +5,8 @@
 // (Load). A pass writes everything it decides in one transaction, which commits asynchronously, and
 // only then shows its runs to the workers:
 //
-//   changes ─▶ ended runs ─▶ due jobs ─▶ claims ─▶ job states ─▶ commit ─▶ publish, start workers
+//   changes ─▶ ended runs ─▶ due jobs ─▶ backfills ─▶ claims ─▶ job states ─▶ commit ─▶ publish,
+//   start workers
 #pragma once
 
 #include <cstdint>
@@ -23,7 +24,9 @@
 
 #include "board/database_board.h"
 #include "board/run_board.h"
+#include "catalog/backfill.h"
 #include "catalog/job_state.h"
+#include "catalog/job_version.h"
 #include "catalog/run_log.h"
 #include "catalog/run_queue.h"
 #include "pg/transaction.h"
@@ -76,7 +79,12 @@ class Scheduler {
     std::int64_t job_id;
     ItemPointerData queue_tid;
     Oid role;
+    std::int64_t backfill_id;
+    bool needs_history;  // a replay, or a new try of failed items
   };
+  static Flight FlightOf(const catalog::QueuedRun& run, ItemPointerData tid) {
+    return {run.job_id, tid, run.owner, run.backfill_id, run.replay_of != 0 || run.items_of != 0};
+  }
   // Ready work in the order in which it starts.
   struct ReadyKey {
     bool failing;
@@ -106,13 +114,32 @@ class Scheduler {
   void TakeChanges(TimestampTz now);
   void RefreshJob(std::int64_t job_id, TimestampTz now);
   void RefreshRun(std::int64_t run_id, TimestampTz now);
-  void DropJob(std::uint32_t index, TimestampTz now);
   void AddWaiting(catalog::QueuedRun run, ItemPointerData tid);
+  void CancelOrphan(std::int64_t run_id, TimestampTz now);
+
+  // ---- scheduler_dropped.cpp: jobs that were dropped, and what still runs of them
+  std::uint32_t FindOrRecall(const catalog::QueuedRun& run);
+  void DropJob(std::uint32_t index, TimestampTz now);
+  void ForgetDropped(TimestampTz now);
+
+  // ---- scheduler_backfill.cpp: occurrences of the past
+  void LoadBackfills(TimestampTz now);
+  void RefreshBackfills(std::uint32_t index, TimestampTz now);
+  void LookAtBackfills(std::int64_t job_id, TimestampTz at);
+  void FeedBackfills(TimestampTz now);
+  void FeedJob(std::uint32_t index, TimestampTz now);
+  bool FeedFrom(std::uint32_t index, catalog::Backfill* backfill, TimestampTz now);
+  void QueueBackfillRun(std::uint32_t index, catalog::Backfill* backfill, TimestampTz at,
+                        TimestampTz now);
+  int UnfinishedRuns(std::int64_t job_id, std::int64_t backfill_id) const;
 
   // ---- scheduler_ended.cpp: what becomes of ended runs
   void TakeEnded(TimestampTz now);
   void HandleEnded(int slot, TimestampTz now);
+  void EndFlight(int slot, std::uint32_t index, RunEnd* end);
+  static policy::Work WorkOf(const RunEnd& end);
   void Settle(std::uint32_t index, const RunEnd& end, TimestampTz now);
+  void TakeStanding(std::uint32_t index, const RunEnd& end, const policy::Standing& standing);
   void QueueRetry(const Job& job, const RunEnd& end, const policy::Verdict& verdict,
                   TimestampTz now);
   void CancelWaiting(std::int64_t run_id, policy::RunStatus status, const std::string& reason,
@@ -131,8 +158,17 @@ class Scheduler {
   void Claim(TimestampTz now);
   void ClaimRole(Oid role_id, Role* role, TimestampTz now);
   bool ClaimOccurrence(std::uint32_t index, TimestampTz now);
+  void SkipMissed(std::uint32_t index, const policy::DueOccurrences& due,
+                  const policy::MisfireDecision& decision, TimestampTz now);
   bool ClaimWaiting(std::int64_t run_id, TimestampTz now);
-  bool Reserve(std::uint32_t index, const catalog::QueuedRun& run, bool has_payload, int* slot,
+  bool MayStart(std::uint32_t index, std::int64_t run_id, TimestampTz now);
+  // What a run is told on its way, as far as it is known before it is claimed.
+  struct Identity {
+    std::string job_name;
+    std::int64_t timeout;
+  };
+  Identity IdentityOf(const Job& job, const catalog::QueuedRun& run) const;
+  bool Reserve(std::uint32_t index, const catalog::QueuedRun& run, int* slot,
                std::string* blocked_by);
   void Start(std::uint32_t index, catalog::QueuedRun* run, ItemPointer tid, int slot,
              TimestampTz now);
@@ -140,12 +176,18 @@ class Scheduler {
                         const catalog::RunError& error, TimestampTz now);
   bool Pin(Job* job);
   const std::optional<catalog::RunError>& ProblemOf(Oid role_id, Role* role, TimestampTz now);
+
+  // ---- scheduler_line.cpp: the order in which it starts
   void MakeReady(std::uint32_t index, std::int64_t run_id, std::int64_t due);
   void Unready(std::uint32_t index);
   void ReadyAgain(std::uint32_t index, TimestampTz now);
   void PutOff(std::int64_t run_id, TimestampTz until);
   void EraseWaiting(std::int64_t run_id);
   ReadyKey KeyOf(const Job& job, std::int64_t run_id, std::int64_t due) const;
+  // As whom it runs: a replay as the owner that it has pinned, others as the job's.
+  static Oid OwnerOf(const Job& job, const catalog::QueuedRun& run) {
+    return run.version != 0 ? run.owner : job.owner;
+  }
 
   // ---- scheduler.cpp
   void Decide(TimestampTz now);
@@ -169,6 +211,7 @@ class Scheduler {
   void PlanPurge(std::int64_t job_id, TimestampTz at);
   bool PurgeStep(TimestampTz now);
   std::int64_t KeepHistory(std::int64_t job_id) const;
+  bool NeedsHistory(std::int64_t job_id) const;
   void FindJobsWithHistory(TimestampTz now);
   static std::string NameOfDropped(std::int64_t job_id);
 
@@ -183,6 +226,9 @@ class Scheduler {
   std::multimap<TimestampTz, std::int64_t> later_;  // waiting runs by run_at
   std::unordered_map<std::int64_t, std::set<std::int64_t>> waiting_of_job_;
   std::unordered_map<std::int64_t, Flight> flights_;
+  std::set<std::int64_t> dropped_;  // jobs that are in jobs_ only for what still runs of them
+  std::unordered_map<std::int64_t, std::vector<catalog::Backfill>> backfills_;  // by job
+  std::set<std::pair<TimestampTz, std::int64_t>> feeds_;  // jobs by when to look at their backfills
   std::map<Oid, Role> roles_;
   std::vector<int> reserved_;  // slots of claims that are not committed
   std::vector<int> ended_;     // slots to be freed after the commit

@@ -27,74 +27,6 @@ constexpr std::int64_t kLookAgain = 100'000;
 
 }  // namespace
 
-Scheduler::ReadyKey Scheduler::KeyOf(const Job& job, std::int64_t run_id, std::int64_t due) const {
-  return {job.failing(), job.priority, due, job.job_id, run_id};
-}
-
-// An occurrence (run_id 0) or a waiting run gets in line.
-void Scheduler::MakeReady(std::uint32_t index, std::int64_t run_id, std::int64_t due) {
-  Job& job = jobs_[index];
-  if (run_id == 0) {
-    job.ready = true;
-    job.ready_due = due;
-    jobs_.SetDue(index, calendar::kNever);
-  } else {
-    waiting_[run_id].ready = true;
-  }
-  roles_[job.owner].ready.insert(KeyOf(job, run_id, due));
-}
-
-// The job leaves the line with all that it has there: its place in it is about to change.
-void Scheduler::Unready(std::uint32_t index) {
-  Job& job = jobs_[index];
-  Role& role = roles_[job.owner];
-  if (job.ready) {
-    role.ready.erase(KeyOf(job, 0, job.ready_due));
-    job.ready = false;
-  }
-  const auto runs = waiting_of_job_.find(job.job_id);
-  if (runs == waiting_of_job_.end()) {
-    return;
-  }
-  for (const std::int64_t run_id : runs->second) {
-    Waiting& waiting = waiting_[run_id];
-    if (waiting.ready) {
-      role.ready.erase(KeyOf(job, run_id, waiting.run.run_at));
-      waiting.ready = false;
-    }
-  }
-}
-
-// Waiting runs of the job whose time has come get in line: they had left it, or waited for its run.
-void Scheduler::ReadyAgain(std::uint32_t index, TimestampTz now) {
-  const auto runs = waiting_of_job_.find(jobs_[index].job_id);
-  if (runs == waiting_of_job_.end()) {
-    return;
-  }
-  for (const std::int64_t run_id : runs->second) {
-    const Waiting& waiting = waiting_[run_id];
-    if (!waiting.ready && waiting.run.run_at <= now) {
-      MakeReady(index, run_id, waiting.run.run_at);
-    }
-  }
-}
-
-// The run leaves the line, and gets in again later.
-void Scheduler::PutOff(std::int64_t run_id, TimestampTz until) {
-  waiting_[run_id].ready = false;
-  later_.emplace(until, run_id);
-}
-
-void Scheduler::EraseWaiting(std::int64_t run_id) {
-  const auto found = waiting_.find(run_id);
-  const auto runs = waiting_of_job_.find(found->second.run.job_id);
-  runs->second.erase(run_id);
-  if (runs->second.empty()) {
-    waiting_of_job_.erase(runs);
-  }
-  waiting_.erase(found);
-}
-
 void Scheduler::Claim(TimestampTz now) {
   backlog_ = false;
   for (auto& [role_id, role] : roles_) {
@@ -140,7 +72,7 @@ bool Scheduler::ClaimOccurrence(std::uint32_t index, TimestampTz now) {
   const policy::DueOccurrences due = jobs_.Due(job, now);
   if (due.count == 0 || (job.running > 0 && job.overlap != catalog::Overlap::kAllow)) {
     job.ready = false;
-    if (due.count > 0 && job.overlap == catalog::Overlap::kSkip) {
+    if (due.count > 0 && job.overlap == catalog::Overlap::kSkip && !job.past_run) {
       SkipUntil(index, due.last, due.count, BlockingRun(job), now);
     }
     Reconsider(index, now);
@@ -164,38 +96,22 @@ bool Scheduler::ClaimOccurrence(std::uint32_t index, TimestampTz now) {
   run.cause = decision.catchup ? policy::Cause::kCatchup : policy::Cause::kSchedule;
   int slot = board::kNone;
   std::string blocked_by;
-  if (decision.run != policy::Pick::kNone && !ProblemOf(job.owner, &roles_[job.owner], now)) {
-    if (!Reserve(index, run, false, &slot, &blocked_by)) {
-      if (blocked_by.empty()) {
-        return false;
-      }
-      // A foreground session runs it.
-      job.ready = false;
-      if (job.overlap == catalog::Overlap::kSkip) {
-        SkipUntil(index, due.last, due.count, blocked_by, now);
-        Reconsider(index, now);
-      } else {
-        jobs_.SetDue(index, now + USECS_PER_SEC);
-      }
-      return true;
+  if (decision.run != policy::Pick::kNone && !ProblemOf(job.owner, &roles_[job.owner], now) &&
+      !Reserve(index, run, &slot, &blocked_by)) {
+    if (blocked_by.empty()) {
+      return false;
     }
-  }
-  if (decision.skip > 0) {
-    // The oldest are missed; with kFirst the rest stay due, so the end of the skipped range counts.
-    std::int64_t until = due.last;
-    if (decision.run != policy::Pick::kNone) {
-      Job walker = job;
-      for (std::int64_t i = 0; i < decision.skip && decision.run == policy::Pick::kFirst; i++) {
-        walker.watermark = jobs_.NextOccurrence(walker);
-      }
-      until = decision.run == policy::Pick::kFirst
-                  ? walker.watermark
-                  : jobs_.ScheduleOf(job).schedule.Last(std::max(job.watermark, job.start_at() - 1),
-                                                        due.last - 1, *jobs_.ScheduleOf(job).zone,
-                                                        job.anchor);
+    // A foreground session runs it.
+    job.ready = false;
+    if (job.overlap == catalog::Overlap::kSkip) {
+      SkipUntil(index, due.last, due.count, blocked_by, now);
+      Reconsider(index, now);
+    } else {
+      jobs_.SetDue(index, now + USECS_PER_SEC);
     }
-    SkipUntil(index, until, decision.skip, "missed: could not start in time (misfire policy)", now);
+    return true;
   }
+  SkipMissed(index, due, decision, now);
   job.ready = false;
   if (decision.run != policy::Pick::kNone) {
     run.scheduled_at = decision.run == policy::Pick::kFirst ? jobs_.NextOccurrence(job) : due.last;
@@ -211,52 +127,87 @@ bool Scheduler::ClaimOccurrence(std::uint32_t index, TimestampTz now) {
   return true;
 }
 
-bool Scheduler::ClaimWaiting(std::int64_t run_id, TimestampTz now) {
-  const auto found = waiting_.find(run_id);
-  if (found == waiting_.end()) {
-    return true;
+// Records the occurrences that the misfire policy leaves out.
+void Scheduler::SkipMissed(std::uint32_t index, const policy::DueOccurrences& due,
+                           const policy::MisfireDecision& decision, TimestampTz now) {
+  if (decision.skip == 0) {
+    return;
   }
-  Waiting& waiting = found->second;
-  const std::uint32_t index = jobs_.Find(waiting.run.job_id);
-  if (index == JobTable::kNoJob) {
-    CancelWaiting(run_id, policy::RunStatus::kCanceled, "the job was unscheduled", now);
-    return true;
+  const Job& job = jobs_[index];
+  // The oldest are missed; with kFirst the rest stay due, so the end of the skipped range counts.
+  std::int64_t until = due.last;
+  if (decision.run == policy::Pick::kFirst) {
+    Job walker = job;
+    for (std::int64_t i = 0; i < decision.skip; i++) {
+      walker.watermark = jobs_.NextOccurrence(walker);
+    }
+    until = walker.watermark;
+  } else if (decision.run == policy::Pick::kLast) {
+    const SharedSchedule& shared = jobs_.ScheduleOf(job);
+    until = shared.schedule.Last(std::max(job.watermark, job.start_at() - 1), due.last - 1,
+                                 *shared.zone, job.anchor);
   }
+  SkipUntil(index, until, decision.skip, "missed: could not start in time (misfire policy)", now);
+}
+
+// Whether anything but a run under way keeps the run from starting. It then is canceled, put off,
+// or left to wait for what will wake it.
+bool Scheduler::MayStart(std::uint32_t index, std::int64_t run_id, TimestampTz now) {
+  Waiting& waiting = waiting_[run_id];
   Job& job = jobs_[index];
-  if (!Pin(&job)) {
+  if (waiting.run.version == 0 && !Pin(&job)) {
     PutOff(run_id, now + kLookAgain);
-    return true;
+    return false;
   }
-  const bool asked_by_hand = waiting.run.cause == policy::Cause::kTrigger;
+  const bool asked_by_hand =
+      waiting.run.cause == policy::Cause::kTrigger || waiting.run.replay_of != 0;
   if (!job.here && asked_by_hand) {
     CancelWaiting(run_id, policy::RunStatus::kSkipped,
                   "not meant for environment \"" + environment_ + "\"", now);
-    return true;
+    return false;
   }
-  if (!job.enabled && !asked_by_hand) {
+  if ((!job.enabled && !asked_by_hand) || (!job.here && waiting.run.backfill_id != 0)) {
     waiting.ready = false;  // what the job had left to do waits until it is resumed
-    return true;
+    return false;
   }
   Begin();
   ItemPointerData tid = waiting.tid;
   if (!catalog::LockQueuedRun(&tid)) {
     PutOff(run_id, now + kLookAgain);
+    return false;
+  }
+  return true;
+}
+
+bool Scheduler::ClaimWaiting(std::int64_t run_id, TimestampTz now) {
+  const auto found = waiting_.find(run_id);
+  if (found == waiting_.end()) {
     return true;
   }
-  // A trigger that carries nothing of its own is content with the run that is under way.
-  const bool may_skip = job.overlap == catalog::Overlap::kSkip && asked_by_hand &&
-                        waiting.run.coalesce && !waiting.has_payload;
+  const std::uint32_t index = jobs_.Find(found->second.run.job_id);
+  if (index == JobTable::kNoJob) {
+    CancelOrphan(run_id, now);
+    return true;
+  }
+  if (!MayStart(index, run_id, now)) {
+    return true;
+  }
+  Job& job = jobs_[index];
+  Waiting& waiting = found->second;
+  const Oid owner = OwnerOf(job, waiting.run);
   std::string blocked_by;
   int slot = board::kNone;
   if (job.running > 0 && job.overlap != catalog::Overlap::kAllow) {
     blocked_by = BlockingRun(job);
-  } else if (!ProblemOf(job.owner, &roles_[job.owner], now) &&
-             !Reserve(index, waiting.run, waiting.has_payload, &slot, &blocked_by) &&
-             blocked_by.empty()) {
+  } else if (!ProblemOf(owner, &roles_[owner], now) &&
+             !Reserve(index, waiting.run, &slot, &blocked_by) && blocked_by.empty()) {
     return false;
   }
   if (!blocked_by.empty()) {
-    if (may_skip) {
+    // A trigger that carries nothing of its own is content with the run that is under way, unless
+    // that is for the past.
+    if (job.overlap == catalog::Overlap::kSkip && waiting.run.cause == policy::Cause::kTrigger &&
+        waiting.run.coalesce && !waiting.has_payload && !job.past_run) {
       CancelWaiting(run_id, policy::RunStatus::kSkipped, blocked_by, now);
     } else {
       waiting.ready = false;  // ReadyAgain() when the run ends
@@ -269,31 +220,43 @@ bool Scheduler::ClaimWaiting(std::int64_t run_id, TimestampTz now) {
       run.payload = row->run.payload;
     }
   }
-  if (run.retry_of == 0 && run.replay_of == 0) {
+  if (run.retry_of == 0 && run.replay_of == 0 && run.backfill_id == 0) {
     run.previous_scheduled_at = StateForClaim(index).last_occurrence;
   }
+  ItemPointerData tid = waiting.tid;
   EraseWaiting(run_id);
   Start(index, &run, &tid, slot, now);
   Reconsider(index, now);
   return true;
 }
 
+Scheduler::Identity Scheduler::IdentityOf(const Job& job, const catalog::QueuedRun& run) const {
+  if (run.version != 0 && (job.dropped || run.version != job.version)) {
+    if (const auto version = catalog::FindJobVersion(job.job_id, run.version)) {
+      return {version->job_name, version->timeout};
+    }
+  }
+  return {job.name, jobs_.RulesOf(job).timeout};
+}
+
 // A place on the board; false when there is none, or with *blocked_by when a foreground session is
 // running the job.
-bool Scheduler::Reserve(std::uint32_t index, const catalog::QueuedRun& run, bool has_payload,
-                        int* slot, std::string* blocked_by) {
+bool Scheduler::Reserve(std::uint32_t index, const catalog::QueuedRun& run, int* slot,
+                        std::string* blocked_by) {
   const Job& job = jobs_[index];
+  const Identity identity = IdentityOf(job, run);
+  const auto waiting = waiting_.find(run.run_id);
   board::RunTicket ticket{};
   ticket.job_id = job.job_id;
-  ticket.version = job.version;
+  ticket.version = run.version != 0 ? run.version : job.version;
   ticket.database = entry_->database;
-  ticket.owner = job.owner;
+  ticket.owner = OwnerOf(job, run);
   ticket.cause = run.cause;
   ticket.dry_run = run.dry_run;
   ticket.exclusive = job.overlap != catalog::Overlap::kAllow;
-  ticket.timeout = jobs_.RulesOf(job).timeout;
-  ticket.has_payload = has_payload;
-  strlcpy(ticket.job_name, job.name, sizeof(ticket.job_name));
+  ticket.timeout = identity.timeout;
+  ticket.has_payload = waiting != waiting_.end() && waiting->second.has_payload;
+  strlcpy(ticket.job_name, identity.job_name.c_str(), sizeof(ticket.job_name));
   std::int64_t blocking_run = 0;
   pid_t blocking_pid = 0;
   switch (board::Reserve(ticket, slot, &blocking_run, &blocking_pid)) {
@@ -321,11 +284,16 @@ void Scheduler::Start(std::uint32_t index, catalog::QueuedRun* run, ItemPointer 
   if (run->run_id == 0) {
     run->run_id = catalog::NextRunId();
   }
-  run->version = job.version;
-  run->owner = job.owner;
+  run->owner = OwnerOf(job, *run);
+  run->version = run->version != 0 ? run->version : job.version;
   if (slot == board::kNone) {
-    FailWithoutStart(index, *run, tid, *roles_[job.owner].problem, now);
+    FailWithoutStart(index, *run, tid, *roles_[run->owner].problem, now);
     return;
+  }
+  // Runs of a batch job that may overlap cannot share a checkpoint: each has a walk of its own.
+  if (job.batch && job.overlap == catalog::Overlap::kAllow && run->walk == 0 &&
+      run->retry_of == 0) {
+    run->walk = run->run_id;
   }
   run->claimed_at = now;
   ItemPointerData queue_tid;
@@ -347,9 +315,10 @@ void Scheduler::Start(std::uint32_t index, catalog::QueuedRun* run, ItemPointer 
   ticket.retry_of = run->retry_of;
   ticket.walk = run->walk;
   ticket.items_of = run->items_of;
-  flights_[run->run_id] = {job.job_id, queue_tid, job.owner};
+  flights_[run->run_id] = FlightOf(*run, queue_tid);
   job.running++;
-  roles_[job.owner].in_flight++;
+  job.past_run = run->backfill_id != 0;
+  roles_[run->owner].in_flight++;
 }
 
 // Keeps the definition that is about to run. False when it has changed since we looked: the notice
@@ -372,7 +341,7 @@ void Scheduler::FailWithoutStart(std::uint32_t index, const catalog::QueuedRun& 
                                  ItemPointer tid, const catalog::RunError& error, TimestampTz now) {
   const Job& job = jobs_[index];
   catalog::RunRecord record = catalog::RecordOf(run);
-  record.job_name = job.name;
+  record.job_name = IdentityOf(job, run).job_name;
   record.status = policy::RunStatus::kFailed;
   record.finished_at = now;
   record.error = error;
@@ -384,7 +353,7 @@ void Scheduler::FailWithoutStart(std::uint32_t index, const catalog::QueuedRun& 
   recorded_ = true;
   ExpectPurge(job.job_id, now);
   RunEnd end = EndOf(record);
-  end.previous_scheduled_at = run.previous_scheduled_at;
+  end.backfill_id = run.backfill_id;
   Settle(index, end, now);
 }
 

@@ -22,11 +22,14 @@ std::string Local(TimestampTz at) {
 // Sets the instant at which something is to be done about the job next.
 void Scheduler::Reconsider(std::uint32_t index, TimestampTz now) {
   Job& job = jobs_[index];
+  if (backfills_.contains(job.job_id)) {
+    LookAtBackfills(job.job_id, now);
+  }
   if (job.ready) {
     return;
   }
   std::int64_t due = calendar::kNever;
-  if (job.enabled && !quarantined_) {
+  if (job.enabled && !quarantined_ && !job.held) {
     due = jobs_.NextOccurrence(job);
     if (due != calendar::kNever) {
       const bool has_backlog = job.misfire == policy::MisfirePolicy::kAll && due <= job.claimed_at;
@@ -34,8 +37,9 @@ void Scheduler::Reconsider(std::uint32_t index, TimestampTz now) {
         due = job.skip_noted ? std::max(due, now + kExileSummary) : due;
       } else if (job.backoff_until > now && due < job.backoff_until) {
         due = job.skip_noted ? job.backoff_until : due;
-      } else if (job.running > 0 && (job.overlap == catalog::Overlap::kQueue ||
-                                     (job.overlap == catalog::Overlap::kSkip && has_backlog))) {
+      } else if (job.running > 0 &&
+                 (job.overlap == catalog::Overlap::kQueue ||
+                  (job.overlap == catalog::Overlap::kSkip && (has_backlog || job.past_run)))) {
         due = calendar::kNever;  // looked at again when the run ends
       }
     }
@@ -68,7 +72,7 @@ void Scheduler::TakeDue(TimestampTz now) {
     }
     const std::uint32_t index = jobs_.Find(found->second.run.job_id);
     if (index == JobTable::kNoJob) {
-      CancelWaiting(run_id, policy::RunStatus::kCanceled, "the job was unscheduled", now);
+      CancelOrphan(run_id, now);
     } else {
       MakeReady(index, run_id, found->second.run.run_at);
     }
@@ -106,7 +110,10 @@ void Scheduler::AtDue(std::uint32_t index, TimestampTz now) {
     }
   }
   if (job.running > 0 && job.overlap == catalog::Overlap::kSkip) {
-    SkipUntil(index, due.last, due.count, BlockingRun(job), now);
+    // An occurrence of the past is not what is due now: this one waits for its end.
+    if (!job.past_run) {
+      SkipUntil(index, due.last, due.count, BlockingRun(job), now);
+    }
     Reconsider(index, now);
     return;
   }

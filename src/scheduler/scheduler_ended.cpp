@@ -40,12 +40,33 @@ RunEnd EndOf(const catalog::RunRecord& record) {
   end.status = record.status;
   end.attempt = record.attempt;
   end.scheduled_at = record.scheduled_at;
+  end.previous_scheduled_at = record.previous_scheduled_at;
   end.started_at = record.started_at;
   end.finished_at = record.finished_at;
   end.dry_run = record.dry_run;
   end.payload = record.payload;
+  end.owner = record.owner;
+  end.replay_of = record.replay_of;
+  end.walk = record.walk;
+  end.items_of = record.items_of;
   end.counters = record.counters;
   return end;
+}
+
+void AddCommitted(catalog::RunRecord* record) {
+  const auto checkpoint = catalog::FindCheckpoint(record->job_id, record->walk);
+  if (!checkpoint || checkpoint->run_id != record->run_id) {
+    return;
+  }
+  record->checkpoint_from = checkpoint->run_from;
+  record->checkpoint_to = checkpoint->value;
+  if (checkpoint->counters.batches > 0) {
+    record->has_counters = true;
+    record->counters.items_done = checkpoint->counters.items_done;
+    record->counters.items_failed = checkpoint->counters.items_failed;
+    record->counters.batches = checkpoint->counters.batches;
+    record->counters.rows_affected = checkpoint->counters.rows_affected;
+  }
 }
 
 void Scheduler::TakeEnded(TimestampTz now) {
@@ -76,9 +97,10 @@ void Scheduler::HandleEnded(int slot, TimestampTz now) {
   }
   if (!run.outcome.recorded) {
     // The process may have died between its commit and its report.
-    if (const auto found = catalog::FindRunRecord(ticket.run_id)) {
+    if (const auto found = catalog::ReadRunRecord(ticket.run_id)) {
       record.status = found->status;
       record.finished_at = found->finished_at;
+      record.counters = found->counters;
     } else {
       record.error = ErrorOn(run.outcome);
       if (record.status == policy::RunStatus::kCrashed) {
@@ -86,14 +108,32 @@ void Scheduler::HandleEnded(int slot, TimestampTz now) {
       } else if (run.terminated) {
         record.reason = "ignored being canceled and was terminated";
       }
+      AddCommitted(&record);
       catalog::InsertRunRecord(record);
     }
   }
+  RunEnd end = EndOf(record);
+  EndFlight(slot, index, &end);
+  recorded_ = true;
+  ExpectPurge(ticket.job_id, now);
+  if (index != JobTable::kNoJob) {
+    // What was due long ago and is done now has not been late.
+    end.lag_known = end.replay_of == 0 && end.backfill_id == 0;
+    Settle(index, end, now);
+  } else {
+    catalog::DeleteCheckpoints(ticket.job_id);
+  }
+}
+
+// The run is not under way any more: neither for its job and its role, nor in ratchet.run_queue.
+void Scheduler::EndFlight(int slot, std::uint32_t index, RunEnd* end) {
+  const board::RunSlot& run = board::Runs()[slot];
   ItemPointerData tid;
   ItemPointerSetInvalid(&tid);
-  const auto flight = flights_.find(ticket.run_id);
+  const auto flight = flights_.find(run.ticket.run_id);
   if (flight != flights_.end()) {
     tid = flight->second.queue_tid;
+    end->backfill_id = flight->second.backfill_id;
     Role& role = roles_[flight->second.role];
     role.in_flight--;
     if (run.started_at != 0) {
@@ -103,36 +143,55 @@ void Scheduler::HandleEnded(int slot, TimestampTz now) {
     flights_.erase(flight);
     if (index != JobTable::kNoJob && jobs_[index].running > 0) {
       jobs_[index].running--;
+      jobs_[index].past_run = jobs_[index].past_run && jobs_[index].running > 0;
     }
   }
-  if (!ticket.foreground) {
-    catalog::DeleteQueuedRun(ticket.run_id, &tid);
-  }
-  recorded_ = true;
-  ExpectPurge(ticket.job_id, now);
-  if (index != JobTable::kNoJob) {
-    RunEnd end = EndOf(record);
-    end.lag_known = true;
-    end.previous_scheduled_at = ticket.previous_scheduled_at;
-    Settle(index, end, now);
-  } else {
-    catalog::DeleteCheckpoints(ticket.job_id);
+  if (!run.ticket.foreground) {
+    catalog::DeleteQueuedRun(run.ticket.run_id, &tid);
   }
 }
 
-// The job's standing after a run that is recorded; what is left to do is queued.
+policy::Work Scheduler::WorkOf(const RunEnd& end) {
+  if (end.replay_of != 0) {
+    return policy::Work::kReplay;
+  }
+  return end.items_of != 0 ? policy::Work::kItems : policy::Work::kOccurrence;
+}
+
+// What follows from a run that is recorded: for the job's standing, and what is left to do.
 void Scheduler::Settle(std::uint32_t index, const RunEnd& end, TimestampTz now) {
   Job& job = jobs_[index];
-  const SharedRules& rules = jobs_.RulesOf(job);
+  const policy::Work work = WorkOf(end);
   const policy::Standing before{job.consecutive_failures, job.crash_streak, job.backoff_until};
   const bool progressed = end.counters.items_done > 0 || end.counters.batches > 0;
   const double unit = std::uniform_real_distribution<double>(0, 1)(random_);
-  const policy::Verdict verdict = policy::AfterRun(
-      before, rules.retry,
-      {end.status, end.attempt, progressed, end.dry_run, end.finished_at, end.started_at}, unit);
+  const policy::Verdict verdict =
+      policy::AfterRun(before, jobs_.RulesOf(job).retry,
+                       {end.status, end.attempt, progressed, end.dry_run, end.finished_at,
+                        end.started_at, work, end.counters.items_failed > 0},
+                       unit);
+  if (!job.dropped) {
+    statistics_.CountRun(job.job_id, end);
+    if (work == policy::Work::kOccurrence) {
+      TakeStanding(index, end, verdict.standing);
+    }
+  }
+  // What is done for the past goes on after the job's end, too.
+  const bool is_past = work == policy::Work::kReplay || end.backfill_id != 0;
+  const bool has_ended = !is_past && job.end_at != 0 && verdict.again_at > job.end_at;
+  if (verdict.again && !has_ended && (job.enabled || work == policy::Work::kReplay)) {
+    QueueRetry(job, end, verdict, now);
+  } else if (end.walk != 0 && end.status != policy::RunStatus::kSucceeded) {
+    catalog::DeleteCheckpoint(job.job_id, end.walk);  // nobody goes on behind it
+  }
+  ReadyAgain(index, now);
+  Reconsider(index, now);
+}
 
+void Scheduler::TakeStanding(std::uint32_t index, const RunEnd& end,
+                             const policy::Standing& standing) {
+  Job& job = jobs_[index];
   catalog::JobState& state = StateOf(index);
-  statistics_.CountRun(job.job_id, end);
   if (!end.dry_run) {
     state.last_run_id = end.run_id;
     state.last_run_at = end.started_at;
@@ -143,28 +202,27 @@ void Scheduler::Settle(std::uint32_t index, const RunEnd& end, TimestampTz now) 
       state.last_success_at = end.finished_at;
     }
   }
-  if (!(verdict.standing == before)) {
+  const policy::Standing before{job.consecutive_failures, job.crash_streak, job.backoff_until};
+  if (!(standing == before)) {
     Unready(index);  // its place in the line depends on it
     constexpr std::int32_t kMost = UINT16_MAX;
     job.consecutive_failures =
-        static_cast<std::uint16_t>(std::min(verdict.standing.consecutive_failures, kMost));
-    job.crash_streak = static_cast<std::uint16_t>(std::min(verdict.standing.crash_streak, kMost));
-    job.backoff_until = verdict.standing.backoff_until;
+        static_cast<std::uint16_t>(std::min(standing.consecutive_failures, kMost));
+    job.crash_streak = static_cast<std::uint16_t>(std::min(standing.crash_streak, kMost));
+    job.backoff_until = standing.backoff_until;
     job.skip_noted = false;
   }
-  if (verdict.again && !(job.end_at != 0 && verdict.again_at > job.end_at) && job.enabled) {
-    QueueRetry(job, end, verdict, now);
-  }
-  ReadyAgain(index, now);
-  Reconsider(index, now);
 }
 
+// What is carried on keeps its checkpoint, and what is tried again for its failed items has another
+// walk to do.
 void Scheduler::QueueRetry(const Job& job, const RunEnd& end, const policy::Verdict& verdict,
                            TimestampTz now) {
   catalog::QueuedRun retry;
   retry.run_id = catalog::NextRunId();
   retry.job_id = job.job_id;
-  retry.owner = job.owner;
+  retry.version = end.replay_of != 0 ? end.version : 0;
+  retry.owner = end.replay_of != 0 ? end.owner : job.owner;
   retry.cause = verdict.cause;
   retry.attempt = verdict.next_attempt;
   retry.scheduled_at = end.scheduled_at;
@@ -172,7 +230,12 @@ void Scheduler::QueueRetry(const Job& job, const RunEnd& end, const policy::Verd
   retry.run_at = verdict.again_at;
   retry.queued_at = now;
   retry.payload = end.payload;
+  retry.replay_of = end.replay_of;
   retry.retry_of = end.run_id;
+  retry.walk = verdict.items_only ? retry.run_id : end.walk;
+  retry.items_of = verdict.items_only && end.items_of == 0 ? end.run_id : end.items_of;
+  // A backfill waits for what belongs to it: failed items hold up nothing.
+  retry.backfill_id = retry.items_of == 0 ? end.backfill_id : 0;
   ItemPointerData tid;
   catalog::InsertQueuedRun(retry, &tid);
   AddWaiting(std::move(retry), tid);
@@ -199,12 +262,19 @@ void Scheduler::CancelWaiting(std::int64_t run_id, policy::RunStatus status,
   }
   const std::uint32_t index = jobs_.Find(job_id);
   catalog::RunRecord record = catalog::RecordOf(row->run);
-  record.job_name = index != JobTable::kNoJob ? jobs_[index].name : NameOfDropped(job_id);
-  record.version = index != JobTable::kNoJob ? jobs_[index].version : 0;
+  if (index != JobTable::kNoJob) {
+    record.job_name = IdentityOf(jobs_[index], row->run).job_name;
+    record.version = row->run.version != 0 ? row->run.version : jobs_[index].version;
+  } else {
+    record.job_name = NameOfDropped(job_id);
+  }
+  if (row->run.walk != 0) {
+    catalog::DeleteCheckpoint(job_id, row->run.walk);
+  }
   record.status = status;
   record.finished_at = now;
   record.reason = reason;
-  if (index != JobTable::kNoJob) {
+  if (index != JobTable::kNoJob && row->run.version == 0) {
     Pin(&jobs_[index]);
   }
   catalog::InsertRunRecord(record);

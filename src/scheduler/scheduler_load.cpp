@@ -3,7 +3,6 @@
 
 #include "scheduler/scheduler.h"
 
-#include "catalog/checkpoint.h"
 #include "catalog/home.h"
 #include "catalog/installation.h"
 #include "pg/settings.h"
@@ -34,6 +33,7 @@ bool Scheduler::Load(TimestampTz now) {
   board::FreeReserved(entry_->database);
   LoadJobs();
   entry_->quarantined = quarantined_;
+  LoadBackfills(now);
   LoadRuns(now);
   for (std::uint32_t i = 0; i < jobs_.end(); i++) {
     if (jobs_[i].alive) {
@@ -109,10 +109,12 @@ void Scheduler::LoadRuns(TimestampTz now) {
   for (catalog::FoundRun& row : rows) {
     if (row.run.claimed_at == 0) {
       const std::int64_t run_id = row.run.run_id;
-      const bool orphan = jobs_.Find(row.run.job_id) == JobTable::kNoJob;
+      const std::uint32_t index = FindOrRecall(row.run);
+      const bool is_orphan =
+          index == JobTable::kNoJob || (jobs_[index].dropped && row.run.replay_of == 0);
       AddWaiting(std::move(row.run), row.tid);
-      if (orphan) {
-        CancelWaiting(run_id, policy::RunStatus::kCanceled, "the job was unscheduled", now);
+      if (is_orphan) {
+        CancelOrphan(run_id, now);
       }
     } else {
       AdoptClaimedRun(row.run, row.tid, now, live);
@@ -143,50 +145,44 @@ void Scheduler::CountClaim(std::uint32_t index, const catalog::QueuedRun& run) {
 // how it ended, or it died with its server.
 void Scheduler::AdoptClaimedRun(const catalog::QueuedRun& run, ItemPointerData tid, TimestampTz now,
                                 const std::unordered_map<std::int64_t, board::LiveRun>& live) {
-  const std::uint32_t index = jobs_.Find(run.job_id);
+  const std::uint32_t index = FindOrRecall(run);
   if (index != JobTable::kNoJob) {
     CountClaim(index, run);
   }
   if (live.contains(run.run_id)) {
-    flights_[run.run_id] = {run.job_id, tid, run.owner};
+    flights_[run.run_id] = FlightOf(run, tid);
     roles_[run.owner].in_flight++;
     if (index != JobTable::kNoJob) {
       jobs_[index].running++;
+      jobs_[index].past_run = run.backfill_id != 0;
       jobs_[index].claimed_at = std::max<std::int64_t>(jobs_[index].claimed_at, run.claimed_at);
     }
     return;
   }
-  RunEnd end;
-  if (const auto found = catalog::FindRunRecord(run.run_id)) {
-    end.status = found->status;
-    end.started_at = found->started_at;
-    end.finished_at = found->finished_at;
+  catalog::RunRecord record;
+  if (auto found = catalog::ReadRunRecord(run.run_id)) {
+    record = std::move(*found);
+    record.walk = run.walk;
+    record.payload = run.payload;
   } else {
-    catalog::RunRecord record = catalog::RecordOf(run);
-    record.job_name = index != JobTable::kNoJob ? jobs_[index].name : NameOfDropped(run.job_id);
+    record = catalog::RecordOf(run);
+    record.job_name = index != JobTable::kNoJob ? IdentityOf(jobs_[index], run).job_name
+                                                : NameOfDropped(run.job_id);
     record.status = policy::RunStatus::kCrashed;
     record.started_at = run.claimed_at;
     record.finished_at = now;
     record.reason = run.claimed_at <= board::TheBoard()->server_start
                         ? "the server stopped or crashed during the run"
                         : "the process that ran it ended before the run did";
+    AddCommitted(&record);
     catalog::InsertRunRecord(record);
     recorded_ = true;
-    end.status = record.status;
-    end.started_at = record.started_at;
-    end.finished_at = record.finished_at;
   }
   catalog::DeleteQueuedRun(run.run_id, &tid);
   ExpectPurge(run.job_id, now);
   if (index != JobTable::kNoJob) {
-    end.run_id = run.run_id;
-    end.version = run.version;
-    end.cause = run.cause;
-    end.attempt = run.attempt;
-    end.scheduled_at = run.scheduled_at;
-    end.previous_scheduled_at = run.previous_scheduled_at;
-    end.dry_run = run.dry_run;
-    end.payload = run.payload;
+    RunEnd end = EndOf(record);
+    end.backfill_id = run.backfill_id;
     Settle(index, end, now);
   }
 }
@@ -252,39 +248,14 @@ void Scheduler::RefreshJob(std::int64_t job_id, TimestampTz now) {
   const std::uint32_t index = jobs_.Put(*definition, environment_);
   Job& job = jobs_[index];
   job.skip_noted = false;
+  dropped_.erase(job_id);
+  RefreshBackfills(index, now);
   StateOf(index);
   if (purge_of_job_.contains(job_id)) {
     PlanPurge(job_id, now);  // it may keep its history for another time now
   }
-  entry_->jobs = static_cast<std::int64_t>(jobs_.size());
   ReadyAgain(index, now);
   Reconsider(index, now);
-}
-
-void Scheduler::DropJob(std::uint32_t index, TimestampTz now) {
-  Job& job = jobs_[index];
-  const std::int64_t job_id = job.job_id;
-  Unready(index);
-  const auto runs = waiting_of_job_.find(job_id);
-  const std::set<std::int64_t> orphans =
-      runs != waiting_of_job_.end() ? runs->second : std::set<std::int64_t>();
-  for (const std::int64_t run_id : orphans) {
-    CancelWaiting(run_id, policy::RunStatus::kCanceled, "the job was unscheduled", now);
-  }
-  ItemPointerData tid = job.state_tid;
-  catalog::JobState state;
-  if (catalog::FindJobState(job_id, &tid, &state)) {
-    catalog::DeleteJobState(&tid);
-  }
-  states_.erase(job_id);
-  statistics_.Forget(job_id);
-  Statistics::Delete(job_id);
-  if (job.running == 0) {
-    catalog::DeleteCheckpoints(job_id);
-  }
-  jobs_.Remove(index);
-  ExpectPurge(job_id, now);
-  entry_->jobs = static_cast<std::int64_t>(jobs_.size());
 }
 
 void Scheduler::RefreshRun(std::int64_t run_id, TimestampTz now) {
@@ -295,10 +266,13 @@ void Scheduler::RefreshRun(std::int64_t run_id, TimestampTz now) {
       // Canceled: its record is written already.
       const std::uint32_t index = jobs_.Find(known->second.run.job_id);
       if (index != JobTable::kNoJob) {
-        roles_[jobs_[index].owner].ready.erase(
+        roles_[OwnerOf(jobs_[index], known->second.run)].ready.erase(
             KeyOf(jobs_[index], run_id, known->second.run.run_at));
       }
       EraseWaiting(run_id);
+      if (index != JobTable::kNoJob) {
+        Reconsider(index, now);
+      }
     }
     return;
   }
@@ -307,6 +281,7 @@ void Scheduler::RefreshRun(std::int64_t run_id, TimestampTz now) {
       PutOff(run_id, std::max(now, found->run.run_at));  // a session held it, and has let it go
     }
   } else if (!flights_.contains(run_id)) {
+    FindOrRecall(found->run);
     AddWaiting(std::move(found->run), found->tid);
   }
 }

@@ -21,6 +21,8 @@ constexpr std::int64_t kPurgeSpacing = 2000;
 // Dropped jobs whose history may be left from before this scheduler started are looked for this
 // often.
 constexpr std::int64_t kScanEvery = 21'600 * USECS_PER_SEC;  // six hours
+// History that a replay needs is looked at again after this time.
+constexpr std::int64_t kAfterReplay = 60 * USECS_PER_SEC;
 
 std::int64_t Slack(std::int64_t keep) {
   return std::clamp(keep / kSlackShare, kLeastSlack, kMostSlack);
@@ -53,6 +55,21 @@ void Scheduler::PlanPurge(std::int64_t job_id, TimestampTz at) {
   purges_.emplace(at, job_id);
 }
 
+// A replay that waits or is under way reads the record and the items of the run before it.
+bool Scheduler::NeedsHistory(std::int64_t job_id) const {
+  if (const auto runs = waiting_of_job_.find(job_id); runs != waiting_of_job_.end()) {
+    for (const std::int64_t run_id : runs->second) {
+      const catalog::QueuedRun& run = waiting_.at(run_id).run;
+      if (run.replay_of != 0 || run.items_of != 0) {
+        return true;
+      }
+    }
+  }
+  return std::any_of(flights_.begin(), flights_.end(), [job_id](const auto& flight) {
+    return flight.second.job_id == job_id && flight.second.needs_history;
+  });
+}
+
 // One small step; false when nothing is to be done.
 bool Scheduler::PurgeStep(TimestampTz now) {
   if (next_purge_scan_ != 0 && now >= next_purge_scan_) {
@@ -66,6 +83,10 @@ bool Scheduler::PurgeStep(TimestampTz now) {
   const std::int64_t job_id = purges_.begin()->second;
   purges_.erase(purges_.begin());
   purge_of_job_.erase(job_id);
+  if (NeedsHistory(job_id)) {
+    PlanPurge(job_id, now + kAfterReplay);
+    return true;
+  }
   const std::int64_t keep = KeepHistory(job_id);
   TimestampTz oldest = 0;
   Begin();

@@ -68,6 +68,9 @@ void Statistics::CountRun(std::int64_t job_id, const RunEnd& end) {
   gathered.max_time = std::max(gathered.max_time, Milliseconds(duration));
   gathered.total_lag += Milliseconds(lag);
   gathered.max_lag = std::max(gathered.max_lag, Milliseconds(lag));
+  if (end.replay_of != 0) {
+    return;  // it costs, but says nothing about how the job is
+  }
   gathered.day.Add(end.finished_at, policy::IsFailure(end.status), duration, lag);
 }
 

@@ -151,8 +151,8 @@ promise 'the functions of the extension: none is SECURITY DEFINER, and search_pa
 			FROM pg_proc AS p JOIN pg_language AS l ON l.oid = p.prolang
 			WHERE pronamespace = 'ratchet'::regnamespace AND lanname = 'c' AND proconfig IS NULL}),
 		'_job_day _live_runs _missed_fire_times _node alter_job attempt checkpoint payload '
-		  . 'previous_scheduled_at progress run run_id save_checkpoint schedule scheduled_at '
-		  . 'trigger wait wait_for',
+		  . 'previous_scheduled_at progress run run_id save_checkpoint schedule schedule_batch '
+		  . 'scheduled_at trigger wait wait_for',
 		'functions in C without one are these');
 	is( value($node, q{
 			SELECT string_agg(proname, ' ' ORDER BY proname COLLATE "C") FROM pg_proc

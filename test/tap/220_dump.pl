@@ -36,6 +36,11 @@ value(
 		priority => -3, settings => '{"work_mem": "64MB", "search_path": "a, \"B\""}', payload => '{"a": [1, "ü"]}',
 		keep_history => '2 days', enabled => false, comment => 'line 1
 line 2', tags => '{x,"y z"}', run_as => 'alice');
+	CREATE TABLE item (id bigint PRIMARY KEY, "Odd, name" text NOT NULL);
+	SELECT ratchet.schedule_batch('batches', '@manual', 'TABLE item', $$UPDATE item AS i SET "Odd, name" = 'it''s'
+		FROM unnest($1) u(id) WHERE u.id = i.id$$, backfill_from => '2026-01-01', key => '{id DESC}', per => 'batch',
+		batch_size => 7, batch_target => '100 ms', mode => 'full', max_run_time => '10 minutes', max_failed_items => 0,
+		pause_ratio => 0.25, max_replication_lag => '0');
 	SELECT ratchet.schedule('saves', '@manual', $$DO $do$BEGIN
 		PERFORM ratchet.save_checkpoint('{"at": 42}');
 		COMMIT;
@@ -96,7 +101,7 @@ my $dump = PostgreSQL::Test::Utils::tempdir();
 promise 'pg_dump as SQL, restored on the same server' => sub {
 	shell('pg_dump', 'pg_dump', '-f', "$dump/shop.sql", $origin->connstr('shop'));
 	unlike(PostgreSQL::Test::Utils::slurp_file("$dump/shop.sql"),
-		qr/COPY ratchet\.(run_log|run_queue|job_state|job_stat|job_version)/, 'without the history');
+		qr/COPY ratchet\.(run_log|run_queue|job_state|job_stat|job_version|failed_item)/, 'without the history');
 	value($origin, 'CREATE DATABASE same_server');
 	shell('psql', 'psql', '-XqAt', '-o', '/dev/null', '-v', 'ON_ERROR_STOP=1', '-d',
 		$origin->connstr('same_server'), '-f', "$dump/shop.sql");

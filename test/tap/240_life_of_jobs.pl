@@ -98,9 +98,9 @@ promise 'after completion: the interval starts at the end of the run before' => 
 };
 
 promise 'pause_job and resume_job: a run that is running is let finish' => sub {
+	my $holder = lock_session($node, 7);
 	value($node, q{SELECT ratchet.schedule('pausing', '100 ms', $$
 		INSERT INTO done VALUES ('pausing'); SELECT pg_advisory_xact_lock(7)$$)});
-	my $holder = lock_session($node, 7);
 	wait_until($node, q{SELECT count(*) = 1 FROM ratchet.running WHERE job_name = 'pausing'}, 'it runs');
 	my $run = value($node, q{SELECT run_id FROM ratchet.running WHERE job_name = 'pausing'});
 	value($node, q{SELECT ratchet.pause_job('pausing')});

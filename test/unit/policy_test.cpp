@@ -116,6 +116,82 @@ TEST(AfterRun, ProgressForgivesEarlierCrashes) {
   EXPECT_EQ(verdict.again_at, 700 + kCrashPause);
 }
 
+TEST(AfterRun, FailedItemsAreTriedAgainWithoutHoldingUpTheJob) {
+  RetryRules rules;
+  rules.max_attempts = 3;
+  EndedAttempt ended;
+  ended.finished_at = 1000;
+  ended.left_items = true;
+  const Verdict first = AfterRun({2, 1, 55}, rules, ended, 0.5);
+  EXPECT_EQ(first.standing, Standing{}) << "the run succeeded";
+  EXPECT_TRUE(first.again);
+  EXPECT_TRUE(first.items_only);
+  EXPECT_EQ(first.cause, Cause::kRetry);
+  EXPECT_EQ(first.next_attempt, 2);
+  EXPECT_EQ(first.again_at, 1000 + 2 * kMinute);
+  ended.attempt = 2;
+  ended.work = Work::kItems;
+  const Verdict second = AfterRun({2, 1, 55}, rules, ended, 0.5);
+  EXPECT_EQ(second.standing, (Standing{2, 1, 55})) << "it is not the schedule's run";
+  EXPECT_TRUE(second.again);
+  EXPECT_TRUE(second.items_only);
+  EXPECT_EQ(second.again_at, 1000 + 4 * kMinute);
+  ended.attempt = 3;
+  EXPECT_FALSE(AfterRun({}, rules, ended, 0.5).again) << "the budget is spent";
+  ended.attempt = 2;
+  ended.left_items = false;
+  EXPECT_FALSE(AfterRun({}, rules, ended, 0.5).again) << "all of them are done";
+  ended.left_items = true;
+  ended.dry_run = true;
+  EXPECT_FALSE(AfterRun({}, rules, ended, 0.5).again);
+}
+
+TEST(AfterRun, ARunOfFailedItemsThatFailsIsTriedAgain) {
+  RetryRules rules;
+  rules.max_attempts = 3;
+  EndedAttempt ended;
+  ended.status = RunStatus::kFailed;
+  ended.attempt = 2;
+  ended.work = Work::kItems;
+  const Verdict verdict = AfterRun({}, rules, ended, 0.5);
+  EXPECT_EQ(verdict.standing, Standing{});
+  EXPECT_TRUE(verdict.again);
+  EXPECT_FALSE(verdict.items_only) << "it goes on where it was";
+  EXPECT_EQ(verdict.again_at, 4 * kMinute);
+  ended.attempt = 3;
+  EXPECT_FALSE(AfterRun({}, rules, ended, 0.5).again);
+}
+
+TEST(AfterRun, AReplayChangesNothingAndIsTakenUpAfterACrashOnly) {
+  RetryRules rules;
+  rules.max_attempts = 9;
+  const Standing standing{3, 2, 77};
+  EndedAttempt ended;
+  ended.work = Work::kReplay;
+  ended.left_items = true;
+  for (const RunStatus status : {RunStatus::kSucceeded, RunStatus::kFailed, RunStatus::kTimedOut,
+                                 RunStatus::kCanceled, RunStatus::kCrashed, RunStatus::kPartial}) {
+    ended.status = status;
+    const Verdict verdict = AfterRun(standing, rules, ended, 0.5);
+    EXPECT_EQ(verdict.standing, standing);
+    EXPECT_EQ(verdict.again, status == RunStatus::kCrashed) << Name(status);
+  }
+  ended.status = RunStatus::kPartial;
+  ended.progressed = true;
+  EXPECT_TRUE(AfterRun(standing, rules, ended, 0.5).again);
+  ended.status = RunStatus::kCrashed;
+  ended.progressed = false;
+  ended.attempt = 2;
+  EXPECT_EQ(AfterRun(standing, rules, ended, 0.5).again_at, kCrashPause + 2 * kMinute);
+  ended.progressed = true;
+  EXPECT_EQ(AfterRun(standing, rules, ended, 0.5).again_at, kCrashPause);
+  ended.dry_run = true;
+  EXPECT_FALSE(AfterRun(standing, rules, ended, 0.5).again);
+  ended.dry_run = false;
+  rules.resume_after_crash = false;
+  EXPECT_FALSE(AfterRun(standing, rules, ended, 0.5).again);
+}
+
 TEST(AfterRun, OnCrashNextWaits) {
   RetryRules rules;
   rules.resume_after_crash = false;

@@ -1,3 +1,4 @@
+\echo
 \echo '-- a job that fails: the error is in the record, and nobody else notices'
 SELECT ratchet.schedule('broken', '@manual', 'SELECT amount / 0 FROM invoice LIMIT 1') AS job_id;
 SELECT ratchet.trigger('broken') AS run_id \gset

@@ -1,0 +1,167 @@
+#include "batch/walk_check.h"
+
+#include "batch/analysis.h"
+#include "pg/guard.h"
+#include "pg/text_context.h"
+
+extern "C" {
+#include "catalog/pg_class.h"
+#include "lib/stringinfo.h"
+#include "parser/parsetree.h"
+#include "tcop/tcopprot.h"
+#include "utils/guc.h"
+#include "utils/lsyscache.h"
+}
+
+namespace ratchet::batch {
+namespace {
+
+// The query of a batch, with names of our own for the columns: those of the source need not differ.
+std::string WalkText(const catalog::BatchDefinition& batch, const Shape& shape, int source_length) {
+  std::string names;
+  for (std::size_t i = 0; i < shape.columns.size(); i++) {
+    names += (i == 0 ? "c" : ", c") + std::to_string(i);
+  }
+  std::string order;
+  for (const int position : shape.key) {
+    order += (order.empty() ? "c" : ", c") + std::to_string(position) +
+             (shape.descending ? " DESC" : "");
+  }
+  return "SELECT * FROM (" + batch.source.substr(0, static_cast<std::size_t>(source_length)) +
+         "\n) AS s (" + names + ") ORDER BY " + order + " LIMIT " +
+         std::to_string(batch.batch_size);
+}
+
+// ---- For use inside pg::Call -------------------------------------------------------------------
+
+// Where the query ends: a semicolon and a comment may follow.
+int SourceLength(const std::string& source) {
+  const auto* statement = linitial_node(RawStmt, pg_parse_query(source.c_str()));
+  return statement->stmt_len > 0 ? statement->stmt_location + statement->stmt_len
+                                 : static_cast<int>(source.size());
+}
+
+// The sort through which the rows of the plan come, following the order up from where it is made;
+// null if there is none. What is sorted for one row at a time is not in that way.
+const Plan* SortOf(const Plan* plan) {
+  while (plan != nullptr) {
+    List* children = NIL;
+    switch (nodeTag(plan)) {
+      case T_Sort:
+      case T_IncrementalSort:
+        return plan;
+      case T_Append:
+        children = reinterpret_cast<const Append*>(plan)->appendplans;
+        break;
+      case T_MergeAppend:
+        children = reinterpret_cast<const MergeAppend*>(plan)->mergeplans;
+        break;
+      case T_SubqueryScan:
+        plan = reinterpret_cast<const SubqueryScan*>(plan)->subplan;
+        continue;
+      default:
+        break;
+    }
+    ListCell* cell;
+    foreach (cell, children) {
+      if (const Plan* sort = SortOf(static_cast<Plan*>(lfirst(cell)))) {
+        return sort;
+      }
+    }
+    plan = outerPlan(plan);
+  }
+  return nullptr;
+}
+
+bool ReadsForeignTable(const PlannedStmt* plan) {
+  ListCell* cell;
+  foreach (cell, plan->rtable) {
+    if (lfirst_node(RangeTblEntry, cell)->relkind == RELKIND_FOREIGN_TABLE) {
+      return true;
+    }
+  }
+  return false;
+}
+
+// With sorting made as dear as can be: if a sort is left, nothing else gives the order.
+PlannedStmt* PlanWalk(const char* text) {
+  const int level = NewGUCNestLevel();
+  set_config_option("enable_sort", "off", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0,
+                    false);
+  List* queries = pg_analyze_and_rewrite_fixedparams(linitial_node(RawStmt, pg_parse_query(text)),
+                                                     text, nullptr, 0, nullptr);
+  PlannedStmt* plan = PlanPermitted(linitial_node(Query, queries), text);
+  AtEOXact_GUC(false, level);
+  return plan;
+}
+
+const char* TableName(Oid table) {
+  return quote_qualified_identifier(get_namespace_name(get_rel_namespace(table)),
+                                    get_rel_name(table));
+}
+
+const char* ColumnNames(const KeyOrigin& origin, int count) {
+  StringInfoData names;
+  initStringInfo(&names);
+  for (int i = 0; i < count; i++) {
+    if (origin.columns[i] == 0) {
+      return "";
+    }
+    appendStringInfo(&names, "%s%s", i == 0 ? "" : ", ",
+                     quote_identifier(get_attname(origin.table, origin.columns[i], false)));
+  }
+  return names.data;
+}
+
+void FillIn(const KeyOrigin& origin, int count, WalkFindings* findings) {
+  const KeyFacts facts = FactsOf(origin, count);
+  findings->uniqueness = facts.uniqueness;
+  findings->table = TableName(origin.table);
+  findings->unique_columns = facts.unique_columns != nullptr ? facts.unique_columns : "";
+  findings->nullable = facts.nullable != nullptr ? facts.nullable : "";
+  findings->nullable_count = facts.nullable_count;
+  findings->takes_concurrently = get_rel_relkind(origin.table) != RELKIND_PARTITIONED_TABLE;
+  findings->has_index = facts.has_index;
+  findings->key_columns = ColumnNames(origin, count);
+}
+
+}  // namespace
+
+WalkFindings CheckWalk(const catalog::BatchDefinition& batch, const Shape& shape) {
+  WalkFindings findings;
+  const int count = static_cast<int>(shape.key.size());
+  const int length = pg::Call([&] { return SourceLength(batch.source); });
+  const std::string text = WalkText(batch, shape, length);
+  const pg::TextContext context(text.c_str(), "source");
+  pg::Call([&] {
+    PlannedStmt* plan = PlanWalk(text.c_str());
+    Query* query = AnalyzeSource(batch.source.c_str());
+    findings.has_limit = query->limitCount != nullptr || query->limitOffset != nullptr;
+    if (ReadsForeignTable(plan)) {
+      return;
+    }
+    if (const Plan* sort = SortOf(plan->planTree)) {
+      findings.sorts = true;
+      findings.sorted_rows = sort->plan_rows;
+    }
+    query = linitial_node(Query, pg_rewrite_query(query));
+    const KeyOrigin origin = OriginOf(query, shape.key.data(), count);
+    if (OidIsValid(origin.table)) {
+      FillIn(origin, count, &findings);
+    }
+  });
+  return findings;
+}
+
+bool KeyMayBeNull(const catalog::BatchDefinition& batch, const Shape& shape) {
+  const int count = static_cast<int>(shape.key.size());
+  return pg::Call([&] {
+    Query* query = AnalyzeSource(batch.source.c_str());
+    const KeyOrigin origin =
+        OriginOf(linitial_node(Query, pg_rewrite_query(query)), shape.key.data(), count);
+    return !OidIsValid(origin.table) || !origin.is_one_table ||
+           FactsOf(origin, count).nullable_count > 0;
+  });
+}
+
+}  // namespace ratchet::batch

@@ -1,0 +1,173 @@
+#include "catalog/backfill.h"
+
+#include <algorithm>
+
+#include "calendar/schedule.h"
+#include "pg/guard.h"
+#include "pg/table.h"
+
+extern "C" {
+#include "access/xact.h"
+#include "commands/sequence.h"
+}
+
+namespace ratchet::catalog {
+namespace {
+
+constexpr char kTable[] = "backfill";
+
+enum Column {
+  kBackfillId = 1,
+  kJobId,
+  kOwner,
+  kAfterTime,
+  kToTime,
+  kHoldsSchedule,
+  kRequestedAt,
+};
+
+// For use inside pg::Call.
+
+void Read(const pg::Row& row, Backfill* backfill) {
+  backfill->backfill_id = row.Int64(kBackfillId);
+  backfill->job_id = row.Int64(kJobId);
+  backfill->owner = row.ObjectId(kOwner);
+  backfill->after_time = row.Time(kAfterTime);
+  backfill->to_time = row.TimeOrZero(kToTime);
+  backfill->holds_schedule = row.Bool(kHoldsSchedule);
+  backfill->requested_at = row.Time(kRequestedAt);
+}
+
+void Fill(const Backfill& backfill, pg::Row* row) {
+  row->SetInt64(kBackfillId, backfill.backfill_id);
+  row->SetInt64(kJobId, backfill.job_id);
+  row->SetOid(kOwner, backfill.owner);
+  row->SetTime(kAfterTime, backfill.after_time);
+  row->SetTimeOrNull(kToTime, backfill.to_time);
+  row->SetBool(kHoldsSchedule, backfill.holds_schedule);
+  row->SetTime(kRequestedAt, backfill.requested_at);
+}
+
+template <typename Scan>
+void ReadAll(Scan* scan, std::vector<Backfill>* backfills) {
+  pg::Row row;
+  ItemPointerData tid;
+  while (scan->Next(&row, &tid)) {
+    Backfill& backfill = backfills->emplace_back();
+    Read(row, &backfill);
+    backfill.tid = tid;
+  }
+  scan->End();
+}
+
+// Rows that somebody else is about to move on or has removed are looked at again.
+void EndHold(std::int64_t job_id) {
+  std::vector<Backfill> backfills;
+  for (bool again = true; again;) {
+    again = false;
+    FindBackfills(job_id, &backfills);
+    for (const Backfill& backfill : backfills) {
+      if (!backfill.holds_schedule) {
+        continue;
+      }
+      if (LockBackfill(backfill, true) == pg::RowLock::kLocked) {
+        DeleteBackfill(backfill);
+      } else {
+        again = true;
+      }
+    }
+    pg::Call([] { CHECK_FOR_INTERRUPTS(); });
+  }
+}
+
+}  // namespace
+
+void InsertBackfill(Backfill* backfill) {
+  pg::Call([backfill] {
+    backfill->backfill_id = nextval_internal(pg::TableOid("backfill_id_seq"), false);
+    Relation table = pg::OpenTable(kTable, RowExclusiveLock);
+    pg::Row row;
+    Fill(*backfill, &row);
+    pg::InsertRow(table, row, &backfill->tid);
+    table_close(table, NoLock);
+    CommandCounterIncrement();
+  });
+}
+
+void FindBackfills(std::int64_t job_id, std::vector<Backfill>* backfills) {
+  backfills->clear();
+  pg::Call([=] {
+    if (job_id == 0) {
+      pg::TableScan scan(kTable, AccessShareLock);
+      ReadAll(&scan, backfills);
+    } else {
+      pg::IndexScan scan(kTable, "backfill_job_idx", AccessShareLock);
+      scan.Equal(kJobId, job_id).Begin();
+      ReadAll(&scan, backfills);
+    }
+  });
+  std::sort(backfills->begin(), backfills->end(),
+            [](const Backfill& a, const Backfill& b) { return a.backfill_id < b.backfill_id; });
+}
+
+pg::RowLock LockBackfill(const Backfill& backfill, bool wait) {
+  ItemPointerData tid = backfill.tid;
+  return pg::Call([&tid, wait] {
+    Relation table = pg::OpenTable(kTable, RowExclusiveLock);
+    const pg::RowLock lock = pg::LockRow(table, &tid, LockTupleExclusive, wait);
+    table_close(table, NoLock);
+    return lock;
+  });
+}
+
+void UpdateBackfill(Backfill* backfill) {
+  pg::Call([backfill] {
+    Relation table = pg::OpenTable(kTable, RowExclusiveLock);
+    pg::Row row;
+    Fill(*backfill, &row);
+    pg::UpdateRow(table, &backfill->tid, row);
+    table_close(table, NoLock);
+    // The next occurrence may be queued in the same transaction.
+    CommandCounterIncrement();
+  });
+}
+
+void DeleteBackfill(const Backfill& backfill) {
+  ItemPointerData tid = backfill.tid;
+  pg::Call([&tid] {
+    Relation table = pg::OpenTable(kTable, RowExclusiveLock);
+    pg::DeleteRow(table, &tid);
+    table_close(table, NoLock);
+    CommandCounterIncrement();
+  });
+}
+
+void StartBackfillOf(const JobDefinition& job, const JobDefinition* old) {
+  const TimestampTz before = old != nullptr ? old->backfill_from : 0;
+  if (job.backfill_from == 0 && before == 0) {
+    return;
+  }
+  if (job.backfill_from != 0 && !calendar::Schedule::Parse(job.schedule).HasFixedTimes()) {
+    throw pg::Error(
+        ERRCODE_INVALID_PARAMETER_VALUE,
+        "backfill_from cannot be used with schedule \"" + job.schedule + "\"",
+        "Only schedules whose times are known in advance have past occurrences, such as "
+        "'0 3 * * *' or '1 hour'.");
+  }
+  if (job.backfill_from == before) {
+    return;
+  }
+  EndHold(job.job_id);
+  if (job.backfill_from == 0) {
+    return;
+  }
+  Backfill backfill;
+  backfill.job_id = job.job_id;
+  backfill.owner = job.owner;
+  backfill.after_time = job.backfill_from - 1;
+  backfill.holds_schedule = true;
+  backfill.requested_at = GetCurrentTransactionStartTimestamp();
+  InsertBackfill(&backfill);
+}
+
+}  // namespace ratchet::catalog

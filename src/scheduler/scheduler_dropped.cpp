@@ -1,0 +1,103 @@
+// Jobs that were dropped. What was to run of them is canceled, except replays, which run what their
+// version says; the job stays in the picture, without a schedule, until nothing of it is left.
+#include "scheduler/scheduler.h"
+
+#include "catalog/backfill.h"
+#include "catalog/checkpoint.h"
+#include "catalog/job_version.h"
+
+namespace ratchet::scheduler {
+
+// The job of a run. One that was dropped is there again for a replay, and for a run that is under
+// way: two runs of a job do not overlap, whether it is still defined or not.
+std::uint32_t Scheduler::FindOrRecall(const catalog::QueuedRun& run) {
+  const std::uint32_t index = jobs_.Find(run.job_id);
+  if (index != JobTable::kNoJob || run.version == 0) {
+    return index;
+  }
+  const auto version = catalog::FindJobVersion(run.job_id, run.version);
+  if (!version) {
+    return JobTable::kNoJob;
+  }
+  dropped_.insert(run.job_id);
+  return jobs_.PutDropped(*version);
+}
+
+void Scheduler::CancelOrphan(std::int64_t run_id, TimestampTz now) {
+  const auto found = waiting_.find(run_id);
+  if (found != waiting_.end()) {
+    CancelWaiting(run_id, policy::RunStatus::kCanceled,
+                  found->second.run.replay_of != 0
+                      ? "the definition that it would have run is not kept any more"
+                      : "the job was unscheduled",
+                  now);
+  }
+}
+
+void Scheduler::DropJob(std::uint32_t index, TimestampTz now) {
+  const std::int64_t job_id = jobs_[index].job_id;
+  if (jobs_[index].dropped) {
+    return;
+  }
+  Unready(index);
+  std::vector<std::int64_t> orphans;
+  if (const auto runs = waiting_of_job_.find(job_id); runs != waiting_of_job_.end()) {
+    for (const std::int64_t run_id : runs->second) {
+      if (waiting_[run_id].run.replay_of == 0) {
+        orphans.push_back(run_id);
+      }
+    }
+  }
+  for (const std::int64_t run_id : orphans) {
+    CancelOrphan(run_id, now);
+  }
+  ItemPointerData tid = jobs_[index].state_tid;
+  catalog::JobState state;
+  if (catalog::FindJobState(job_id, &tid, &state)) {
+    catalog::DeleteJobState(&tid);
+  }
+  states_.erase(job_id);
+  statistics_.Forget(job_id);
+  Statistics::Delete(job_id);
+  std::vector<catalog::Backfill> backfills;
+  catalog::FindBackfills(job_id, &backfills);
+  for (const catalog::Backfill& backfill : backfills) {
+    // One that a session is about to remove is none of ours.
+    if (catalog::LockBackfill(backfill, false) == pg::RowLock::kLocked) {
+      catalog::DeleteBackfill(backfill);
+    }
+  }
+  backfills_.erase(job_id);
+  catalog::JobVersion version;
+  version.job_id = job_id;
+  version.job_name = jobs_[index].name;
+  version.owner = jobs_[index].owner;
+  version.version = jobs_[index].version;
+  jobs_.PutDropped(version);
+  dropped_.insert(job_id);
+  ExpectPurge(job_id, now);
+  ReadyAgain(index, now);
+}
+
+// At the end of a pass: those of which nothing is left.
+void Scheduler::ForgetDropped(TimestampTz now) {
+  for (auto it = dropped_.begin(); it != dropped_.end();) {
+    const std::int64_t job_id = *it;
+    const std::uint32_t index = jobs_.Find(job_id);
+    if (index != JobTable::kNoJob && jobs_[index].dropped &&
+        (jobs_[index].running > 0 || waiting_of_job_.contains(job_id))) {
+      ++it;
+      continue;
+    }
+    if (index != JobTable::kNoJob && jobs_[index].dropped) {
+      Begin();
+      catalog::DeleteCheckpoints(job_id);
+      ExpectPurge(job_id, now);
+      jobs_.Remove(index);
+    }
+    it = dropped_.erase(it);
+  }
+  entry_->jobs = static_cast<std::int64_t>(jobs_.size() - dropped_.size());
+}
+
+}  // namespace ratchet::scheduler
