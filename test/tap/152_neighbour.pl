@@ -40,16 +40,12 @@ SQL
 my $jobs = 0;
 
 # A new job each time: one that is defined again goes on behind its checkpoint.
-sub new_job
+sub begin_walk
 {
-	my ($name, $source, $action, $options) = @_;
-	$name .= ' ' . ++$jobs;
-	$options = defined $options ? ", $options" : '';
-	value($node, "SELECT ratchet.schedule_batch('$name', '\@manual', \$source\$$source\$source\$, \$action\$$action\$action\$$options)");
-	return $name;
+	my ($name, @definition) = @_;
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	return begin_batch($node, $name . ' ' . ++$jobs, @definition);
 }
-
-sub begin_batch { return value($node, q{SELECT ratchet.trigger('} . new_job(@_) . q{')}); }
 
 sub waits_for
 {
@@ -82,7 +78,7 @@ sub seconds
 }
 
 promise 'between two batches it holds nothing' => sub {
-	my $run_id = begin_batch('rests', 'SELECT id FROM account',
+	my $run_id = begin_walk('rests', 'SELECT id FROM account',
 		'UPDATE account SET batch = batch + 1 WHERE id = $1 AND pg_sleep(0.03) IS NOT NULL', q{batch_size => 1, pause_ratio => 0.95});
 	for my $batch (2 .. 4)
 	{
@@ -117,7 +113,7 @@ BEGIN
 END $$;
 SQL
 	is(value($node, 'SHOW deadlock_timeout'), '1s', 'the application looks for deadlocks as it always does');
-	my $run_id = begin_batch(
+	my $run_id = begin_walk(
 		'opposite',
 		'SELECT step, 1 + step % 10 AS id FROM generate_series(0, 4999) step',
 		'UPDATE account SET batch = batch + 1 WHERE id = $2 AND pg_sleep((SELECT seconds FROM walk_pace)) IS NOT NULL',
@@ -141,7 +137,7 @@ promise 'a row that is locked for a while holds up this batch, and nobody else' 
 	$node->safe_psql('postgres', 'UPDATE account SET batch = 0, app = 0');
 	my $idle = session($node);
 	$idle->query_safe('BEGIN; UPDATE account SET app = 1 WHERE id = 5');
-	my $run_id = begin_batch('locked', 'SELECT id FROM account', 'UPDATE account SET batch = batch + 1 WHERE id = $1');
+	my $run_id = begin_walk('locked', 'SELECT id FROM account', 'UPDATE account SET batch = batch + 1 WHERE id = $1');
 	waits_for($run_id, 'lock');
 	my $longest = 0;
 	for (1 .. 15)
@@ -162,10 +158,10 @@ SELECT extract(epoch FROM clock_timestamp() - :'t')});
 
 promise 'so does a locked table' => sub {
 	$node->safe_psql('postgres', 'UPDATE account SET batch = 0, app = 0');
-	my $job = new_job('locked', 'SELECT id FROM account', 'UPDATE account SET batch = batch + 1 WHERE id = $1');
+	$node->safe_psql('postgres', define_batch('locked out', 'SELECT id FROM account', 'UPDATE account SET batch = batch + 1 WHERE id = $1'));
 	my $idle = session($node);
 	$idle->query_safe('BEGIN; LOCK TABLE account');
-	my $run_id = value($node, "SELECT ratchet.trigger('$job')");
+	my $run_id = value($node, q{SELECT ratchet.trigger('locked out')});
 	waits_for($run_id, 'lock');
 	$idle->query_safe('COMMIT');
 	wait_run($node, $run_id, 'succeeded', 'it goes on when the table is free');
@@ -175,7 +171,7 @@ promise 'so does a locked table' => sub {
 
 promise 'pause_ratio' => sub {
 	my @job = ('SELECT generate_series(1, 20) AS id', 'SELECT $1, pg_sleep(0.03)');
-	my $run_id = begin_batch('half', @job, q{batch_size => 1, pause_ratio => 0.5});
+	my $run_id = begin_walk('half', @job, q{batch_size => 1, pause_ratio => 0.5});
 	waits_for($run_id, 'pause');
 	wait_run($node, $run_id, 'succeeded');
 	# It rests after each batch but the last, as long as the batch took.
@@ -183,17 +179,17 @@ promise 'pause_ratio' => sub {
 	cmp_ok(seconds($run_id), '<', 6, 'and not much more');
 
 	set('ratchet.pause_ratio', 0.5);
-	$run_id = begin_batch('half', @job, q{batch_size => 1, pause_ratio => 0});
+	$run_id = begin_walk('half', @job, q{batch_size => 1, pause_ratio => 0});
 	wait_run($node, $run_id, 'succeeded');
 	my $alone = seconds($run_id);
-	$run_id = begin_batch('half', @job, q{batch_size => 1});
+	$run_id = begin_walk('half', @job, q{batch_size => 1});
 	waits_for($run_id, 'pause');
 	wait_run($node, $run_id, 'succeeded');
 	cmp_ok(seconds($run_id), '>', 0.03 * (20 + 19), 'ratchet.pause_ratio is the default');
 	cmp_ok($alone, '<', seconds($run_id), q{and the job's own 0 goes before it});
 
 	set('ratchet.pause_ratio', 0);
-	$run_id = begin_batch('notices', 'SELECT generate_series(1, 300) AS id', 'SELECT $1, pg_sleep(0.1)', q{batch_size => 1});
+	$run_id = begin_walk('notices', 'SELECT generate_series(1, 300) AS id', 'SELECT $1, pg_sleep(0.1)', q{batch_size => 1});
 	in_batch($run_id, 3);
 	is(running($run_id)->{waits_for}, undef, 'a walk without pauses');
 	set('ratchet.pause_ratio', 0.95);
@@ -201,7 +197,7 @@ promise 'pause_ratio' => sub {
 	$node->safe_psql('postgres', q{SELECT ratchet.cancel(run_id) FROM ratchet.running});
 	wait_run($node, $run_id, 'canceled');
 
-	$run_id = begin_batch('notices', 'SELECT generate_series(1, 3) AS id', 'SELECT $1, pg_sleep(1)', q{batch_size => 1});
+	$run_id = begin_walk('notices', 'SELECT generate_series(1, 3) AS id', 'SELECT $1, pg_sleep(1)', q{batch_size => 1});
 	waits_for($run_id, 'pause');
 	set('ratchet.pause_ratio');
 	my $changed = value($node, 'SELECT now()');
@@ -219,7 +215,7 @@ my @writes = (
 my $written = 'SELECT sum(batch) FROM account';
 
 promise 'max_replication_lag without a standby' => sub {
-	my $run_id = begin_batch('replicated', @writes, q{batch_size => 1, max_replication_lag => '1 ms'});
+	my $run_id = begin_walk('replicated', @writes, q{batch_size => 1, max_replication_lag => '1 ms'});
 	wait_run($node, $run_id, 'succeeded', 'does not wait');
 };
 
@@ -244,7 +240,7 @@ sub replay
 promise 'max_replication_lag with a standby that stands still' => sub {
 	$node->safe_psql('postgres', 'UPDATE account SET batch = 0');
 	replay('pause');
-	my $run_id = begin_batch('replicated', @writes, $lagging);
+	my $run_id = begin_walk('replicated', @writes, $lagging);
 	waits_for($run_id, 'replication');
 	my $done = running($run_id)->{items_done};
 	cmp_ok($done, '<', 100, 'it has stopped on its way');
@@ -255,12 +251,12 @@ promise 'max_replication_lag with a standby that stands still' => sub {
 
 	set('ratchet.max_replication_lag', '200 ms');
 	replay('pause');
-	$run_id = begin_batch('replicated', @writes, 'batch_size => 1');
+	$run_id = begin_walk('replicated', @writes, 'batch_size => 1');
 	waits_for($run_id, 'replication');
 	set('ratchet.max_replication_lag');
 	wait_run($node, $run_id, 'succeeded', 'who gives up the limit lets it go on');
 
-	$run_id = begin_batch('replicated', @writes, $lagging);
+	$run_id = begin_walk('replicated', @writes, $lagging);
 	waits_for($run_id, 'replication');
 	$standby->stop;
 	wait_run($node, $run_id, 'succeeded', 'and it does not wait for a standby that is gone');
@@ -303,7 +299,7 @@ sub stops_at_once
 		my $other = session($node);
 		$prepare->($other);
 		$options = join ', ', grep { defined } $options, $timeout ? q{timeout => '900 ms'} : undef;
-		my $run_id = begin_batch('stops', $source, $action, $options ne '' ? $options : undef);
+		my $run_id = begin_walk('stops', $source, $action, $options ne '' ? $options : undef);
 		my $late;
 		if ($timeout)
 		{
@@ -343,7 +339,7 @@ ANALYZE item;
 INSERT INTO gate VALUES (1), (5001), (7501);
 SQL
 	my $action = 'SELECT pass($1), 1 / ($1 - 700)';
-	my $run_id = begin_batch('seen', 'SELECT id FROM item', $action, 'batch_size => 100');
+	my $run_id = begin_walk('seen', 'SELECT id FROM item', $action, 'batch_size => 100');
 	wait_until($node, "SELECT items_remaining IS NOT NULL FROM ratchet.running WHERE run_id = $run_id");
 	my $seen = running($run_id);
 	my $job = "seen $jobs";
