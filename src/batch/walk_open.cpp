@@ -70,6 +70,8 @@ std::string Walk::EndOfRange(bool goes_on) {
     // transactions have ended nobody can any more: what begins later gets greater keys.
     std::string last = source_->LastKey();
     writers_ = WritersOf(source_->Tables());
+    // What comes into an empty source while this run waits for them has writers of its own.
+    nothing_to_do_ = last.empty();
     return last;
   }
   return {};
