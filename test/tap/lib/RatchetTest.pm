@@ -26,7 +26,7 @@ use Time::HiRes qw(time usleep);
 
 our @EXPORT = qw(
   new_node psql_ok psql_fails value row wait_until run_status wait_run run_job run_record is_run
-  begin_run run_batch begin_batch define_batch lock_session wait_log ratchet_pids kill_ratchet kill_and_wait
+  begin_run define_job run_batch begin_batch define_batch lock_session wait_log ratchet_pids kill_ratchet kill_and_wait
   terminate_ratchet expect_crash finish
   watch_log session promise
 );
