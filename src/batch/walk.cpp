@@ -47,7 +47,7 @@ Walk::Walk(const WalkRun& run, Host& host)
 
 void Walk::Run() {
   try {
-    while (!TryOpen()) {
+    while (!TryToOpen()) {
     }
     while (!ended_) {
       if (Batch() && !ended_) {
@@ -98,41 +98,23 @@ bool Walk::Batch() {
     return true;
   } catch (const pg::PgError& error) {
     ended_ = false;
-    if (!RetryLater(error)) {
+    if (!MayTryAgain(error)) {
       throw;
     }
   }
   size_.Shrink();
-  WaitForOthers();
+  Retreat();
   return false;
 }
 
-// The tables may be locked, too, before there is a batch.
-bool Walk::TryOpen() {
-  clean_ = false;
-  try {
-    Open();
-    return true;
-  } catch (const pg::PgError& error) {
-    if (!RetryLater(error)) {
-      throw;
-    }
-  }
-  WaitForOthers();
-  return false;
+// Ends the transaction if so.
+bool Walk::MayTryAgain(const pg::PgError& error) {
+  return ClassOf(error) == policy::ErrorClass::kRetry && retries_ < kMostRetries &&
+         host_.Abort(clean_);
 }
 
-// Whether the error was one of the moment; then the transaction is over.
-bool Walk::RetryLater(const pg::PgError& error) {
-  if (ClassOf(error) != policy::ErrorClass::kRetry || retries_ >= kMostRetries ||
-      !host_.Abort(clean_)) {
-    return false;
-  }
+void Walk::Retreat() {
   now_ = committed_;
-  return true;
-}
-
-void Walk::WaitForOthers() {
   Wait(std::min(kFirstWait << retries_, kLongestWait));
   retries_++;
 }

@@ -74,13 +74,14 @@ class Walk {
   };
 
   // ---- walk_open.cpp
-  bool TryOpen();
+  bool TryToOpen();
   void Open();
   std::string EndOfRange(bool goes_on);
   std::string EndOfReplay(bool goes_on);
 
   bool Batch();
-  bool RetryLater(const pg::PgError& error);
+  bool MayTryAgain(const pg::PgError& error);
+  void Retreat();
   bool Work();
   void TrySlice(const policy::ItemIsolation::Slice& slice);
   bool TooManyFailed() const;
@@ -89,7 +90,6 @@ class Walk {
   void Save();
   void SaveCheckpoint();
   void NoteCommit();
-  void WaitForOthers();
   void Wait(std::int64_t micros);
 
   bool dry_run() const { return run_.ticket->dry_run; }

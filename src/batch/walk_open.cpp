@@ -7,6 +7,23 @@
 
 namespace ratchet::batch {
 
+// False when it has to be tried again: somebody has locked a table.
+bool Walk::TryToOpen() {
+  clean_ = false;
+  try {
+    Open();
+  } catch (const pg::PgError& error) {
+    if (!MayTryAgain(error)) {
+      throw;
+    }
+    Retreat();
+    return false;
+  }
+  NoteCommit();
+  WaitForWriters(writers_, run_.slot);
+  return true;
+}
+
 void Walk::Open() {
   host_.Begin();
   shape_ = ShapeOf(definition_);
@@ -35,8 +52,6 @@ void Walk::Open() {
   progress_.Begin(*supply_, from_, saved ? saved->walk_items + saved->counters.items_done : 0);
   host_.Close();
   host_.Commit();
-  NoteCommit();
-  WaitForWriters(writers_, run_.slot);
 }
 
 // Empty: to the end of the source.
@@ -49,6 +64,8 @@ std::string Walk::EndOfRange(bool goes_on) {
     // transactions have ended nobody can any more: what begins later gets greater keys.
     std::string last = source_->LastKey();
     writers_ = WritersOf(source_->Tables());
+    // What comes into an empty source while this run waits for them has writers of its own.
+    nothing_to_do_ = last.empty();
     return last;
   }
   return {};
