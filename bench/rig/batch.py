@@ -22,16 +22,15 @@ class Side:
 
 SIDES = {
     "one update": Side("one UPDATE", "one_update"),
-    "set": Side("by hand, UPDATE per batch", "by_set"),
+    "range": Side("by hand, UPDATE of a range of keys per batch", "by_range"),
+    "slice": Side("by hand, UPDATE … FROM slice per batch", "by_slice"),
     "item": Side("by hand, UPDATE per row", "by_item"),
     "function": Side("by hand, function per row", "by_function"),
     "item caught": Side("the same, UPDATE in BEGIN … EXCEPTION", "by_item_caught"),
     "function caught": Side("the same, function in BEGIN … EXCEPTION", "by_function_caught"),
     "offset": Side("OFFSET over all rows", "by_offset"),
     "offset of rest": Side("OFFSET over the rows that are not done", "by_offset_of_rest", misses_rows=True),
-    "r-batch": Side("pg_ratchet, `per => 'batch'`", per="batch", action=(
-        "UPDATE item SET value = recompute(item.amount), changes = item.changes + 1"
-        " FROM unnest($1) AS slice (id) WHERE item.id = slice.id")),
+    "r-batch": Side("pg_ratchet, `per => 'batch'`", per="batch", action=by_hand.OF_SLICE),
     "r-item": Side("pg_ratchet, `per => 'item'`, UPDATE", per="item", action=by_hand.UPDATE + " WHERE id = $1"),
     "r-function": Side("pg_ratchet, `per => 'item'`, function", per="item", action="SELECT renew($1)"),
 }

@@ -38,6 +38,9 @@ CHECKPOINT;
 
 UPDATE = "UPDATE item SET value = recompute(amount), changes = changes + 1"
 
+OF_SLICE = ("UPDATE item SET value = recompute(item.amount), changes = item.changes + 1"
+            " FROM unnest($1) AS slice (id) WHERE item.id = slice.id")
+
 # What one item is done by.
 BY_STATEMENT = UPDATE + " WHERE id = item_id"
 BY_FUNCTION = "PERFORM renew(item_id)"
@@ -48,8 +51,8 @@ BEGIN
     {UPDATE};
 END $$"""
 
-# A range instead of "FROM slice", which a CTE with RETURNING would need: measured, it is cheaper.
-SET_BASED = f"""
+# By a range of keys: measured, the cheapest of all.
+BY_RANGE = f"""
 CREATE PROCEDURE {{name}}() LANGUAGE plpgsql AS $$
 DECLARE
     behind int;
@@ -65,6 +68,27 @@ BEGIN
         UPDATE walk SET last_id = upto, done = done + changed, saved_at = clock_timestamp();
         COMMIT;
         behind := upto;
+    END LOOP;
+END $$"""
+
+# By the keys themselves, as it has to be for a source that is more than one table's rows; the same
+# statement as that of the batch job.
+BY_SLICE = f"""
+CREATE PROCEDURE {{name}}() LANGUAGE plpgsql AS $$
+DECLARE
+    behind int;
+    slice_ids int[];
+    changed bigint;
+BEGIN
+    SELECT last_id INTO behind FROM walk;
+    LOOP
+        slice_ids := ARRAY(SELECT id FROM item WHERE id > behind ORDER BY id LIMIT {{size}});
+        EXIT WHEN slice_ids = '{{{{}}}}';
+        {OF_SLICE.replace("$1", "slice_ids")};
+        GET DIAGNOSTICS changed = ROW_COUNT;
+        behind := slice_ids[cardinality(slice_ids)];
+        UPDATE walk SET last_id = behind, done = done + changed, saved_at = clock_timestamp();
+        COMMIT;
     END LOOP;
 END $$"""
 
@@ -129,7 +153,8 @@ def procedures(size):
 
     texts = {
         "one_update": ONE_UPDATE,
-        "by_set": SET_BASED,
+        "by_range": BY_RANGE,
+        "by_slice": BY_SLICE,
         "by_item": items(PLAIN, BY_STATEMENT),
         "by_function": items(PLAIN, BY_FUNCTION),
         "by_item_caught": items(SUBTRANSACTION, BY_STATEMENT),
