@@ -11,8 +11,8 @@ extern "C" {
 #include "access/xlog.h"
 #include "catalog/catalog.h"
 #include "miscadmin.h"
-#include "postmaster/interrupt.h"
 #include "pgstat.h"
+#include "postmaster/interrupt.h"
 #include "replication/walsender.h"
 #include "replication/walsender_private.h"
 #include "storage/latch.h"
@@ -127,7 +127,8 @@ void Pace::WaitForStandbys() {
   }
   WaitWhile(slot_, board::RunWait::kReplication, [this]() -> std::int64_t {
     const std::int64_t limit = MaxLag();
-    return limit <= 0 || Lag() <= limit ? 0 : std::clamp<std::int64_t>(limit / 4, 1000, kLongestWait);
+    return limit <= 0 || Lag() <= limit ? 0
+                                        : std::clamp<std::int64_t>(limit / 4, 1000, kLongestWait);
   });
 }
 
