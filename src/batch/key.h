@@ -49,7 +49,6 @@ class Key {
     Oid collation;
     std::string behind;
     std::string equal;
-    bool by_value;
     FmgrInfo compare;
     FmgrInfo output;
     FmgrInfo input;
@@ -59,6 +58,7 @@ class Key {
 
   std::vector<KeyColumn> columns_;
   bool descending_;
+  bool plain_ = true;  // no type's text depends on settings
   std::string signature_;
 };
 

@@ -17,7 +17,7 @@ srand($seed);
 diag("RATCHET_SEED=$seed");
 
 my $node = new_node('main');
-# Rows whose id ends in 1717 or 6717 cannot be done.
+# Rows whose id ends in 1717 or 6717 cannot be done. The walks rest, so that they last for some seconds.
 $node->safe_psql('postgres', <<"SQL");
 CREATE TABLE counter (
 	id int PRIMARY KEY,
@@ -28,10 +28,10 @@ VACUUM ANALYZE counter;
 
 SELECT ratchet.schedule_batch('by_item', '\@manual', 'SELECT id FROM counter',
 	'UPDATE counter SET by_item = by_item + 1 WHERE id = \$1',
-	batch_size => 300, backoff => '20 ms', backoff_cap => '100 ms', max_attempts => 1000);
+	batch_size => 100, pause_ratio => 0.75, backoff => '20 ms', backoff_cap => '100 ms');
 SELECT ratchet.schedule_batch('by_batch', '\@manual', 'SELECT id FROM counter',
 	'UPDATE counter SET by_batch = by_batch + 1 FROM unnest(\$1) AS item (id) WHERE counter.id = item.id', per => 'batch',
-	batch_size => 200, backoff => '20 ms', backoff_cap => '100 ms', max_attempts => 1000);
+	batch_size => 100, pause_ratio => 0.75, backoff => '20 ms', backoff_cap => '100 ms');
 
 -- Where the job is, and all that does not fit to that in the same snapshot: rows that are not done once, or done too early;
 -- failed items that are missing, or recorded twice or too early; items for which the log does not account; the
@@ -86,9 +86,9 @@ sub look_before_it_goes_on
 	local $Test::Builder::Level = $Test::Builder::Level + 1;
 	wait_until($node, q{SELECT NOT EXISTS (SELECT FROM ratchet.run_queue WHERE claimed_at IS NOT NULL)
 	                       AND EXISTS (SELECT FROM pg_stat_activity WHERE backend_type = 'pg_ratchet scheduler')});
-	agrees($job, $what);
+	my $at = agrees($job, $what);
 	let_start('on');
-	return;
+	return $at;
 }
 
 sub trigger_again
@@ -136,11 +136,10 @@ sub restart_after
 	let_start('off');
 	$stop->();
 	$node->start;
-	look_before_it_goes_on($job, $what);
-	return;
+	return look_before_it_goes_on($job, $what);
 }
 
-# Each gets the job's name, and leaves it with a run that is under way or will be.
+# Each gets the job's name, leaves it with a run that is under way or will be, and returns where the walk was.
 my %stop = (
 	'the server is killed' => sub {
 		my ($job) = @_;
@@ -150,14 +149,14 @@ my %stop = (
 		my ($job) = @_;
 		let_start('off');
 		kill_and_wait($node, live_run($job)->{pid});
-		look_before_it_goes_on($job, 'after SIGKILL for the worker');
+		return look_before_it_goes_on($job, 'after SIGKILL for the worker');
 	},
 	'the worker is terminated' => sub {
 		my ($job) = @_;
 		my $run = live_run($job);
 		value($node, "SELECT pg_terminate_backend($run->{pid})");
 		wait_run($node, $run->{run_id}, 'crashed', 'a run whose worker was terminated');
-		agrees($job, 'after pg_terminate_backend');
+		return agrees($job, 'after pg_terminate_backend');
 	},
 	'the run is canceled' => sub {
 		my ($job) = @_;
@@ -166,9 +165,11 @@ my %stop = (
 		wait_run($node, $run->{run_id}, 'canceled', 'a run that was canceled');
 		my $at = agrees($job, 'after a cancel');
 		my $next = trigger_again($job);
-		wait_until($node, "SELECT checkpoint_from ->> 'id' = '$at' FROM ratchet.runs WHERE run_id = $next AND status <> 'queued'
-			UNION ALL SELECT true FROM ratchet.job_checkpoint WHERE run_id = $next AND run_from ->> 'id' = '$at' LIMIT 1",
+		wait_until($node,
+			"SELECT EXISTS (SELECT FROM ratchet.job_checkpoint WHERE run_id = $next AND run_from ->> 'id' = '$at')
+			     OR EXISTS (SELECT FROM ratchet.run_log WHERE run_id = $next AND checkpoint_from ->> 'id' = '$at')",
 			'the next one begins behind it');
+		return $at;
 	},
 	'the time is over' => sub {
 		my ($job) = @_;
@@ -178,8 +179,9 @@ my %stop = (
 		value($node, "SELECT ratchet.alter_job('$job', timeout => '" . (20 + int(rand(80))) . " ms')");
 		wait_run($node, trigger_again($job), 'timed_out', 'a run whose time is over');
 		value($node, "SELECT ratchet.alter_job('$job', reset => '{timeout}')");
-		agrees($job, 'after a time-out');
+		my $at = agrees($job, 'after a time-out');
 		trigger_again($job);
+		return $at;
 	},
 	'the server is stopped' => sub {
 		my ($job) = @_;
@@ -191,29 +193,27 @@ my %stop = (
 	},
 	'the scheduler is terminated' => sub {
 		my ($job) = @_;
-		my $run = live_run($job);
 		terminate_ratchet($node, 'scheduler', 'postgres');
-		agrees($job, 'without a scheduler');
+		return agrees($job, 'without a scheduler');
 	});
 
 for my $job (qw(by_item by_batch))
 {
 	promise "a walk $job" => sub {
-		my @order = shuffle('the server is killed', 'the worker is killed', sort keys %stop);
-		my $first = trigger_again($job);
-		my $step = $rows / (@order + 1);
-		my $stopped = 0;
+		my @order = shuffle(('the server is killed') x 3, ('the worker is killed') x 2, sort keys %stop);
+		my ($stopped, $at) = (0, 0);
+		trigger_again($job);
 		for my $how (@order)
 		{
-			# The next stop is somewhere in the next part of the walk, at any moment of a batch.
-			my $from = $step * $stopped + int(rand($step / 2));
+			# Somewhere in the next part of what is left, at any moment of a batch or between two.
+			my $from = $at + int(rand(($rows - $at) / (@order - $stopped + 1)));
 			wait_until($node,
-				"SELECT count(*) > 0 FROM ratchet.running JOIN ratchet.job_checkpoint USING (run_id) WHERE (value ->> 'id')::int >= $from
-				 UNION ALL SELECT true FROM ratchet.run_log WHERE job_name = '$job' AND status = 'succeeded' ORDER BY 1 DESC LIMIT 1");
+				"SELECT EXISTS (SELECT FROM ratchet.running JOIN ratchet.job_checkpoint USING (run_id) WHERE (value ->> 'id')::int >= $from)
+				     OR EXISTS (SELECT FROM ratchet.run_log WHERE job_name = '$job' AND status = 'succeeded')");
 			usleep(int(rand(20_000)));
 			last unless live_run($job);
 			note("$how, from $from on");
-			$stop{$how}->($job);
+			$at = $stop{$how}->($job);
 			$stopped++;
 		}
 		is($stopped, scalar(@order), 'it is stopped in every way before it ends');
@@ -246,5 +246,57 @@ for my $job (qw(by_item by_batch))
 		note(value($node, "SELECT string_agg(status || ' ' || items_done, ', ' ORDER BY run_id) FROM ratchet.runs WHERE job_name = '$job'"));
 	};
 }
+
+# A walk of a single batch, which commits together with the record of its run: the last moment of a run
+# again and again.
+promise 'the last batch and the record of its run' => sub {
+	$node->safe_psql('postgres', <<"SQL");
+SELECT setseed($seed / 1000000.0);
+CREATE TABLE short (id int PRIMARY KEY, n int NOT NULL DEFAULT 0);
+INSERT INTO short SELECT generate_series(1, 500);
+SELECT ratchet.schedule_batch('short', '\@manual', 'SELECT id FROM short', 'UPDATE short SET n = n + 1 WHERE id = \$1',
+	backoff => '1 ms', backoff_cap => '1 ms');
+CREATE TABLE terminated (run_id bigint, at interval);
+DO \$\$
+DECLARE
+	run bigint;
+	started timestamptz;
+	moment interval;
+BEGIN
+	FOR round IN 1 .. 60 LOOP
+		run := ratchet.trigger('short');
+		COMMIT;
+		LOOP
+			SELECT started_at INTO started FROM ratchet.running WHERE run_id = run;
+			EXIT WHEN FOUND OR EXISTS (SELECT FROM ratchet.run_log WHERE run_id = run);
+			COMMIT;
+		END LOOP;
+		moment := random() * interval '8 ms';
+		WHILE clock_timestamp() < started + moment LOOP
+			NULL;
+		END LOOP;
+		INSERT INTO terminated SELECT run, clock_timestamp() - started FROM ratchet.running
+		 WHERE run_id = run AND pg_terminate_backend(pid);
+		COMMIT;
+		LOOP
+			EXIT WHEN NOT EXISTS (SELECT FROM ratchet.run_queue);
+			COMMIT;
+			PERFORM pg_sleep(0.001);
+		END LOOP;
+		IF (SELECT count(*) FROM ratchet.run_log WHERE job_name = 'short' AND status = 'succeeded') <> ALL (SELECT n FROM short) THEN
+			RAISE EXCEPTION 'the log and the data disagree after run %', run;
+		END IF;
+		COMMIT;
+	END LOOP;
+END \$\$;
+SQL
+	is(value($node, q{SELECT count(*) FROM short WHERE n <> (SELECT count(*) FROM ratchet.runs WHERE job_name = 'short' AND status = 'succeeded')}),
+		0, 'each run that succeeded has done all, each other one nothing');
+	is(value($node, q{SELECT sum(items_done) = (SELECT sum(n) FROM short) FROM ratchet.runs WHERE job_name = 'short'}), 't', 'as the log says');
+	is(value($node, q{SELECT count(*) FROM ratchet.runs WHERE job_name = 'short' AND status NOT IN ('succeeded', 'crashed')}), 0, 'nothing else');
+	is(value($node, q{SELECT count(DISTINCT scheduled_at) FROM ratchet.runs WHERE job_name = 'short' AND status = 'succeeded'}), 60,
+		'each of them is taken up until it is done');
+	note('terminated: ' . value($node, q{SELECT string_agg(status || ' after ' || at, ', ' ORDER BY at) FROM terminated JOIN ratchet.runs USING (run_id)}));
+};
 
 finish();
