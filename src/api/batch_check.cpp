@@ -119,6 +119,14 @@ bool MeansTheSame(const JobDefinition& a, const JobDefinition& b) {
          a.overlap == b.overlap && a.transaction == b.transaction;
 }
 
+void NoteCheckpointKept(const JobDefinition& job) {
+  pg::Call([&job] {
+    ereport(NOTICE, (errmsg("job \"%s\" goes on behind its checkpoint", job.job_name.c_str()),
+                     errdetail("Its source has changed, its key has not."),
+                     errhint("Use ratchet.reset_checkpoint() to let it begin at the start.")));
+  });
+}
+
 }  // namespace
 
 void CompleteBatch(JobDefinition* job) {
@@ -154,10 +162,13 @@ void CheckBatch(const JobDefinition& job, const JobDefinition* old) {
 
 void DropVoidCheckpoint(const JobDefinition& job, const JobDefinition& old) {
   const bool changed_kind = job.is_batch() != old.is_batch();
+  const bool was_there = catalog::FindCheckpoint(job.job_id, 0).has_value();
   if (!changed_kind && job.key == old.key) {
+    if (was_there && job.source != old.source) {
+      NoteCheckpointKept(job);
+    }
     return;
   }
-  const bool was_there = catalog::FindCheckpoint(job.job_id, 0).has_value();
   catalog::DeleteCheckpoints(job.job_id);
   if (was_there) {
     const char* name = job.job_name.c_str();

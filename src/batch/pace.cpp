@@ -57,6 +57,11 @@ void WaitWhile(int slot, board::RunWait why, Left left) {
   board::SetWait(slot, board::RunWait::kNothing);
 }
 
+// Microseconds until `when`, or until `deadline` if that is earlier.
+std::int64_t UntilThen(TimestampTz when, TimestampTz deadline) {
+  return (deadline != 0 ? std::min(when, deadline) : when) - GetCurrentTimestamp();
+}
+
 // How far the slowest connected standby has applied; invalid when there is none.
 XLogRecPtr SlowestStandby() {
   XLogRecPtr slowest = InvalidXLogRecPtr;
@@ -92,13 +97,13 @@ std::int64_t Pace::MaxLag() const {
 }
 
 // Limits and ratio may be changed while it waits, by whom it takes too long.
-void Pace::Rest(std::int64_t busy) {
-  WaitForStandbys();
+void Pace::Rest(std::int64_t busy, TimestampTz deadline) {
+  WaitForStandbys(deadline);
   const TimestampTz since = GetCurrentTimestamp();
   WaitWhile(slot_, board::RunWait::kPause, [&] {
     const double ratio = PauseRatio();
     const double rest = static_cast<double>(busy) * ratio / (1 - ratio);
-    return since + static_cast<std::int64_t>(rest) - GetCurrentTimestamp();
+    return UntilThen(since + static_cast<std::int64_t>(rest), deadline);
   });
 }
 
@@ -116,7 +121,7 @@ std::int64_t Pace::Lag() {
   return committed_.empty() ? 0 : GetCurrentTimestamp() - committed_.front().at;
 }
 
-void Pace::WaitForStandbys() {
+void Pace::WaitForStandbys(TimestampTz deadline) {
   if (MaxLag() <= 0) {
     committed_.clear();
     return;
@@ -125,10 +130,13 @@ void Pace::WaitForStandbys() {
       (committed_.empty() || committed_.back().end < XactLastCommitEnd)) {
     committed_.push_back({XactLastCommitEnd, GetCurrentTimestamp()});
   }
-  WaitWhile(slot_, board::RunWait::kReplication, [this]() -> std::int64_t {
+  WaitWhile(slot_, board::RunWait::kReplication, [this, deadline]() -> std::int64_t {
     const std::int64_t limit = MaxLag();
-    return limit <= 0 || Lag() <= limit ? 0
-                                        : std::clamp<std::int64_t>(limit / 4, 1000, kLongestWait);
+    if (limit <= 0 || Lag() <= limit) {
+      return 0;
+    }
+    const std::int64_t next_look = std::clamp<std::int64_t>(limit / 4, 1000, kLongestWait);
+    return UntilThen(GetCurrentTimestamp() + next_look, deadline);
   });
 }
 

@@ -25,8 +25,9 @@ class Pace {
  public:
   Pace(const catalog::BatchDefinition& batch, int slot) : batch_(batch), slot_(slot) {}
 
-  // After a batch that took `busy` microseconds and has committed.
-  void Rest(std::int64_t busy);
+  // After a batch that took `busy` microseconds and has committed; until `deadline` at the latest
+  // (0: none).
+  void Rest(std::int64_t busy, TimestampTz deadline);
 
  private:
   struct Committed {
@@ -36,7 +37,7 @@ class Pace {
   double PauseRatio() const;
   std::int64_t MaxLag() const;
   std::int64_t Lag();
-  void WaitForStandbys();
+  void WaitForStandbys(TimestampTz deadline);
 
   const catalog::BatchDefinition& batch_;
   int slot_;

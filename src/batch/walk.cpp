@@ -18,10 +18,10 @@ namespace {
 // the server gets dearer. A batch that comes near is committed there.
 constexpr int kMostWritingSavepoints = 60;
 
-// A batch that finds rows locked, or loses against other transactions, is tried again so often
-// without progress, after a while that gets longer.
-constexpr int kMostRetries = 12;
-constexpr std::int64_t kFirstWait = 20'000;  // microseconds
+// A batch that finds rows locked, or loses against other transactions, is tried again for so long
+// without progress, after a while that gets longer. Microseconds.
+constexpr std::int64_t kLongestRetrying = 600'000'000;
+constexpr std::int64_t kFirstWait = 20'000;
 constexpr std::int64_t kLongestWait = 5'000'000;
 
 constexpr int kMostResolved = 10'000;  // in one transaction
@@ -51,7 +51,7 @@ void Walk::Run() {
     }
     while (!ended_) {
       if (Batch() && !ended_) {
-        pace_.Rest(GetCurrentTimestamp() - began_);
+        pace_.Rest(GetCurrentTimestamp() - began_, Deadline());
       }
     }
   } catch (...) {
@@ -80,9 +80,12 @@ bool Walk::Batch() {
     rows_ = 0;
     items_.Clear();
     more_ = false;
-    if (!nothing_to_do_) {
+    if (tried_ && OutOfTime()) {
+      more_ = true;  // a batch without items, to end the run
+    } else if (!nothing_to_do_) {
       supply_->Fetch(now_.at, size_.size(), &items_, &more_);
     }
+    tried_ = true;
     clean_ = true;
     const bool interrupted = Work();
     CloseBatch(interrupted);
@@ -124,7 +127,11 @@ bool Walk::TryOpen() {
 
 // Whether the error was one of the moment; then the transaction is over.
 bool Walk::RetryLater(const pg::PgError& error) {
-  if (ClassOf(error) != policy::ErrorClass::kRetry || retries_ >= kMostRetries ||
+  const TimestampTz now = GetCurrentTimestamp();
+  if (retries_ == 0) {
+    retrying_since_ = now;
+  }
+  if (ClassOf(error) != policy::ErrorClass::kRetry || now - retrying_since_ > kLongestRetrying ||
       !host_.Abort(clean_)) {
     return false;
   }
@@ -133,7 +140,7 @@ bool Walk::RetryLater(const pg::PgError& error) {
 }
 
 void Walk::WaitForOthers() {
-  Wait(std::min(kFirstWait << retries_, kLongestWait));
+  Wait(std::min(kFirstWait << std::min(retries_, 20), kLongestWait));
   retries_++;
 }
 
@@ -201,6 +208,12 @@ void Walk::TrySlice(const policy::ItemIsolation::Slice& slice) {
 }
 
 // A failure further ahead does not count yet: the items before it are still to be done.
+TimestampTz Walk::Deadline() const {
+  return definition_.max_run_time > 0 ? run_.started_at + definition_.max_run_time : 0;
+}
+
+bool Walk::OutOfTime() const { return Deadline() != 0 && GetCurrentTimestamp() >= Deadline(); }
+
 bool Walk::TooManyFailed() const {
   const auto failed = std::count_if(failures_.begin(), failures_.end(),
                                     [this](const Failure& one) { return one.item < handled_; });
@@ -236,7 +249,7 @@ void Walk::CloseBatch(bool interrupted) {
     }
     ended_ = ResolveEarlier();
     ending_ = Ending::kComplete;
-  } else if (definition_.max_run_time > 0 && now - run_.started_at >= definition_.max_run_time) {
+  } else if (OutOfTime()) {
     ended_ = true;
     ending_ = Ending::kOutOfTime;
   } else {

@@ -84,6 +84,8 @@ class Walk {
   bool Work();
   void TrySlice(const policy::ItemIsolation::Slice& slice);
   bool TooManyFailed() const;
+  TimestampTz Deadline() const;  // 0: none
+  bool OutOfTime() const;
   void CloseBatch(bool interrupted);
   bool ResolveEarlier();
   void Save();
@@ -131,6 +133,8 @@ class Walk {
   int writing_savepoints_ = 0;
   bool clean_ = true;  // no error outside of a subtransaction
   int retries_ = 0;    // without progress
+  TimestampTz retrying_since_ = 0;
+  bool tried_ = false;  // there has been a batch
 };
 
 }  // namespace ratchet::batch

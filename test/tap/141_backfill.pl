@@ -218,7 +218,7 @@ sub schedule_from
 }
 
 promise 'backfill_from, then the schedule: without a gap or a double' => sub {
-	schedule_from('from', '200 ms', q{SELECT note('from'), pg_sleep(0.01)}, q{misfire => 'all'}, q{now() - interval '6 seconds'});
+	schedule_from('from', '200 ms', q{SELECT note('from'), pg_sleep(0.01)}, q{misfire => 'all', overlap => 'queue'}, q{now() - interval '6 seconds'});
 	my $since = value($node, q{SELECT schedule_since FROM ratchet.jobs WHERE job_name = 'from'});
 	is(value($node, q{SELECT holds_schedule AND to_time IS NULL FROM ratchet.backfills WHERE job_name = 'from'}), 't', 'the schedule waits for the backfill');
 	wait_until($node, q{SELECT count(*) FILTER (WHERE cause = 'schedule' AND status = 'succeeded') > 5 FROM ratchet.runs WHERE job_name = 'from'}, 'then it starts');
