@@ -16,6 +16,7 @@ BENCHMARKS = {
     "durable": "jobs that do one durable UPDATE, against pgbench (T2)",
     "records": "no-op jobs with a record each, against pg_cron (T1)",
     "lag": "start lag of one due job and of 100, against pg_cron (T4)",
+    "batch": "batch jobs, against the same work by hand (T7, T8)",
     "schedule": "defining jobs, and starting with very many (T6)",
     "idle": "CPU of jobs that are not due, against pg_cron (T5)",
     "snapshot": "the same under an old snapshot (T11)",

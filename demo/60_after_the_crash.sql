@@ -23,12 +23,9 @@ SELECT promise('every partner was done exactly once, but for the poisoned three'
 SELECT promise('these three are in ratchet.failed_items',
              (SELECT array_agg((key ->> 'partner_id')::int ORDER BY item_id) = '{1234,7777,49000}'
                 FROM ratchet.failed_items WHERE job_name = 'segments'));
-SELECT to_regprocedure('ratchet.replay(bigint, boolean, boolean)') IS NOT NULL AS replay_is_there \gset
-\if :replay_is_there
 SELECT promise('it went on exactly where the other one had ended, and not at the beginning',
              (SELECT k.checkpoint_to = l.checkpoint_from AND k.batches > 0 AND l.batches > 0
                 FROM ratchet.runs k, ratchet.runs l WHERE k.run_id = :killed AND l.run_id = :last));
 SELECT promise('the records account for every partner',
              (SELECT sum(items_done) = 49997 AND sum(items_failed) = 3
                 FROM ratchet.runs WHERE job_name = 'segments'));
-\endif

@@ -166,7 +166,7 @@ SELECT ratchet.schedule_batch('b', '@manual', NULL, 'SELECT $1');
 SELECT ratchet.schedule_batch('b', '@manual', 'SELECT 1', NULL);
 
 -- All options, and back.
-SELECT ratchet.schedule_batch('b', '@manual', 'SELECT id, shop FROM orders', 'SELECT $1',
+SELECT ratchet.schedule_batch('b', '0 3 * * *', 'SELECT id, shop FROM orders', 'SELECT $1', enabled => false,
     timeout => '1 hour', backfill_from => '2026-01-01', key => '{id DESC}', per => 'batch', batch_size => 7,
     batch_target => '100 ms', mode => 'full', max_run_time => '10 minutes', max_failed_items => 3,
     pause_ratio => 0.25, max_replication_lag => '5 s') AS job_id \gset

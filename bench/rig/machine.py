@@ -81,7 +81,8 @@ def description(names, sizes):
     commit = output("git", "-C", top, "rev-parse", "--short", "HEAD")
     changed = "" if not output("git", "-C", top, "status", "--porcelain", "src", "sql") else ", changed"
     set_sizes = " ".join(f"{name}={os.environ[name]}" for name in
-                         ("QUICK", "REPEATS", "SECONDS_EACH", "HISTORY_ROWS", "SNAPSHOT_AGE", "START_JOBS")
+                         ("QUICK", "REPEATS", "SECONDS_EACH", "HISTORY_ROWS", "SNAPSHOT_AGE", "START_JOBS",
+                          "BATCH_ROWS", "BATCH_PARTS")
                          if os.environ.get(name))
     return "\n".join([
         "## Machine, versions, commands\n",

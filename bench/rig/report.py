@@ -72,6 +72,11 @@ class Series:
         pairs = zip(self.values(side, what), self.values(other, what))
         return [a / b for a, b in pairs if b]
 
+    def ratio_of_best(self, side, other, what):
+        """The smallest figure of one side by the smallest of the other: noise only ever adds."""
+        mine, theirs = self.values(side, what), self.values(other, what)
+        return min(mine) / min(theirs) if mine and theirs else None
+
 
 def table(head, rows, note=None):
     print("| " + " | ".join(head) + " |")

@@ -15,6 +15,7 @@ class Sizes:
     idle_seconds: float = 61    # one minute of pg_cron, with its tick
     idle_jobs: tuple = (100, 10_000, 100_000)
     schedule_jobs: int = 10_000
+    batch_rows: int = 500_000        # BATCH_ROWS: of the table that batches walk; ten times as many once
     start_jobs: int = 1_000_000      # START_JOBS
     history_rows: int = 10_000_000   # HISTORY_ROWS
     snapshot_age: float = 60         # SNAPSHOT_AGE: seconds
@@ -25,7 +26,7 @@ class Sizes:
         if os.environ.get("QUICK", "") not in ("", "0"):
             sizes = cls(repeats=1, seconds_each=3, cron_jobs=100, triggers=10_000,
                         latency_samples=100, cold_samples=10, idle_seconds=10,
-                        idle_jobs=(100, 10_000), schedule_jobs=2_000, start_jobs=50_000,
+                        idle_jobs=(100, 10_000), schedule_jobs=2_000, batch_rows=20_000, start_jobs=50_000,
                         history_rows=200_000, snapshot_age=5)
         for field in fields(cls):
             text = os.environ.get(field.name.upper())

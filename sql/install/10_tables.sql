@@ -263,6 +263,7 @@ CREATE TABLE ratchet.job_checkpoint (
     rows_affected bigint      NOT NULL,
     walk_items    bigint      NOT NULL,
     first_run     bigint      NOT NULL,
+    key           text,
     PRIMARY KEY (job_id, walk)
 ) WITH (fillfactor = 50);
 COMMENT ON TABLE ratchet.job_checkpoint IS
@@ -275,6 +276,8 @@ COMMENT ON COLUMN ratchet.job_checkpoint.run_from IS 'the checkpoint behind whic
 COMMENT ON COLUMN ratchet.job_checkpoint.walk_items IS
     'items that earlier runs of the same walk have done';
 COMMENT ON COLUMN ratchet.job_checkpoint.first_run IS 'the run with which the walk began';
+COMMENT ON COLUMN ratchet.job_checkpoint.key IS
+    'by which the walk goes: its columns, types and direction; the checkpoint means nothing to another one';
 
 -- Items that failed -------------------------------------------------------------------------------
 

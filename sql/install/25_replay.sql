@@ -53,3 +53,9 @@ COMMENT ON COLUMN ratchet.backfills.holds_schedule IS
     'the schedule starts when the backfill is done: option backfill_from';
 
 GRANT SELECT ON ratchet.backfills TO PUBLIC;
+
+CREATE FUNCTION ratchet.reset_checkpoint(job_name text) RETURNS boolean
+LANGUAGE c VOLATILE SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'ratchet_reset_checkpoint';
+COMMENT ON FUNCTION ratchet.reset_checkpoint IS
+    'forgets how far a job is, so that its next run begins at the start; false when there was nothing to forget; not while it runs';

@@ -157,7 +157,8 @@ CREATE VIEW ratchet.job_health WITH (security_invoker = true) AS
 SELECT h.job_id, h.job_name,
        CASE WHEN NOT h.enabled OR NOT h.here THEN 'gray'
             WHEN h.failing OR h.missed >= 2 THEN 'red'
-            WHEN h.in_backoff OR h.late OR h.last_status IN ('partial', 'canceled') THEN 'amber'
+            WHEN h.in_backoff OR h.late OR h.last_status IN ('partial', 'canceled')
+                 OR h.failed_items > 0 THEN 'amber'
             WHEN h.last_status IS NULL THEN 'gray'
             ELSE 'green' END AS color,
        CASE WHEN NOT h.enabled THEN 'paused'
@@ -174,6 +175,9 @@ SELECT h.job_id, h.job_name,
             WHEN h.in_backoff THEN 'in back-off until ' || date_trunc('second', h.backoff_until)
             WHEN h.late THEN 'the next run is late'
             WHEN h.last_status = 'partial' THEN 'the last run was partial'
+            WHEN h.failed_items > 0
+                THEN 'failed items that are not resolved: '
+                     || CASE WHEN h.failed_items > 100 THEN 'more than 100' ELSE h.failed_items::text END
             WHEN h.last_status IS NULL THEN 'has not run yet'
             ELSE 'the last run ' || h.last_words END AS why,
        h.last_success_at, coalesce(d.runs, 0) AS runs_24h, coalesce(d.failures, 0) AS failures_24h,
@@ -182,6 +186,7 @@ SELECT h.job_id, h.job_name,
   FROM (SELECT j.job_id, j.job_name, j.owner, j.enabled, b.here, s.last_status, s.last_success_at,
                s.backoff_until, coalesce(s.consecutive_failures, 0) AS consecutive_failures,
                CASE WHEN j.enabled THEN s.next_run_at END AS next_run_at, e.expected_since, r.error,
+               f.failed_items,
                t.day,
                coalesce(s.consecutive_failures > 0
                         AND s.last_status IN ('failed', 'timed_out', 'crashed'), false) AS failing,
@@ -212,13 +217,17 @@ SELECT h.job_id, h.job_name,
                       OR current_setting('ratchet.environment', true) = ANY (j.environments) AS here,
                       j.enabled AND coalesce(s.run_count < j.max_runs, true) AS expected) b
          CROSS JOIN LATERAL (
-               SELECT greatest(b.since, s.last_success_at) AS expected_since) e) h
+               SELECT greatest(b.since, s.last_success_at) AS expected_since) e
+         CROSS JOIN LATERAL (
+               SELECT count(*) AS failed_items
+                 FROM (SELECT FROM ratchet.failed_item i
+                        WHERE i.job_id = j.job_id AND i.resolved_at IS NULL LIMIT 101) i) f) h
  CROSS JOIN LATERAL ratchet._job_day(h.day, now()) d;
 
 COMMENT ON VIEW ratchet.job_health IS
     'jobs: how they are, and what they did over the last 24 hours';
 COMMENT ON COLUMN ratchet.job_health.color IS
-    'red: failing, or two expected runs passed without a success; amber: late, in back-off, or the last run was partial or canceled; gray: paused, or has not run yet; else green';
+    'red: failing, or two expected runs passed without a success; amber: late, in back-off, or the last run was partial or canceled, or failed items are not resolved; gray: paused, or has not run yet; else green';
 COMMENT ON COLUMN ratchet.job_health.why IS 'the reason for the color';
 COMMENT ON COLUMN ratchet.job_health.avg_lag IS
     'from the time at which a run could have started to its start';

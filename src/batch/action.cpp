@@ -101,7 +101,7 @@ std::int64_t Action::ExecuteForEach(const Items& items, int first, int count, in
     const bool repeats =
         repeatable_ && list_length(sources) == 1 && count > 1 &&
         repeated.Start(static_cast<CachedPlanSource*>(linitial(sources)), parameters);
-    repeatable_ = repeats || count == 1;
+    repeatable_ = repeats || (repeatable_ && count == 1);
     for (int item = first; item < first + count; item++) {
       *in_hand = item;
       const Datum* values = items.Values(item);

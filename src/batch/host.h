@@ -12,8 +12,6 @@ class Host {
   Host& operator=(const Host&) = delete;
   virtual ~Host() = default;
 
-  // Whether settings may be changed until the run is over.
-  virtual bool owns_session() const = 0;
   // Afterwards a transaction is open, SPI is connected, and the run can be canceled.
   virtual void Begin() = 0;
   // From here on to the end of the transaction it cannot: what was done is being written down.

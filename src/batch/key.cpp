@@ -9,6 +9,7 @@ extern "C" {
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/datetime.h"
+#include "utils/guc.h"
 #include "utils/json.h"
 #include "utils/jsonb.h"
 #include "utils/lsyscache.h"
@@ -67,6 +68,44 @@ const char* ExactText(Oid type, FmgrInfo* output, Datum value) {
   }
 }
 
+// Ranges, arrays and rows write what is in them as the session's settings say. For use inside
+// pg::Call; an error leaves the rest to the end of the transaction.
+int UseFixedSettings() {
+  const int level = NewGUCNestLevel();
+  constexpr const char* kSettings[][2] = {{"datestyle", "ISO, YMD"},
+                                          {"intervalstyle", "iso_8601"},
+                                          {"extra_float_digits", "1"},
+                                          {"bytea_output", "hex"}};
+  for (const auto& setting : kSettings) {
+    set_config_option(setting[0], setting[1], PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0,
+                      false);
+  }
+  return level;
+}
+
+bool IsPlain(Oid type) {
+  switch (type) {
+    case BOOLOID:
+    case INT2OID:
+    case INT4OID:
+    case INT8OID:
+    case NUMERICOID:
+    case OIDOID:
+    case TEXTOID:
+    case VARCHAROID:
+    case BPCHAROID:
+    case NAMEOID:
+    case UUIDOID:
+    case DATEOID:
+    case TIMEOID:
+    case TIMESTAMPOID:
+    case TIMESTAMPTZOID:
+      return true;
+    default:
+      return false;
+  }
+}
+
 }  // namespace
 
 Key::Key(const Shape& shape, MemoryContext memory) : descending_(shape.descending) {
@@ -78,7 +117,13 @@ Key::Key(const Shape& shape, MemoryContext memory) : descending_(shape.descendin
     columns_[i].type = column.type;
     columns_[i].typmod = column.typmod;
     columns_[i].collation = column.collation;
-    pg::Call([&] { LookUp(&columns_[i], descending_, memory); });
+    pg::Call([&] {
+      LookUp(&columns_[i], descending_, memory);
+      plain_ = plain_ && IsPlain(columns_[i].type);
+      signature_ +=
+          psprintf("%s%s %s%s", i == 0 ? "" : ", ", quote_identifier(columns_[i].name.c_str()),
+                   format_type_be_qualified(columns_[i].type), descending_ ? " DESC" : "");
+    });
   }
 }
 
@@ -93,7 +138,6 @@ void Key::LookUp(KeyColumn* column, bool descending, MemoryContext memory) {
   column->behind = OperatorText(descending ? entry->lt_opr : entry->gt_opr);
   column->equal = OperatorText(entry->eq_opr);
   fmgr_info_cxt(entry->cmp_proc, &column->compare, memory);
-  column->by_value = get_typbyval(column->type);
   Oid function;
   bool is_varlena;
   getTypeOutputInfo(column->type, &function, &is_varlena);
@@ -103,6 +147,7 @@ void Key::LookUp(KeyColumn* column, bool descending, MemoryContext memory) {
 }
 
 void Key::Write(const Datum* item, StringInfo json) const {
+  const int level = plain_ ? 0 : UseFixedSettings();
   appendStringInfoChar(json, '{');
   for (const KeyColumn& column : columns_) {
     if (&column != columns_.data()) {
@@ -119,9 +164,13 @@ void Key::Write(const Datum* item, StringInfo json) const {
     }
   }
   appendStringInfoChar(json, '}');
+  if (!plain_) {
+    AtEOXact_GUC(true, level);
+  }
 }
 
 void Key::Parse(const char* json, Datum* values) const {
+  const int level = plain_ ? 0 : UseFixedSettings();
   Jsonb* object = DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum(json)));
   for (std::size_t i = 0; i < columns_.size(); i++) {
     const KeyColumn& column = columns_[i];
@@ -142,6 +191,9 @@ void Key::Parse(const char* json, Datum* values) const {
     }
     values[i] = InputFunctionCall(const_cast<FmgrInfo*>(&column.input), text,
                                   column.input_parameter, column.typmod);
+  }
+  if (!plain_) {
+    AtEOXact_GUC(true, level);
   }
 }
 

@@ -23,6 +23,8 @@ class Key {
   int position(int i) const { return columns_[static_cast<std::size_t>(i)].position; }
   // The type in which the i-th column's values are passed to queries.
   Oid type(int i) const { return columns_[static_cast<std::size_t>(i)].type; }
+  // The columns with their types and the direction: a checkpoint of another key means nothing.
+  const std::string& signature() const { return signature_; }
   // The operators of its ordering, as SQL: OPERATOR(pg_catalog.>).
   const std::string& behind(int i) const { return columns_[static_cast<std::size_t>(i)].behind; }
   const std::string& equal(int i) const { return columns_[static_cast<std::size_t>(i)].equal; }
@@ -47,7 +49,6 @@ class Key {
     Oid collation;
     std::string behind;
     std::string equal;
-    bool by_value;
     FmgrInfo compare;
     FmgrInfo output;
     FmgrInfo input;
@@ -57,6 +58,8 @@ class Key {
 
   std::vector<KeyColumn> columns_;
   bool descending_;
+  bool plain_ = true;  // no type's text depends on settings
+  std::string signature_;
 };
 
 }  // namespace ratchet::batch

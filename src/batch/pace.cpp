@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "board/run_board.h"
+#include "pg/compat.h"
 #include "pg/guard.h"
 #include "pg/settings.h"
 
@@ -11,10 +12,12 @@ extern "C" {
 #include "catalog/catalog.h"
 #include "miscadmin.h"
 #include "pgstat.h"
+#include "postmaster/interrupt.h"
 #include "replication/walsender.h"
 #include "replication/walsender_private.h"
 #include "storage/latch.h"
 #include "storage/lmgr.h"
+#include "utils/guc.h"
 #include "utils/timestamp.h"
 #include "utils/wait_event.h"
 }
@@ -32,7 +35,26 @@ void Wait(std::int64_t micros) {
                     PG_WAIT_EXTENSION);
     ResetLatch(MyLatch);
     CHECK_FOR_INTERRUPTS();
+    // A client's session, in the foreground, reads its settings between two commands.
+    if (ConfigReloadPending && MyBackendType == B_BG_WORKER) {
+      ConfigReloadPending = false;
+      ProcessConfigFile(PGC_SIGHUP);
+    }
   });
+}
+
+// Waits as long as `left` gives more than 0 microseconds. It is asked again and again.
+template <typename Left>
+void WaitWhile(int slot, board::RunWait why, Left left) {
+  std::int64_t micros = left();
+  if (micros <= 0) {
+    return;
+  }
+  board::SetWait(slot, why);
+  for (; micros > 0; micros = left()) {
+    Wait(std::min(micros, 10 * kLongestWait));
+  }
+  board::SetWait(slot, board::RunWait::kNothing);
 }
 
 // How far the slowest connected standby has applied; invalid when there is none.
@@ -56,12 +78,8 @@ XLogRecPtr SlowestStandby() {
 }  // namespace
 
 void Sleep(int slot, board::RunWait why, std::int64_t micros) {
-  board::SetWait(slot, why);
   const TimestampTz until = GetCurrentTimestamp() + micros;
-  for (TimestampTz now = GetCurrentTimestamp(); now < until; now = GetCurrentTimestamp()) {
-    Wait(std::min(until - now, 10 * kLongestWait));
-  }
-  board::SetWait(slot, board::RunWait::kNothing);
+  WaitWhile(slot, why, [until] { return until - GetCurrentTimestamp(); });
 }
 
 double Pace::PauseRatio() const {
@@ -73,16 +91,15 @@ std::int64_t Pace::MaxLag() const {
                                          : std::int64_t{pg::settings.max_replication_lag} * 1000;
 }
 
+// Limits and ratio may be changed while it waits, by whom it takes too long.
 void Pace::Rest(std::int64_t busy) {
-  if (const std::int64_t limit = MaxLag(); limit > 0) {
-    WaitForStandbys(limit);
-  } else {
-    committed_.clear();
-  }
-  if (const double ratio = PauseRatio(); ratio > 0) {
-    Sleep(slot_, board::RunWait::kPause,
-          static_cast<std::int64_t>(static_cast<double>(busy) * ratio / (1 - ratio)));
-  }
+  WaitForStandbys();
+  const TimestampTz since = GetCurrentTimestamp();
+  WaitWhile(slot_, board::RunWait::kPause, [&] {
+    const double ratio = PauseRatio();
+    const double rest = static_cast<double>(busy) * ratio / (1 - ratio);
+    return since + static_cast<std::int64_t>(rest) - GetCurrentTimestamp();
+  });
 }
 
 // The age of the oldest of our commits that some standby has not applied: it grows while a standby
@@ -99,15 +116,20 @@ std::int64_t Pace::Lag() {
   return committed_.empty() ? 0 : GetCurrentTimestamp() - committed_.front().at;
 }
 
-void Pace::WaitForStandbys(std::int64_t limit) {
+void Pace::WaitForStandbys() {
+  if (MaxLag() <= 0) {
+    committed_.clear();
+    return;
+  }
   if (committed_.size() < kMostCommitted &&
       (committed_.empty() || committed_.back().end < XactLastCommitEnd)) {
     committed_.push_back({XactLastCommitEnd, GetCurrentTimestamp()});
   }
-  while (Lag() > limit) {
-    Sleep(slot_, board::RunWait::kReplication,
-          std::clamp<std::int64_t>(limit / 4, 1000, kLongestWait));
-  }
+  WaitWhile(slot_, board::RunWait::kReplication, [this]() -> std::int64_t {
+    const std::int64_t limit = MaxLag();
+    return limit <= 0 || Lag() <= limit ? 0
+                                        : std::clamp<std::int64_t>(limit / 4, 1000, kLongestWait);
+  });
 }
 
 std::vector<VirtualTransactionId> WritersOf(const std::vector<Oid>& tables) {
@@ -118,7 +140,10 @@ std::vector<VirtualTransactionId> WritersOf(const std::vector<Oid>& tables) {
     pg::Call([&] {
       LOCKTAG tag;
       SET_LOCKTAG_RELATION(tag, IsSharedRelation(table) ? InvalidOid : MyDatabaseId, table);
-      found = GetLockConflicts(&tag, ShareLock, &count);
+      int holders = 0;
+      found = GetLockConflicts(&tag, ShareLock, &holders);
+      // A VACUUM holds such a lock too, may take hours, and writes no rows.
+      count = static_cast<int>(std::remove_if(found, found + holders, pg::IsVacuum) - found);
     });
     writers.insert(writers.end(), found, found + count);
   }
@@ -126,13 +151,13 @@ std::vector<VirtualTransactionId> WritersOf(const std::vector<Oid>& tables) {
 }
 
 void WaitForWriters(const std::vector<VirtualTransactionId>& writers, int slot) {
-  constexpr std::int64_t kFirstWait = 1000;
   for (const VirtualTransactionId& writer : writers) {
-    std::int64_t wait = kFirstWait;
-    while (!pg::Call([&writer] { return VirtualXactLock(writer, false); })) {
-      Sleep(slot, board::RunWait::kWriters, wait);
+    std::int64_t wait = 500;
+    WaitWhile(slot, board::RunWait::kWriters, [&]() -> std::int64_t {
+      const bool ended = pg::Call([&writer] { return VirtualXactLock(writer, false); });
       wait = std::min(wait * 2, kLongestWait);
-    }
+      return ended ? 0 : wait;
+    });
   }
 }
 

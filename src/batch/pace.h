@@ -36,14 +36,14 @@ class Pace {
   double PauseRatio() const;
   std::int64_t MaxLag() const;
   std::int64_t Lag();
-  void WaitForStandbys(std::int64_t limit);
+  void WaitForStandbys();
 
   const catalog::BatchDefinition& batch_;
   int slot_;
   std::deque<Committed> committed_;  // not yet applied by every standby, oldest first
 };
 
-// Transactions that may have written to the tables and have not ended.
+// Transactions that may have written rows to the tables and have not ended.
 std::vector<VirtualTransactionId> WritersOf(const std::vector<Oid>& tables);
 // Until each of them has ended.
 void WaitForWriters(const std::vector<VirtualTransactionId>& writers, int slot);

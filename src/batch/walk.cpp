@@ -47,7 +47,8 @@ Walk::Walk(const WalkRun& run, Host& host)
 
 void Walk::Run() {
   try {
-    Open();
+    while (!TryToOpen()) {
+    }
     while (!ended_) {
       if (Batch() && !ended_) {
         pace_.Rest(GetCurrentTimestamp() - began_);
@@ -97,16 +98,25 @@ bool Walk::Batch() {
     return true;
   } catch (const pg::PgError& error) {
     ended_ = false;
-    if (ClassOf(error) != policy::ErrorClass::kRetry || retries_ >= kMostRetries ||
-        !host_.Abort(clean_)) {
+    if (!MayTryAgain(error)) {
       throw;
     }
   }
-  now_ = committed_;
   size_.Shrink();
+  Retreat();
+  return false;
+}
+
+// Ends the transaction if so.
+bool Walk::MayTryAgain(const pg::PgError& error) {
+  return ClassOf(error) == policy::ErrorClass::kRetry && retries_ < kMostRetries &&
+         host_.Abort(clean_);
+}
+
+void Walk::Retreat() {
+  now_ = committed_;
   Wait(std::min(kFirstWait << retries_, kLongestWait));
   retries_++;
-  return false;
 }
 
 // Others get time to do what they hold the lock for.
@@ -256,6 +266,7 @@ void Walk::SaveCheckpoint() {
   checkpoint.counters = now_.counters;
   checkpoint.walk_items = progress_.earlier();
   checkpoint.first_run = first_run_;
+  checkpoint.key = key_->signature();
   catalog::SaveCheckpoint(checkpoint, &now_.checkpoint);
 }
 

@@ -74,12 +74,14 @@ class Walk {
   };
 
   // ---- walk_open.cpp
+  bool TryToOpen();
   void Open();
   std::string EndOfRange(bool goes_on);
   std::string EndOfReplay(bool goes_on);
-  void GiveWay();
 
   bool Batch();
+  bool MayTryAgain(const pg::PgError& error);
+  void Retreat();
   bool Work();
   void TrySlice(const policy::ItemIsolation::Slice& slice);
   bool TooManyFailed() const;

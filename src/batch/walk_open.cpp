@@ -1,30 +1,41 @@
 // Where a walk begins and ends.
 #include "catalog/run_log.h"
 #include "pg/guard.h"
-#include "pg/settings.h"
 
 #include "batch/walk.h"
 #include "batch/walk_check.h"
 
-extern "C" {
-#include "storage/proc.h"
-#include "utils/guc.h"
-}
-
 namespace ratchet::batch {
+
+// False when it has to be tried again: somebody has locked a table.
+bool Walk::TryToOpen() {
+  clean_ = false;
+  try {
+    Open();
+  } catch (const pg::PgError& error) {
+    if (!MayTryAgain(error)) {
+      throw;
+    }
+    Retreat();
+    return false;
+  }
+  NoteCommit();
+  WaitForWriters(writers_, run_.slot);
+  return true;
+}
 
 void Walk::Open() {
   host_.Begin();
-  GiveWay();
   shape_ = ShapeOf(definition_);
   key_.emplace(shape_, run_.memory);
   text_.emplace(shape_, *key_);
   source_.emplace(definition_.source, shape_, *key_);
   action_.emplace(definition_.action, shape_, definition_.per);
-  const auto saved =
-      catalog::FindCheckpoint(run_.ticket->job_id, run_.ticket->walk, &now_.checkpoint);
+  auto saved = catalog::FindCheckpoint(run_.ticket->job_id, run_.ticket->walk, &now_.checkpoint);
   if (!saved) {
     ItemPointerSetInvalid(&now_.checkpoint);
+  } else if (saved->key != key_->signature()) {
+    saved.reset();  // of a run that went on by the old key when the job got another one
   }
   from_ = saved ? saved->value : std::string();
   first_run_ = saved ? saved->first_run : run_.ticket->run_id;
@@ -34,14 +45,13 @@ void Walk::Open() {
     supply_ = FromSource(*source_, *text_, EndOfRange(saved.has_value()), *run_.ticket,
                          definition_.job_name);
   }
-  key_may_be_null_ = !over_failed_items() && run_.ticket->replay_of == 0 &&
-                     KeyMayBeNull(definition_, shape_);
+  key_may_be_null_ =
+      !over_failed_items() && run_.ticket->replay_of == 0 && KeyMayBeNull(definition_, shape_);
   now_.at = from_;
+  committed_ = now_;
   progress_.Begin(*supply_, from_, saved ? saved->walk_items + saved->counters.items_done : 0);
   host_.Close();
   host_.Commit();
-  NoteCommit();
-  WaitForWriters(writers_, run_.slot);
 }
 
 // Empty: to the end of the source.
@@ -54,6 +64,8 @@ std::string Walk::EndOfRange(bool goes_on) {
     // transactions have ended nobody can any more: what begins later gets greater keys.
     std::string last = source_->LastKey();
     writers_ = WritersOf(source_->Tables());
+    // What comes into an empty source while this run waits for them has writers of its own.
+    nothing_to_do_ = last.empty();
     return last;
   }
   return {};
@@ -72,24 +84,6 @@ std::string Walk::EndOfReplay(bool goes_on) {
   }
   nothing_to_do_ = original->checkpoint_to.empty();
   return original->checkpoint_to;
-}
-
-// In a deadlock the one who looks first gives up, and who waits for a lock blocks others behind it:
-// a batch can be done again, an application's transaction cannot.
-void Walk::GiveWay() {
-  if (!host_.owns_session()) {
-    return;
-  }
-  pg::Call([] {
-    const auto lower = [](const char* name, int milliseconds, int current) {
-      if (milliseconds > 0 && (current == 0 || current > milliseconds)) {
-        set_config_option(name, psprintf("%dms", milliseconds), PGC_SUSET, PGC_S_SESSION,
-                          GUC_ACTION_SET, true, 0, false);
-      }
-    };
-    lower("deadlock_timeout", pg::settings.deadlock_timeout, DeadlockTimeout);
-    lower("lock_timeout", pg::settings.lock_timeout, LockTimeout);
-  });
 }
 
 }  // namespace ratchet::batch

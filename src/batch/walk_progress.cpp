@@ -37,7 +37,7 @@ void WalkProgress::Show(const board::RunCounters& committed, bool complete) {
   const double rest = at_last_ - static_cast<double>(handled - handled_at_last_);
   // As long as there are more, there is at least one.
   const std::int64_t remaining = complete ? 0 : std::max<std::int64_t>(1, std::llround(rest));
-  board::SetCommitted(slot_, committed, earlier_ + handled, remaining);
+  board::SetCommitted(slot_, committed, earlier_ + committed.items_done, remaining);
 }
 
 }  // namespace ratchet::batch

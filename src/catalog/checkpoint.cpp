@@ -27,6 +27,7 @@ enum Column {
   kRowsAffected,
   kWalkItems,
   kFirstRun,
+  kKey,
 };
 
 // All that follows is for use inside pg::Call.
@@ -44,6 +45,7 @@ void Read(const pg::Row& row, Checkpoint* checkpoint) {
   checkpoint->counters.rows_affected = row.Int64(kRowsAffected);
   checkpoint->walk_items = row.Int64(kWalkItems);
   checkpoint->first_run = row.Int64(kFirstRun);
+  checkpoint->key = row.Text(kKey);
 }
 
 void Fill(const Checkpoint& checkpoint, pg::Row* row) {
@@ -60,6 +62,9 @@ void Fill(const Checkpoint& checkpoint, pg::Row* row) {
   row->SetInt64(kRowsAffected, checkpoint.counters.rows_affected);
   row->SetInt64(kWalkItems, checkpoint.walk_items);
   row->SetInt64(kFirstRun, checkpoint.first_run);
+  if (!checkpoint.key.empty()) {
+    row->SetText(kKey, checkpoint.key);
+  }
 }
 
 bool Find(std::int64_t job_id, std::int64_t walk, LOCKMODE mode, pg::Row* row, ItemPointer tid) {
@@ -88,11 +93,12 @@ std::optional<Checkpoint> FindCheckpoint(std::int64_t job_id, std::int64_t walk,
 void SaveCheckpoint(const Checkpoint& checkpoint, ItemPointer tid) {
   pg::Call([&] {
     pg::Row row;
-    const bool is_there = ItemPointerIsValid(tid) ||
+    Relation table = pg::OpenTable(kTable, RowExclusiveLock);
+    // Who changes the job's key deletes the row, also while a run goes on by the old one.
+    const bool is_there = (ItemPointerIsValid(tid) && pg::FetchRow(table, tid, &row)) ||
                           Find(checkpoint.job_id, checkpoint.walk, RowExclusiveLock, &row, tid);
     pg::Row saved;
     Fill(checkpoint, &saved);
-    Relation table = pg::OpenTable(kTable, RowExclusiveLock);
     if (is_there) {
       pg::UpdateRow(table, tid, saved);
     } else {

@@ -109,6 +109,9 @@ void SetCounters(pg::Row& row, const board::RunCounters& counters) {
   row.SetInt64(kItemsFailed, counters.items_failed);
   row.SetInt64(kBatches, counters.batches);
   row.SetInt64(kRowsAffected, counters.rows_affected);
+}
+
+void SetUsage(pg::Row& row, const board::RunCounters& counters) {
   row.SetInt64(kWalBytes, counters.wal_bytes);
   row.SetInt64(kBlocksRead, counters.blocks_read);
   row.SetInt64(kBlocksHit, counters.blocks_hit);
@@ -145,6 +148,9 @@ void SetRecord(pg::Row& row, const RunRecord& record) {
   row.SetTime(kFinishedAt, record.finished_at);
   if (record.has_counters) {
     SetCounters(row, record.counters);
+    if (record.has_usage) {
+      SetUsage(row, record.counters);
+    }
   }
   SetError(row, record.error);
   row.SetJsonb(kCheckpointFrom, record.checkpoint_from);

@@ -43,6 +43,7 @@ struct RunRecord {
   TimestampTz started_at = 0;
   TimestampTz finished_at = 0;
   bool has_counters = false;  // it ran: counters are not null
+  bool has_usage = true;      // nor are those of what it cost
   board::RunCounters counters{};
   std::string checkpoint_from;  // jsonb as text, empty: none
   std::string checkpoint_to;

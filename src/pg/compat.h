@@ -8,6 +8,10 @@ extern "C" {
 #include "catalog/pg_proc.h"
 #include "executor/executor.h"
 #include "nodes/nodeFuncs.h"
+#include "storage/lock.h"
+#include "storage/proc.h"
+#include "storage/procarray.h"
+#include "storage/sinvaladt.h"
 #include "utils/acl.h"
 #include "utils/guc.h"
 }
@@ -41,6 +45,17 @@ inline bool OwnsDatabase(Oid database, Oid role) {
 #endif
 }
 inline bool OwnsDatabase(Oid role) { return OwnsDatabase(MyDatabaseId, role); }
+
+// Whether the transaction is one of VACUUM or CREATE INDEX CONCURRENTLY, which write no rows. May
+// raise an error: for use inside pg::Call.
+inline bool IsVacuum(const VirtualTransactionId& transaction) {
+#if PG_VERSION_NUM >= 170000
+  const PGPROC* process = ProcNumberGetProc(transaction.procNumber);
+#else
+  const PGPROC* process = BackendIdGetProc(transaction.backendId);
+#endif
+  return process != nullptr && (process->statusFlags & (PROC_IN_VACUUM | PROC_IN_SAFE_IC)) != 0;
+}
 
 // Whether `role` may call the function. May raise an error: for use inside pg::Call.
 inline bool MayExecute(Oid function, Oid role) {

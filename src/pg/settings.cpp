@@ -84,7 +84,7 @@ void DefineNeighbourSettings() {
   DefineCustomRealVariable("ratchet.pause_ratio",
                            "Sets the share of its time for which a run of a batch job is idle.",
                            "The option pause_ratio of a job overrides it.", &settings.pause_ratio,
-                           0, 0, 0.95, PGC_SIGHUP, 0, nullptr, nullptr, nullptr);
+                           0, 0, 0.99, PGC_SIGHUP, 0, nullptr, nullptr, nullptr);
   DefineCustomIntVariable(
       "ratchet.max_replication_lag",
       "Lets batch jobs wait while a standby is further behind than this.",

@@ -5,20 +5,17 @@
 namespace ratchet::policy {
 namespace {
 
-Verdict AfterCrash(const Standing& before, const RetryRules& rules, const EndedAttempt& ended,
-                   double unit) {
-  Verdict verdict;
-  verdict.standing = before;
-  verdict.standing.consecutive_failures++;
-  verdict.standing.crash_streak = ended.progressed ? 1 : before.crash_streak + 1;
-  verdict.again = rules.resume_after_crash;
-  verdict.again_at = ended.finished_at + kCrashPause;
-  verdict.next_attempt = ended.attempt + 1;
-  if (verdict.standing.crash_streak > 1) {
-    verdict.again_at += BackoffDelay(rules.backoff, verdict.standing.crash_streak - 1, unit);
-    verdict.standing.backoff_until = verdict.again_at;
+void AfterCrash(const RetryRules& rules, const EndedAttempt& ended, double unit, Verdict* verdict) {
+  Standing& standing = verdict->standing;
+  standing.consecutive_failures++;
+  standing.crash_streak = ended.progressed ? 1 : standing.crash_streak + 1;
+  verdict->again = rules.resume_after_crash;
+  verdict->again_at = ended.finished_at + kCrashPause;
+  verdict->next_attempt = ended.attempt + 1;
+  if (standing.crash_streak > 1) {
+    verdict->again_at += BackoffDelay(rules.backoff, standing.crash_streak - 1, unit);
+    standing.backoff_until = verdict->again_at;
   }
-  return verdict;
 }
 
 void GoOn(const EndedAttempt& ended, Verdict* verdict) {
@@ -30,11 +27,24 @@ void GoOn(const EndedAttempt& ended, Verdict* verdict) {
 
 void TryItemsAgain(const RetryRules& rules, const EndedAttempt& ended, double unit,
                    Verdict* verdict) {
-  if (ended.left_items && ended.attempt < rules.max_attempts) {
+  // Attempts at the run, which may have crashed before, are none at its items.
+  const std::int32_t attempt = ended.work == Work::kItems ? ended.attempt : 1;
+  if (ended.left_items && attempt < rules.max_attempts) {
     verdict->again = true;
     verdict->items_only = true;
-    verdict->again_at = ended.finished_at + BackoffDelay(rules.backoff, ended.attempt, unit);
-    verdict->next_attempt = ended.attempt + 1;
+    verdict->again_at = ended.finished_at + BackoffDelay(rules.backoff, attempt, unit);
+    verdict->next_attempt = attempt + 1;
+  }
+}
+
+// The same for a run that did not come to its end, beside what becomes of itself.
+void TryItemsToo(const RetryRules& rules, const EndedAttempt& ended, double unit,
+                 Verdict* verdict) {
+  constexpr std::int32_t kFirstAttempt = 1;
+  if (ended.left_items && rules.max_attempts > kFirstAttempt) {
+    verdict->items_too = true;
+    verdict->items_at = ended.finished_at + BackoffDelay(rules.backoff, kFirstAttempt, unit);
+    verdict->items_attempt = kFirstAttempt + 1;
   }
 }
 
@@ -87,6 +97,9 @@ Verdict AfterRun(const Standing& before, const RetryRules& rules, const EndedAtt
   if (ended.work != Work::kOccurrence) {
     return AfterRunBeside(before, rules, ended, unit);
   }
+  if (ended.status != RunStatus::kSucceeded) {
+    TryItemsToo(rules, ended, unit, &verdict);
+  }
   switch (ended.status) {
     case RunStatus::kSucceeded:
       verdict.standing = {};
@@ -108,7 +121,8 @@ Verdict AfterRun(const Standing& before, const RetryRules& rules, const EndedAtt
       verdict.next_attempt = ended.attempt + 1;
       break;
     case RunStatus::kCrashed:
-      return AfterCrash(before, rules, ended, unit);
+      AfterCrash(rules, ended, unit, &verdict);
+      break;
     case RunStatus::kCanceled:
     case RunStatus::kSkipped:
     case RunStatus::kQueued:

@@ -57,6 +57,10 @@ struct Verdict {
   std::int64_t again_at = 0;  // not before
   std::int32_t next_attempt = 1;
   Cause cause = Cause::kRetry;
+  // Besides: the items that this run left behind as failed, for whoever goes on will not meet them.
+  bool items_too = false;
+  std::int64_t items_at = 0;
+  std::int32_t items_attempt = 1;
 };
 
 // - A success ends back-off. So does `partial`, which goes on as long as it makes progress.
@@ -64,9 +68,10 @@ struct Verdict {
 //   the rest while it has attempts left.
 // - A crash is taken up after a moment, whatever max_attempts says; from the second in a row
 //   without progress after a rest.
-// - The failed items of a run that succeeded are tried again after a rest while it has attempts
-//   left. Runs that do just that, and replays, change nothing in the job's standing. A replay is
-//   taken up after a crash and goes on with work that remains, and is not tried again otherwise.
+// - The failed items of a run are tried again after a rest while it has attempts left, also when
+//   the run itself did not come to its end. Runs that do just that, and replays, change nothing in
+//   the job's standing. A replay is taken up after a crash and goes on with work that remains, and
+//   is not tried again otherwise.
 // - A cancel changes nothing: somebody wanted this run to stop, not the job to rest.
 Verdict AfterRun(const Standing& before, const RetryRules& rules, const EndedAttempt& ended,
                  double unit);

@@ -176,6 +176,8 @@ class Scheduler {
                         const catalog::RunError& error, TimestampTz now);
   bool Pin(Job* job);
   const std::optional<catalog::RunError>& ProblemOf(Oid role_id, Role* role, TimestampTz now);
+
+  // ---- scheduler_line.cpp: the order in which it starts
   void MakeReady(std::uint32_t index, std::int64_t run_id, std::int64_t due);
   void Unready(std::uint32_t index);
   void ReadyAgain(std::uint32_t index, TimestampTz now);

@@ -60,6 +60,7 @@ void AddCommitted(catalog::RunRecord* record) {
   }
   record->checkpoint_from = checkpoint->run_from;
   record->checkpoint_to = checkpoint->value;
+  record->has_usage = false;  // what it cost has died with it
   if (checkpoint->counters.batches > 0) {
     record->has_counters = true;
     record->counters.items_done = checkpoint->counters.items_done;
@@ -183,6 +184,13 @@ void Scheduler::Settle(std::uint32_t index, const RunEnd& end, TimestampTz now) 
     QueueRetry(job, end, verdict, now);
   } else if (end.walk != 0 && end.status != policy::RunStatus::kSucceeded) {
     catalog::DeleteCheckpoint(job.job_id, end.walk);  // nobody goes on behind it
+  }
+  if (verdict.items_too && !has_ended && job.enabled) {
+    policy::Verdict items;
+    items.items_only = true;
+    items.again_at = verdict.items_at;
+    items.next_attempt = verdict.items_attempt;
+    QueueRetry(job, end, items, now);
   }
   ReadyAgain(index, now);
   Reconsider(index, now);

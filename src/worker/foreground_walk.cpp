@@ -20,8 +20,6 @@ class ForegroundWalk : public batch::Host {
                  const catalog::JobVersion& definition)
       : session_(session), ticket_(ticket), definition_(definition) {}
 
-  bool owns_session() const override { return false; }
-
   // A connection of its own for each batch, so that its memory goes with it.
   void Begin() override {
     pg::Call([] { SPI_connect_ext(SPI_OPT_NONATOMIC); });

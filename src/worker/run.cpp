@@ -69,7 +69,6 @@ class Run : public batch::Host {
   void RecordSuccess();
 
   // batch::Host
-  bool owns_session() const override { return true; }
   void Begin() override;
   void Close() override;
   void Commit() override;
@@ -156,6 +155,9 @@ void Run::Prepare() {
   last_version = ticket.version;
   ShowActivity(record_.job_name);
   ApplySettings(definition.settings);
+  if (definition_->is_batch()) {
+    GiveWayToOthers();
+  }
   transaction.Commit();
 }
 
@@ -267,6 +269,10 @@ bool Run::Abort(bool /*clean*/) {
   RefuseCancel();
   pg::Call([] { StopStatementTimer(); });
   pg::AbortOpenTransaction();
+  if (run_.ticket.timeout > 0) {
+    // The last batch has stopped it, and is to be done again.
+    pg::Call([this] { StartRunTimer(record_.started_at + run_.ticket.timeout); });
+  }
   AllowCancel();
   return true;
 }

@@ -94,6 +94,7 @@ void FillFromEndedWalk(const batch::Walk& walk, std::int32_t max_failed_items,
                        catalog::RunRecord* record) {
   FillFromWalk(walk, record);
   record->result = walk.FailuresSeen();
+  record->error = {};
   switch (walk.ending()) {
     case batch::Ending::kComplete:
       record->status = policy::RunStatus::kSucceeded;

@@ -1,8 +1,10 @@
 #include "worker/run_settings.h"
 
 #include "pg/guard.h"
+#include "pg/settings.h"
 
 extern "C" {
+#include "storage/proc.h"
 #include "utils/guc.h"
 #include "utils/jsonb.h"
 #include "utils/numeric.h"
@@ -74,6 +76,19 @@ void ApplySettings(const RunSettings& settings) {
                         false);
     }
     error_context_stack = context.previous;
+  });
+}
+
+void GiveWayToOthers() {
+  pg::Call([] {
+    const auto lower = [](const char* name, int milliseconds, int current) {
+      if (milliseconds > 0 && (current == 0 || current > milliseconds)) {
+        set_config_option(name, psprintf("%dms", milliseconds), PGC_SUSET, PGC_S_SESSION,
+                          GUC_ACTION_SET, true, 0, false);
+      }
+    };
+    lower("deadlock_timeout", pg::settings.deadlock_timeout, DeadlockTimeout);
+    lower("lock_timeout", pg::settings.lock_timeout, LockTimeout);
   });
 }
 

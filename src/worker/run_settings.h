@@ -18,4 +18,10 @@ RunSettings ParseSettings(const std::string& json);
 // they stay when it commits. Throws PgError, whose context names the setting.
 void ApplySettings(const RunSettings& settings);
 
+// Makes this session, which runs a batch job, the one that gives way: in a deadlock the one who
+// looks first gives up, and who waits for a lock blocks others behind it. A batch can be done
+// again, an application's transaction cannot. In the transaction as above; lower values of the
+// session stay.
+void GiveWayToOthers();
+
 }  // namespace ratchet::worker

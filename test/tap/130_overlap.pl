@@ -41,8 +41,8 @@ sub lock_of
 	my ($job, $pid) = @_;
 	return value(
 		$node,
-		"SELECT count(*) FROM pg_locks JOIN ratchet.job ON objid = job_id::oid
-		  WHERE locktype = 'advisory' AND objsubid > 2 AND pg_locks.mode = 'ExclusiveLock' AND granted AND pid = $pid AND job_name = '$job'");
+		"SELECT count(*) FROM pg_locks AS l JOIN ratchet.job ON objid = job_id::oid
+		  WHERE locktype = 'advisory' AND objsubid > 2 AND l.mode = 'ExclusiveLock' AND granted AND pid = $pid AND job_name = '$job'");
 }
 
 subtest q{overlap => 'skip': an occurrence that comes too early is skipped} => sub {

@@ -195,7 +195,7 @@ SQL
 	wait_until($node, q{SELECT count(*) = 3 FROM ratchet.runs WHERE job_name = 'steps' AND status IN ('partial', 'succeeded')});
 	is(value($node, q{SELECT string_agg(coalesce(checkpoint ->> 'n', '-'), ' ' ORDER BY run_id) FROM effect WHERE job = 'steps'}), '- 1 2', 'the original');
 	# Where the job stands must not matter, nor be touched.
-	$node->safe_psql('postgres', q{INSERT INTO ratchet.job_checkpoint SELECT job_id, 0, owner::oid, 1, now(), '{"n": 77}', NULL, 0, 0, 0, 0, 0 FROM ratchet.job WHERE job_name = 'steps'});
+	$node->safe_psql('postgres', q{INSERT INTO ratchet.job_checkpoint SELECT job_id, 0, owner::oid, 1, now(), '{"n": 77}', NULL, 0, 0, 0, 0, 0, 1 FROM ratchet.job WHERE job_name = 'steps'});
 	my $replay = replay($run_id);
 	wait_until($node, "SELECT count(*) = 3 AND bool_or(status = 'succeeded') FROM ratchet.runs WHERE replay_of = $run_id AND status IN ('partial', 'succeeded')", 'the replay goes on, too');
 	is(value($node, "SELECT string_agg(coalesce(checkpoint ->> 'n', '-'), ' ' ORDER BY run_id) FROM effect WHERE job = 'steps' AND run_id >= $replay"), '- 1 2', 'with a checkpoint of its own');
@@ -214,7 +214,7 @@ promise 'the record of a lost run says what it had committed' => sub {
 		my $run_id = begin_run($node, "lost $how", 'SELECT pg_sleep(3600) WHERE ratchet.attempt() = 1');
 		wait_until($node, "SELECT status = 'running' FROM ratchet.runs WHERE run_id = $run_id");
 		# As the engine of batch jobs does: with each batch, what the run has committed so far.
-		$node->safe_psql('postgres', "INSERT INTO ratchet.job_checkpoint SELECT job_id, 0, owner::oid, $run_id, now(), '[7]', '[3]', 40, 2, 4, 41, 0 FROM ratchet.job WHERE job_name = 'lost $how'");
+		$node->safe_psql('postgres', "INSERT INTO ratchet.job_checkpoint SELECT job_id, 0, owner::oid, $run_id, now(), '[7]', '[3]', 40, 2, 4, 41, 0, 1 FROM ratchet.job WHERE job_name = 'lost $how'");
 		my $pid = run_record($node, $run_id)->{worker_pid};
 		if ($how eq 'kill') { kill_and_wait($node, $pid) }
 		else { $node->safe_psql('postgres', "SELECT pg_terminate_backend($pid)") }
@@ -224,7 +224,7 @@ promise 'the record of a lost run says what it had committed' => sub {
 	}
 	my $run_id = begin_run($node, 'lost other', 'SELECT pg_sleep(3600) WHERE ratchet.attempt() = 1');
 	wait_until($node, "SELECT status = 'running' FROM ratchet.runs WHERE run_id = $run_id");
-	$node->safe_psql('postgres', "INSERT INTO ratchet.job_checkpoint SELECT job_id, 0, owner::oid, 1, now(), '[7]', '[3]', 40, 2, 4, 41, 0 FROM ratchet.job WHERE job_name = 'lost other'");
+	$node->safe_psql('postgres', "INSERT INTO ratchet.job_checkpoint SELECT job_id, 0, owner::oid, 1, now(), '[7]', '[3]', 40, 2, 4, 41, 0, 1 FROM ratchet.job WHERE job_name = 'lost other'");
 	$node->safe_psql('postgres', 'SELECT pg_terminate_backend(' . run_record($node, $run_id)->{worker_pid} . ')');
 	wait_until($node, "SELECT status = 'succeeded' FROM ratchet.runs WHERE retry_of = $run_id");
 	isnt(run_record($node, $run_id)->{items_done}, 40, 'what an earlier run has committed is not its own');
@@ -233,7 +233,7 @@ promise 'the record of a lost run says what it had committed' => sub {
 promise 'the failed items of a run go with its record' => sub {
 	my $run_id = begin_run($node, 'items', 'SELECT pg_sleep(3600) WHERE ratchet.attempt() = 1', q{keep_history => '1 ms'});
 	wait_until($node, "SELECT status = 'running' FROM ratchet.runs WHERE run_id = $run_id");
-	$node->safe_psql('postgres', "INSERT INTO ratchet.job_checkpoint SELECT job_id, 0, owner::oid, $run_id, now(), '[7]', NULL, 40, 1, 4, 41, 0 FROM ratchet.job WHERE job_name = 'items';
+	$node->safe_psql('postgres', "INSERT INTO ratchet.job_checkpoint SELECT job_id, 0, owner::oid, $run_id, now(), '[7]', NULL, 40, 1, 4, 41, 0, 1 FROM ratchet.job WHERE job_name = 'items';
 		INSERT INTO ratchet.failed_item SELECT 1, job_id, $run_id, owner::oid, 'items', 1, '[5]', '{}', '22012', 'bad', NULL, 1, now() FROM ratchet.job WHERE job_name = 'items'");
 	$node->safe_psql('postgres', 'SELECT pg_terminate_backend(' . run_record($node, $run_id)->{worker_pid} . ')');
 	wait_until($node, "SELECT NOT EXISTS (SELECT FROM ratchet.run_log WHERE run_id = $run_id) AND NOT EXISTS (SELECT FROM ratchet.failed_item)", 'when its time is over')

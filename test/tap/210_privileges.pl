@@ -168,7 +168,7 @@ my $write_everything = q{
 				EXCEPTION
 					WHEN insufficient_privilege THEN NULL;
 					-- Views that nobody can write to.
-					WHEN object_not_in_prerequisite_state THEN
+					WHEN object_not_in_prerequisite_state OR feature_not_supported THEN
 						IF relation.relkind <> 'v' THEN
 							RAISE;
 						END IF;

@@ -26,7 +26,7 @@ use Time::HiRes qw(time usleep);
 
 our @EXPORT = qw(
   new_node psql_ok psql_fails value row wait_until run_status wait_run run_job run_record is_run
-  begin_run lock_session wait_log ratchet_pids kill_ratchet kill_and_wait
+  begin_run define_job run_batch begin_batch define_batch lock_session wait_log ratchet_pids kill_ratchet kill_and_wait
   terminate_ratchet expect_crash finish
   watch_log session promise
 );
@@ -258,6 +258,35 @@ sub begin_run
 	my $run_id = psql_ok($node, $sql, undef, %option);
 	die "job $name cannot be run\n" unless defined $run_id && $run_id =~ /^\d+$/;
 	return $run_id;
+}
+
+# The same for a batch job. One that exists already goes on behind its checkpoint.
+sub run_batch
+{
+	my ($node, $name, $source, $action, $options, %option) = @_;
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	my $run_id = begin_batch($node, $name, $source, $action, $options, %option);
+	wait_until($node,
+		"SELECT status NOT IN ('queued', 'running') FROM ratchet.runs WHERE run_id = $run_id",
+		undef, %option);
+	return run_record($node, $run_id, %option);
+}
+
+sub begin_batch
+{
+	my ($node, $name, $source, $action, $options, %option) = @_;
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	my $sql = define_batch($name, $source, $action, $options) . "SELECT ratchet.trigger('$name')";
+	my $run_id = psql_ok($node, $sql, undef, %option);
+	die "batch job $name cannot be run\n" unless defined $run_id && $run_id =~ /^\d+$/;
+	return $run_id;
+}
+
+sub define_batch
+{
+	my ($name, $source, $action, $options) = @_;
+	$options = defined $options ? ", $options" : '';
+	return "SELECT ratchet.schedule_batch('$name', '\@manual', \$source\$$source\$source\$, \$action\$$action\$action\$$options) \\g /dev/null\n";
 }
 
 # What ratchet.runs says about a run.

@@ -1,0 +1,53 @@
+// ratchet.reset_checkpoint()
+#include <vector>
+
+#include "api/argument.h"
+#include "api/privilege.h"
+#include "board/run_board.h"
+#include "catalog/checkpoint.h"
+
+namespace ratchet::api {
+namespace {
+
+constexpr std::int64_t kOwnWalk = 0;
+
+// A run would write its checkpoint again with its next batch.
+void RefuseLiveRun(const catalog::JobDefinition& job) {
+  if (board::TheBoard() == nullptr) {
+    return;
+  }
+  std::vector<board::LiveRun> live;
+  board::ListRuns(MyDatabaseId, &live);
+  for (const board::LiveRun& run : live) {
+    if (run.ticket.job_id == job.job_id && run.state == board::RunState::kRunning) {
+      throw pg::Error(ERRCODE_OBJECT_IN_USE, "job \"" + job.job_name + "\" is running",
+                      "Cancel run " + std::to_string(run.ticket.run_id) +
+                          " or wait for its end, and pause the job so that no other one begins.");
+    }
+  }
+}
+
+bool ResetCheckpoint(const Arguments& arguments) {
+  RequireWritable("ratchet.reset_checkpoint()");
+  const std::string job_name = arguments.Text(0, "job_name");
+  catalog::LockJobName(job_name);
+  const catalog::JobDefinition job = RequireJob(job_name);
+  RefuseLiveRun(job);
+  const bool had_one = catalog::FindCheckpoint(job.job_id, kOwnWalk).has_value();
+  catalog::DeleteCheckpoint(job.job_id, kOwnWalk);
+  return had_one;
+}
+
+}  // namespace
+}  // namespace ratchet::api
+
+extern "C" {
+
+PG_FUNCTION_INFO_V1(ratchet_reset_checkpoint);
+PGDLLEXPORT Datum ratchet_reset_checkpoint(PG_FUNCTION_ARGS) {
+  return ratchet::pg::Entry([fcinfo] {
+    return BoolGetDatum(ratchet::api::ResetCheckpoint(ratchet::api::Arguments(fcinfo)));
+  });
+}
+
+}  // extern "C"
