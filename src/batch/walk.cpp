@@ -47,7 +47,7 @@ Walk::Walk(const WalkRun& run, Host& host)
 
 void Walk::Run() {
   try {
-    while (!TryToOpen()) {
+    while (!TryOpen()) {
     }
     while (!ended_) {
       if (Batch() && !ended_) {
@@ -98,23 +98,41 @@ bool Walk::Batch() {
     return true;
   } catch (const pg::PgError& error) {
     ended_ = false;
-    if (!MayTryAgain(error)) {
+    if (!RetryLater(error)) {
       throw;
     }
   }
   size_.Shrink();
-  Retreat();
+  WaitForOthers();
   return false;
 }
 
-// Ends the transaction if so.
-bool Walk::MayTryAgain(const pg::PgError& error) {
-  return ClassOf(error) == policy::ErrorClass::kRetry && retries_ < kMostRetries &&
-         host_.Abort(clean_);
+// The tables may be locked, too, before there is a batch.
+bool Walk::TryOpen() {
+  clean_ = false;
+  try {
+    Open();
+    return true;
+  } catch (const pg::PgError& error) {
+    if (!RetryLater(error)) {
+      throw;
+    }
+  }
+  WaitForOthers();
+  return false;
 }
 
-void Walk::Retreat() {
+// Whether the error was one of the moment; then the transaction is over.
+bool Walk::RetryLater(const pg::PgError& error) {
+  if (ClassOf(error) != policy::ErrorClass::kRetry || retries_ >= kMostRetries ||
+      !host_.Abort(clean_)) {
+    return false;
+  }
   now_ = committed_;
+  return true;
+}
+
+void Walk::WaitForOthers() {
   Wait(std::min(kFirstWait << retries_, kLongestWait));
   retries_++;
 }

@@ -74,14 +74,13 @@ class Walk {
   };
 
   // ---- walk_open.cpp
-  bool TryToOpen();
+  bool TryOpen();
   void Open();
   std::string EndOfRange(bool goes_on);
   std::string EndOfReplay(bool goes_on);
 
   bool Batch();
-  bool MayTryAgain(const pg::PgError& error);
-  void Retreat();
+  bool RetryLater(const pg::PgError& error);
   bool Work();
   void TrySlice(const policy::ItemIsolation::Slice& slice);
   bool TooManyFailed() const;
@@ -90,6 +89,7 @@ class Walk {
   void Save();
   void SaveCheckpoint();
   void NoteCommit();
+  void WaitForOthers();
   void Wait(std::int64_t micros);
 
   bool dry_run() const { return run_.ticket->dry_run; }

@@ -7,23 +7,6 @@
 
 namespace ratchet::batch {
 
-// False when it has to be tried again: somebody has locked a table.
-bool Walk::TryToOpen() {
-  clean_ = false;
-  try {
-    Open();
-  } catch (const pg::PgError& error) {
-    if (!MayTryAgain(error)) {
-      throw;
-    }
-    Retreat();
-    return false;
-  }
-  NoteCommit();
-  WaitForWriters(writers_, run_.slot);
-  return true;
-}
-
 void Walk::Open() {
   host_.Begin();
   shape_ = ShapeOf(definition_);
@@ -52,6 +35,8 @@ void Walk::Open() {
   progress_.Begin(*supply_, from_, saved ? saved->walk_items + saved->counters.items_done : 0);
   host_.Close();
   host_.Commit();
+  NoteCommit();
+  WaitForWriters(writers_, run_.slot);
 }
 
 // Empty: to the end of the source.

@@ -25,14 +25,14 @@ class ForegroundWalk : public batch::Host {
     pg::Call([] { SPI_connect_ext(SPI_OPT_NONATOMIC); });
   }
 
-  void Close() override { HOLD_CANCEL_INTERRUPTS(); }
+  void Close() override { QueryCancelHoldoffCount = QueryCancelHoldoffCount + 1; }
 
   void Commit() override {
     pg::Call([this] {
       SPI_finish();
       ticket_.dry_run ? SPI_rollback() : SPI_commit();
     });
-    RESUME_CANCEL_INTERRUPTS();
+    QueryCancelHoldoffCount = QueryCancelHoldoffCount - 1;
   }
 
   bool Abort(bool clean) override {
@@ -54,7 +54,7 @@ class ForegroundWalk : public batch::Host {
         SPI_rollback();
       }
     });
-    RESUME_CANCEL_INTERRUPTS();
+    QueryCancelHoldoffCount = QueryCancelHoldoffCount - 1;
     session_.settings().PutBack();
     catalog::RunRecord& record = session_.Finish(walk.counters().rows_affected, {});
     FillFromEndedWalk(walk, definition_.max_failed_items, &record);

@@ -30,7 +30,7 @@ BEGIN
 	PERFORM pg_stat_clear_snapshot();
 	SELECT jsonb_build_object('xmin', backend_xmin, 'xid', backend_xid, 'xact', xact_start) INTO seen
 	  FROM pg_stat_activity WHERE pid = before.pid;
-	seen := seen || (SELECT jsonb_build_object('locks', jsonb_agg(locktype || ' ' || objsubid ORDER BY 1))
+	seen := seen || (SELECT jsonb_build_object('locks', jsonb_agg(concat_ws(' ', locktype, objsubid) ORDER BY 1))
 	                   FROM pg_locks WHERE pid = before.pid);
 	SELECT * INTO after FROM ratchet.running WHERE run_id = id AND waits_for = 'pause';
 	RETURN CASE WHEN after.current_batch = before.current_batch THEN seen END;
@@ -90,6 +90,23 @@ promise 'between two batches it holds nothing' => sub {
 	}
 	value($node, "SELECT ratchet.cancel($run_id)");
 	wait_run($node, $run_id, 'canceled');
+};
+
+promise 'in the foreground, too' => sub {
+	$node->safe_psql('postgres', define_batch('front', 'SELECT id FROM account',
+			'UPDATE account SET batch = batch + 1 WHERE id = $1 AND pg_sleep(0.03) IS NOT NULL', q{batch_size => 1, pause_ratio => 0.95}));
+	my $session = session($node);
+	$session->query_until(qr/begins/, "\\echo begins\nCALL ratchet.run('front');\n");
+	wait_until($node, 'SELECT current_batch >= 3 FROM ratchet.running');
+	my $run_id = value($node, 'SELECT run_id FROM ratchet.running');
+	my $seen;
+	$seen = row($node, "SELECT * FROM jsonb_to_record(at_rest($run_id)) AS r (xmin text, xid text, locks jsonb) WHERE locks IS NOT NULL") until $seen;
+	is($seen->{xmin}, undef, 'no snapshot');
+	is($seen->{xid}, undef, 'no transaction that wrote');
+	is(join(', ', grep { $_ ne 'virtualxid' } @{ $seen->{locks} }), 'advisory 3', 'no lock but that of the job');
+	value($node, "SELECT ratchet.cancel($run_id)");
+	wait_run($node, $run_id, 'canceled');
+	$session->quit;
 };
 
 promise 'who updates the same rows in the opposite order is never the victim' => sub {
