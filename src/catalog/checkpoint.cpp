@@ -75,6 +75,13 @@ bool Find(std::int64_t job_id, std::int64_t walk, LOCKMODE mode, pg::Row* row, I
   return found;
 }
 
+// Whether the walk's row is at this place. It may have moved (VACUUM FULL), or have been deleted,
+// and the place may be another walk's by now.
+bool IsAt(Relation table, const Checkpoint& checkpoint, ItemPointer tid, pg::Row* row) {
+  return ItemPointerIsValid(tid) && pg::FetchRow(table, tid, row) &&
+         row->Int64(kJobId) == checkpoint.job_id && row->Int64(kWalk) == checkpoint.walk;
+}
+
 }  // namespace
 
 std::optional<Checkpoint> FindCheckpoint(std::int64_t job_id, std::int64_t walk, ItemPointer tid) {
@@ -95,7 +102,7 @@ void SaveCheckpoint(const Checkpoint& checkpoint, ItemPointer tid) {
     pg::Row row;
     Relation table = pg::OpenTable(kTable, RowExclusiveLock);
     // Who changes the job's key deletes the row, also while a run goes on by the old one.
-    const bool is_there = (ItemPointerIsValid(tid) && pg::FetchRow(table, tid, &row)) ||
+    const bool is_there = IsAt(table, checkpoint, tid, &row) ||
                           Find(checkpoint.job_id, checkpoint.walk, RowExclusiveLock, &row, tid);
     pg::Row saved;
     Fill(checkpoint, &saved);

@@ -127,6 +127,10 @@ void DeleteRow(Relation table, ItemPointer tid) {
 }
 
 bool FetchRow(Relation table, ItemPointer tid, Row* row) {
+  // After VACUUM FULL the table may be shorter.
+  if (ItemPointerGetBlockNumber(tid) >= RelationGetNumberOfBlocks(table)) {
+    return false;
+  }
   HeapTupleData tuple;
   Buffer buffer = InvalidBuffer;
   tuple.t_self = *tid;
