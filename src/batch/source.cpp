@@ -2,6 +2,7 @@
 
 #include <bit>
 
+#include "batch/subquery.h"
 #include "pg/guard.h"
 
 extern "C" {
@@ -18,7 +19,6 @@ namespace ratchet::batch {
 namespace {
 
 std::string Parameter(int number) { return "$" + std::to_string(number); }
-std::string Name(int position) { return "c" + std::to_string(position + 1); }
 
 // For use inside pg::Call.
 void Select(SPIPlanPtr plan, Datum* values, int limit) {
@@ -38,15 +38,7 @@ void Select(SPIPlanPtr plan, Datum* values, int limit) {
 }  // namespace
 
 Source::Source(const std::string& query, const Shape& shape, const Key& key)
-    : query_(query), shape_(shape), key_(key) {
-  // The text without what may follow the query.
-  pg::Call([this] {
-    List* parsed = pg_parse_query(query_.c_str());
-    const RawStmt* statement = linitial_node(RawStmt, parsed);
-    if (statement->stmt_len > 0) {
-      query_.resize(static_cast<std::size_t>(statement->stmt_location + statement->stmt_len));
-    }
-  });
+    : shape_(shape), key_(key), from_(FromSource(query, shape)) {
   values_.resize(2 * static_cast<std::size_t>(key_.size()));
 }
 
@@ -66,26 +58,6 @@ void Source::Drop(Plan* plan) noexcept {
 
 // ---- Texts -------------------------------------------------------------------------------------
 
-// Names of our own for the columns: those of the source may be used twice.
-std::string Source::From() const { return " FROM (" + query_ + "\n) AS s (" + Columns() + ")"; }
-
-std::string Source::Columns() const {
-  std::string names;
-  for (std::size_t i = 0; i < shape_.columns.size(); i++) {
-    names += (i == 0 ? "" : ", ") + Name(static_cast<int>(i));
-  }
-  return names;
-}
-
-std::string Source::Order(bool reverse) const {
-  std::string order;
-  for (int i = 0; i < key_.size(); i++) {
-    order += (i == 0 ? " ORDER BY " : ", ") + Name(key_.position(i)) +
-             (key_.descending() != reverse ? " DESC" : "");
-  }
-  return order;
-}
-
 // As a comparison of rows, which an index can answer; spelled out when the columns' types have
 // operators of different names. The end is inclusive: not behind it.
 std::string Source::Behind(int first, bool inclusive_end) const {
@@ -95,7 +67,7 @@ std::string Source::Behind(int first, bool inclusive_end) const {
   std::string equal_so_far;
   bool same = true;
   for (int i = 0; i < key_.size(); i++) {
-    const std::string name = Name(key_.position(i));
+    const std::string name = Alias(key_.position(i));
     const std::string bound = Parameter(first + i);
     items += (i == 0 ? "" : ", ") + name;
     bounds += (i == 0 ? "" : ", ") + bound;
@@ -178,8 +150,8 @@ void Source::Fetch(const std::string& after, const std::string& until, int limit
   if (plan.plan == nullptr || rows > plan.limit || rows < plan.limit / 8) {
     plan.limit = static_cast<int>(std::bit_ceil(static_cast<unsigned>(rows)));
     Prepare(&plan,
-            "SELECT " + Columns() + From() + Bounds(lower, upper) + Order(false) + " LIMIT " +
-                std::to_string(plan.limit),
+            "SELECT " + Aliases(shape_) + from_ + Bounds(lower, upper) + InOrder(shape_, false) +
+                " LIMIT " + std::to_string(plan.limit),
             key_.size() * (static_cast<int>(lower) + static_cast<int>(upper)));
   }
   BindBounds(after, until);
@@ -249,10 +221,10 @@ bool Source::FetchOne(const std::string& key, Items* items) {
   if (one_.plan == nullptr) {
     std::string where;
     for (int i = 0; i < key_.size(); i++) {
-      where += (i == 0 ? " WHERE " : " AND ") + Name(key_.position(i)) + " " + key_.equal(i) + " " +
-               Parameter(i + 1);
+      where += (i == 0 ? " WHERE " : " AND ") + Alias(key_.position(i)) + " " + key_.equal(i) +
+               " " + Parameter(i + 1);
     }
-    Prepare(&one_, "SELECT " + Columns() + From() + where, key_.size());
+    Prepare(&one_, "SELECT " + Aliases(shape_) + from_ + where, key_.size());
   }
   BindBounds(key, {});
   std::uint64_t found = 0;
@@ -269,7 +241,7 @@ bool Source::FetchOne(const std::string& key, Items* items) {
 }
 
 std::string Source::LastKey() {
-  const std::string text = "SELECT " + Columns() + From() + Order(true) + " LIMIT 1";
+  const std::string text = "SELECT " + Aliases(shape_) + from_ + InOrder(shape_, true) + " LIMIT 1";
   Items items;
   items.columns = static_cast<int>(shape_.columns.size());
   bool found = false;
@@ -300,7 +272,7 @@ std::string Source::LastKey() {
 double Source::Estimate(const std::string& after, const std::string& until) {
   const bool lower = !after.empty();
   const bool upper = !until.empty();
-  const std::string text = "SELECT 1" + From() + Bounds(lower, upper);
+  const std::string text = "SELECT 1" + from_ + Bounds(lower, upper);
   BindBounds(after, until);
   const int keys = key_.size() * (static_cast<int>(lower) + static_cast<int>(upper));
   double rows = 0;
@@ -325,7 +297,7 @@ double Source::Estimate(const std::string& after, const std::string& until) {
 void Source::RefuseNullKeys() {
   for (int i = 0; i < key_.size(); i++) {
     const std::string text =
-        "SELECT 1" + From() + " WHERE " + Name(key_.position(i)) + " IS NULL LIMIT 1";
+        "SELECT 1" + from_ + " WHERE " + Alias(key_.position(i)) + " IS NULL LIMIT 1";
     const bool found = pg::Call([&text] {
       if (SPI_execute(text.c_str(), false, 1) != SPI_OK_SELECT) {
         elog(ERROR, "SPI_execute failed");
@@ -339,7 +311,7 @@ void Source::RefuseNullKeys() {
 }
 
 std::vector<Oid> Source::Tables() {
-  const std::string text = "SELECT 1" + From();
+  const std::string text = "SELECT 1" + from_;
   List* found = nullptr;
   pg::Call([&] {
     PushActiveSnapshot(GetTransactionSnapshot());

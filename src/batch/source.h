@@ -46,9 +46,6 @@ class Source {
     int limit = 0;
     std::string text;
   };
-  std::string From() const;
-  std::string Columns() const;
-  std::string Order(bool reverse) const;
   // The comparison of the key with parameters from $first on.
   std::string Behind(int first, bool inclusive_end) const;
   std::string Bounds(bool lower, bool upper) const;
@@ -59,9 +56,9 @@ class Source {
   void Take(int from, int count, Items* items);
   void CheckKeys(const Items& items) const;
 
-  std::string query_;
   Shape shape_;
   const Key& key_;
+  std::string from_;  // the source as a FROM clause
   std::vector<Datum> values_;
   Plan slices_[4];  // by which bounds there are
   Plan one_;

@@ -1,6 +1,7 @@
 #include "batch/walk_check.h"
 
 #include "batch/analysis.h"
+#include "batch/subquery.h"
 #include "pg/guard.h"
 #include "pg/text_context.h"
 
@@ -16,30 +17,7 @@ extern "C" {
 namespace ratchet::batch {
 namespace {
 
-// The query of a batch, with names of our own for the columns: those of the source need not differ.
-std::string WalkText(const catalog::BatchDefinition& batch, const Shape& shape, int source_length) {
-  std::string names;
-  for (std::size_t i = 0; i < shape.columns.size(); i++) {
-    names += (i == 0 ? "c" : ", c") + std::to_string(i);
-  }
-  std::string order;
-  for (const int position : shape.key) {
-    order += (order.empty() ? "c" : ", c") + std::to_string(position) +
-             (shape.descending ? " DESC" : "");
-  }
-  return "SELECT * FROM (" + batch.source.substr(0, static_cast<std::size_t>(source_length)) +
-         "\n) AS s (" + names + ") ORDER BY " + order + " LIMIT " +
-         std::to_string(batch.batch_size);
-}
-
 // ---- For use inside pg::Call -------------------------------------------------------------------
-
-// Where the query ends: a semicolon and a comment may follow.
-int SourceLength(const std::string& source) {
-  const auto* statement = linitial_node(RawStmt, pg_parse_query(source.c_str()));
-  return statement->stmt_len > 0 ? statement->stmt_location + statement->stmt_len
-                                 : static_cast<int>(source.size());
-}
 
 // The sort through which the rows of the plan come, following the order up from where it is made;
 // null if there is none. What is sorted for one row at a time is not in that way.
@@ -130,8 +108,8 @@ void FillIn(const KeyOrigin& origin, int count, WalkFindings* findings) {
 WalkFindings CheckWalk(const catalog::BatchDefinition& batch, const Shape& shape) {
   WalkFindings findings;
   const int count = static_cast<int>(shape.key.size());
-  const int length = pg::Call([&] { return SourceLength(batch.source); });
-  const std::string text = WalkText(batch, shape, length);
+  const std::string text = "SELECT *" + FromSource(batch.source, shape) + InOrder(shape, false) +
+                           " LIMIT " + std::to_string(batch.batch_size);
   const pg::TextContext context(text.c_str(), "source");
   pg::Call([&] {
     PlannedStmt* plan = PlanWalk(text.c_str());

@@ -22,14 +22,6 @@ enum Column {
   kMaxReplicationLag,
 };
 
-std::int64_t SpanOr(const pg::Row& row, int column, std::int64_t missing) {
-  std::int64_t span = missing;
-  if (!row.IsNull(column) && !pg::SpanOf(*DatumGetIntervalP(row.values[column - 1]), &span)) {
-    return missing;
-  }
-  return span;
-}
-
 void SetSpanUnless(std::int64_t missing, pg::Row* row, int column, std::int64_t span) {
   if (span != missing) {
     row->Set(column, IntervalPGetDatum(pg::IntervalOf(span)));
@@ -54,15 +46,15 @@ void ReadBatch(const pg::Row& row, int first_column, BatchDefinition* batch) {
   if (!row.IsNull(at(kBatchSize))) {
     batch->batch_size = row.Int32(at(kBatchSize));
   }
-  batch->batch_target = SpanOr(row, at(kBatchTarget), 0);
-  batch->max_run_time = SpanOr(row, at(kMaxRunTime), 0);
+  batch->batch_target = row.SpanOr(at(kBatchTarget), 0);
+  batch->max_run_time = row.SpanOr(at(kMaxRunTime), 0);
   if (!row.IsNull(at(kMaxFailedItems))) {
     batch->max_failed_items = row.Int32(at(kMaxFailedItems));
   }
   if (!row.IsNull(at(kPauseRatio))) {
     batch->pause_ratio = row.Float8(at(kPauseRatio));
   }
-  batch->max_replication_lag = SpanOr(row, at(kMaxReplicationLag), -1);
+  batch->max_replication_lag = row.SpanOr(at(kMaxReplicationLag), -1);
 }
 
 void FillBatch(const BatchDefinition& batch, int first_column, pg::Row* row) {

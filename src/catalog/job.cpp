@@ -55,15 +55,6 @@ enum Column {
 
 // All that follows and takes a Row is for use inside pg::Call.
 
-// Rows that were written by hand may hold spans that ours never do: those count as missing.
-std::int64_t SpanOr(const pg::Row& row, int column, std::int64_t missing) {
-  std::int64_t span = missing;
-  if (!row.IsNull(column) && !pg::SpanOf(*DatumGetIntervalP(row.values[column - 1]), &span)) {
-    return missing;
-  }
-  return span;
-}
-
 void SetSpan(pg::Row* row, int column, std::int64_t span) {
   row->Set(column, IntervalPGetDatum(pg::IntervalOf(span)));
 }
@@ -73,18 +64,18 @@ void ReadRules(const pg::Row& row, JobDefinition* job) {
   Parse(row.Text(kOverlap), &job->overlap);
   Parse(row.Text(kOnCrash), &job->on_crash);
   Parse(row.Text(kMisfire), &job->misfire);
-  job->timeout = SpanOr(row, kTimeout, 0);
+  job->timeout = row.SpanOr(kTimeout, 0);
   job->max_attempts = row.Int32(kMaxAttempts);
-  job->backoff = SpanOr(row, kBackoff, JobDefinition().backoff);
+  job->backoff = row.SpanOr(kBackoff, JobDefinition().backoff);
   job->backoff_factor = row.Float8(kBackoffFactor);
-  job->backoff_cap = SpanOr(row, kBackoffCap, JobDefinition().backoff_cap);
+  job->backoff_cap = row.SpanOr(kBackoffCap, JobDefinition().backoff_cap);
   job->backoff_jitter = row.Float8(kBackoffJitter);
   job->misfire_limit = row.Int32(kMisfireLimit);
   job->start_at = row.TimeOrZero(kStartAt);
   job->end_at = row.TimeOrZero(kEndAt);
   job->max_runs = row.IsNull(kMaxRuns) ? 0 : row.Int32(kMaxRuns);
   job->priority = row.Int32(kPriority);
-  job->keep_history = SpanOr(row, kKeepHistory, -1);
+  job->keep_history = row.SpanOr(kKeepHistory, -1);
 }
 
 void Read(const pg::Row& row, JobDefinition* job) {

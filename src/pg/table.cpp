@@ -1,5 +1,7 @@
 #include "pg/table.h"
 
+#include "pg/span.h"
+
 extern "C" {
 #include "access/heapam.h"
 #include "access/htup_details.h"
@@ -65,6 +67,14 @@ void Row::SetJsonb(int column, std::string_view text) {
     char* copy = pnstrdup(text.data(), text.size());
     Set(column, DirectFunctionCall1(jsonb_in, CStringGetDatum(copy)));
   }
+}
+
+std::int64_t Row::SpanOr(int column, std::int64_t missing) const {
+  std::int64_t span = missing;
+  if (!IsNull(column) && !pg::SpanOf(*DatumGetIntervalP(values[column - 1]), &span)) {
+    return missing;
+  }
+  return span;
 }
 
 std::string_view Row::Text(int column) const {

@@ -60,6 +60,9 @@ struct Row {
   std::int64_t Int64Or(int column, std::int64_t missing) const {
     return IsNull(column) ? missing : Int64(column);
   }
+  // Microseconds of an interval; rows that were written by hand may hold spans that ours never do:
+  // those count as missing, and so does null.
+  std::int64_t SpanOr(int column, std::int64_t missing) const;
   // Empty for null. Valid as long as the memory context of the read.
   std::string_view Text(int column) const;
   // jsonb as text; empty for null.
