@@ -21,7 +21,7 @@ SQL
 my $jobs = 0;
 
 # Defines a batch job over the table and triggers it. Returns name and run.
-sub begin_batch
+sub begin_walk
 {
 	my ($action, $options, %option) = @_;
 	my $job = 'job ' . ++$jobs;
@@ -35,7 +35,7 @@ SQL
 	return ($job, $run);
 }
 
-sub end_batch
+sub end_walk
 {
 	my ($run) = @_;
 	wait_until($node, "SELECT status NOT IN ('queued', 'running') FROM ratchet.runs WHERE run_id = $run");
@@ -45,7 +45,7 @@ sub end_batch
 sub again
 {
 	my ($job) = @_;
-	return end_batch(value($node, "SELECT ratchet.trigger('$job')"));
+	return end_walk(value($node, "SELECT ratchet.trigger('$job')"));
 }
 
 # Every good row once, every bad one never; every bad one is listed once, with all that there is to say.
@@ -86,8 +86,8 @@ for my $per (qw(item batch))
 	{
 		promise "$rate % of the items fail, per $per" => sub {
 			value($node, "SELECT fresh(2000, '$rate{$rate}')");
-			my ($job, $run_id) = begin_batch("UPDATE item SET n = n + 1 / (NOT bad)::int, top = pg_current_xact_id() WHERE $where{$per}", "per => '$per'");
-			failed_alone(end_batch($run_id), '22012', '^division by zero$', "$rate %");
+			my ($job, $run_id) = begin_walk("UPDATE item SET n = n + 1 / (NOT bad)::int, top = pg_current_xact_id() WHERE $where{$per}", "per => '$per'");
+			failed_alone(end_walk($run_id), '22012', '^division by zero$', "$rate %");
 			# xmin is the subtransaction that wrote the row, top the transaction that it was in.
 			cmp_ok(value($node, 'SELECT coalesce(max(s), 0) FROM (SELECT count(DISTINCT xmin::text) AS s FROM item WHERE n > 0 GROUP BY top) t'),
 				'<=', 64, 'a transaction has few subtransactions that write');
@@ -144,12 +144,12 @@ UPDATE item SET slot = -id;
 INSERT INTO item (id, label, bad, n, slot) VALUES (0, 'nobody''s', false, 1, 0);
 $ddl
 SQL
-			my ($job, $run_id) = begin_batch(<<"SQL", "per => '$per', batch_size => 25", source => 'SELECT id, label FROM item WHERE id > 0');
+			my ($job, $run_id) = begin_walk(<<"SQL", "per => '$per', batch_size => 25", source => 'SELECT id, label FROM item WHERE id > 0');
 UPDATE item SET n = n + 1, note = CASE WHEN bad THEN NULL ELSE 'done' END,
        slot = CASE WHEN bad THEN 0 ELSE id END, ref = CASE WHEN bad THEN 2 ELSE 1 END
  WHERE $where{$per}
 SQL
-			value($node, 'DELETE FROM item WHERE id = 0') if end_batch($run_id);
+			value($node, 'DELETE FROM item WHERE id = 0') if end_walk($run_id);
 			failed_alone(run_record($node, $run_id), $sqlstate, $message, $name);
 			is(value($node, "SELECT DISTINCT error_detail FROM ratchet.failed_items WHERE run_id = $run_id"), 'Come back tomorrow.', 'with its detail')
 			  if $name =~ /trigger/;
@@ -162,12 +162,12 @@ promise 'what an item did before it failed is undone' => sub {
 	{
 		value($node, q{SELECT fresh(200, 'id IN (3, 4, 150)'); DROP TABLE IF EXISTS done; CREATE TABLE done (id int)});
 		my $ids = $per eq 'item' ? '$1' : 'unnest($1)';
-		my ($job, $run_id) = begin_batch(<<"SQL", "per => '$per', batch_size => 70");
+		my ($job, $run_id) = begin_walk(<<"SQL", "per => '$per', batch_size => 70");
 INSERT INTO done SELECT $ids;
 UPDATE item SET n = n + 1 / (NOT bad)::int WHERE $where{$per};
 INSERT INTO done SELECT -id FROM item WHERE $where{$per};
 SQL
-		failed_alone(end_batch($run_id), '22012', '^division by zero$', "per $per");
+		failed_alone(end_walk($run_id), '22012', '^division by zero$', "per $per");
 		is(value($node, 'SELECT count(*) FROM done FULL JOIN (SELECT id FROM item WHERE NOT bad UNION ALL SELECT -id FROM item WHERE NOT bad) i USING (id) WHERE done IS NULL OR i IS NULL'),
 			0, 'the good ones did all of it, once');
 		is(value($node, 'SELECT count(*) FROM done'), 2 * 197, 'and nothing is left of the others');
@@ -176,14 +176,14 @@ SQL
 
 promise 'many items change the same row' => sub {
 	value($node, q{SELECT fresh(300, 'id % 10 = 0'); DROP TABLE IF EXISTS total; CREATE TABLE total (id int PRIMARY KEY, n int); INSERT INTO total VALUES (1, 0)});
-	my ($job, $run_id) = begin_batch('UPDATE total SET n = n + 1 / (SELECT (NOT bad)::int FROM item WHERE item.id = $1)');
-	is_run(end_batch($run_id), { status => 'succeeded', items_done => 270, items_failed => 30 }, 'a subquery');
+	my ($job, $run_id) = begin_walk('UPDATE total SET n = n + 1 / (SELECT (NOT bad)::int FROM item WHERE item.id = $1)');
+	is_run(end_walk($run_id), { status => 'succeeded', items_done => 270, items_failed => 30 }, 'a subquery');
 	is(value($node, 'SELECT n FROM total'), 270, 'all of them count');
-	($job, $run_id) = begin_batch('UPDATE total SET n = n + ($1 % 10) / ($1 % 10)', 'batch_size => 45');
-	is_run(end_batch($run_id), { status => 'succeeded', items_done => 270, items_failed => 30 }, 'a plain update');
+	($job, $run_id) = begin_walk('UPDATE total SET n = n + ($1 % 10) / ($1 % 10)', 'batch_size => 45');
+	is_run(end_walk($run_id), { status => 'succeeded', items_done => 270, items_failed => 30 }, 'a plain update');
 	is(value($node, 'SELECT n FROM total'), 540, 'all of them count');
-	($job, $run_id) = begin_batch('INSERT INTO total VALUES (1, 0) ON CONFLICT (id) DO UPDATE SET n = total.n + ($1 % 10) / ($1 % 10)');
-	is_run(end_batch($run_id), { status => 'succeeded', items_done => 270, items_failed => 30 }, 'an upsert');
+	($job, $run_id) = begin_walk('INSERT INTO total VALUES (1, 0) ON CONFLICT (id) DO UPDATE SET n = total.n + ($1 % 10) / ($1 % 10)');
+	is_run(end_walk($run_id), { status => 'succeeded', items_done => 270, items_failed => 30 }, 'an upsert');
 	is(value($node, 'SELECT n FROM total'), 810, 'all of them count');
 };
 
@@ -199,8 +199,8 @@ END $$});
 	for my $per (qw(item batch))
 	{
 		value($node, q{UPDATE item SET n = 0; UPDATE item SET bad = true WHERE id = 400; SELECT setval('tries', 1, false)});
-		my ($job, $run_id) = begin_batch($per eq 'item' ? 'SELECT work($1)' : 'SELECT work(id) FROM unnest($1) id', "per => '$per'");
-		failed_alone(end_batch($run_id), 'P0001', '^try number \d+$', "per $per");
+		my ($job, $run_id) = begin_walk($per eq 'item' ? 'SELECT work($1)' : 'SELECT work(id) FROM unnest($1) id', "per => '$per'");
+		failed_alone(end_walk($run_id), 'P0001', '^try number \d+$', "per $per");
 		cmp_ok(value($node, 'SELECT last_value FROM tries'), '<=', 10, 'after a few tries it is left alone');
 	}
 };
@@ -212,9 +212,9 @@ promise 'the number of failed items is limited' => sub {
 		for my $limit (0, 3, 4)
 		{
 			value($node, q{SELECT fresh(300, 'id % 20 = 0')});
-			my ($job, $run_id) = begin_batch("UPDATE item SET n = n + 1 / (NOT bad)::int WHERE $where{$per}",
+			my ($job, $run_id) = begin_walk("UPDATE item SET n = n + 1 / (NOT bad)::int WHERE $where{$per}",
 				"per => '$per', max_failed_items => $limit, batch_size => 50");
-			my $run = end_batch($run_id);
+			my $run = end_walk($run_id);
 			my $last = ($limit + 1) * 20;
 			is_run(
 				$run,
@@ -244,8 +244,8 @@ BEGIN
 	END IF;
 	UPDATE item SET n = n + 1 / (NOT bad)::int WHERE id = i;
 END $$});
-	my ($job, $run_id) = begin_batch('SELECT work($1)');
-	my $run = end_batch($run_id);
+	my ($job, $run_id) = begin_walk('SELECT work($1)');
+	my $run = end_walk($run_id);
 	failed_alone($run, '22012', '^division by zero$', 'a bad one is counted once');
 	is(value($node, 'SELECT is_called FROM locked'), 't', 'there was a lock in the way');
 	cmp_ok($run->{batches}, '>', 1, 'and what was done before it was committed');
@@ -284,13 +284,13 @@ promise 'a row is locked for a while' => sub {
 	{
 		value($node, 'SELECT fresh(300)');
 		my $session = hold_row(150);
-		my ($job, $run_id) = begin_batch("UPDATE item SET n = n + 1 WHERE $where{$per}", "per => '$per', batch_size => 100");
+		my ($job, $run_id) = begin_walk("UPDATE item SET n = n + 1 WHERE $where{$per}", "per => '$per', batch_size => 100");
 		wait_until($node, "SELECT EXISTS (SELECT FROM ratchet.running WHERE run_id = $run_id AND waits_for = 'lock')", "per $per: the batch gives way");
 		# What it held is free while it waits.
 		$session->query_safe(q{UPDATE item SET note = 'held too' WHERE id = 101});
 		$session->query_safe('COMMIT');
 		$session->quit;
-		my $run = end_batch($run_id);
+		my $run = end_walk($run_id);
 		is_run($run, { status => 'succeeded', items_done => 300, items_failed => 0 }, 'then all is done');
 		nobody_blamed($run, 'true', 'a lock time-out');
 		is(value($node, q{SELECT string_agg(note, ', ' ORDER BY id) FROM item WHERE note <> ''}), 'held too, held', 'beside what others did');
@@ -325,7 +325,7 @@ SQL
 	my $gate = lock_session($node, 1);
 	my $session = hold_row(150);
 	my $pid = $session->query_safe('SELECT pg_backend_pid()');
-	my ($job, $run_id) = begin_batch("$counted; SELECT wait_for_gate() WHERE \$1 = 120", 'batch_size => 100');
+	my ($job, $run_id) = begin_walk("$counted; SELECT wait_for_gate() WHERE \$1 = 120", 'batch_size => 100');
 	wait_until($node, q{SELECT EXISTS (SELECT FROM pg_stat_activity WHERE wait_event = 'PgSleep' AND backend_type LIKE 'pg_ratchet worker%')});
 	$session->query_until(qr/begun/, "\\echo begun\nUPDATE item SET note = 'crossed' WHERE id = 110;\n");
 	wait_until($node, "SELECT wait_event_type = 'Lock' FROM pg_stat_activity WHERE pid = $pid");
@@ -333,7 +333,7 @@ SQL
 	is($session->query(q{SELECT note FROM item WHERE id = 110}), 'crossed', 'the application gets its row');
 	$session->query_safe('COMMIT');
 	$session->quit;
-	my $run = end_batch($run_id);
+	my $run = end_walk($run_id);
 	is_run($run, { status => 'succeeded', items_done => 300, items_failed => 0 }, 'then all is done');
 	nobody_blamed($run, 'true', 'a deadlock');
 	was_done_again('the batch has given way');
@@ -343,12 +343,12 @@ promise 'a deadlock with an application that waits later' => sub {
 	lock_timeout('500 ms');
 	value($node, 'SELECT fresh(300)');
 	my $session = hold_row(150);
-	my ($job, $run_id) = begin_batch($counted, 'batch_size => 100');
+	my ($job, $run_id) = begin_walk($counted, 'batch_size => 100');
 	wait_blocked($run_id);
 	is($session->query(q{UPDATE item SET note = 'crossed' WHERE id = 110 RETURNING note}), 'crossed', 'the application gets its row');
 	$session->query_safe('COMMIT');
 	$session->quit;
-	my $run = end_batch($run_id);
+	my $run = end_walk($run_id);
 	is_run($run, { status => 'succeeded', items_done => 300, items_failed => 0 }, 'then all is done');
 	nobody_blamed($run, 'true', 'a deadlock');
 	was_done_again('the batch has given way');
@@ -360,11 +360,11 @@ for my $level ('repeatable read', 'serializable')
 		lock_timeout('20 s');
 		value($node, 'SELECT fresh(300)');
 		my $session = hold_row(150);
-		my ($job, $run_id) = begin_batch($counted, qq{batch_size => 100, settings => '{"default_transaction_isolation": "$level"}'});
+		my ($job, $run_id) = begin_walk($counted, qq{batch_size => 100, settings => '{"default_transaction_isolation": "$level"}'});
 		wait_blocked($run_id);
 		$session->query_safe('COMMIT');
 		$session->quit;
-		my $run = end_batch($run_id);
+		my $run = end_walk($run_id);
 		is_run($run, { status => 'succeeded', items_done => 300, items_failed => 0 }, 'it is done again');
 		nobody_blamed($run, 'true', 'a serialization failure');
 		was_done_again('there was a conflict');
@@ -376,7 +376,7 @@ promise 'a conflict that shows at the commit' => sub {
 	lock_timeout('20 s');
 	value($node, 'SELECT fresh(100); DROP TABLE IF EXISTS total; CREATE TABLE total (n int); INSERT INTO total VALUES (0)');
 	my $gate = lock_session($node, 1);
-	my ($job, $run_id) = begin_batch(<<'SQL', q{settings => '{"default_transaction_isolation": "serializable"}'});
+	my ($job, $run_id) = begin_walk(<<'SQL', q{settings => '{"default_transaction_isolation": "serializable"}'});
 UPDATE item SET n = n + 1 + (SELECT 0 * sum(n) FROM total) + 0 * nextval('executions') WHERE id = $1;
 SELECT pg_advisory_xact_lock_shared(1) WHERE $1 = 100
 SQL
@@ -386,7 +386,7 @@ SQL
 	$session->query_safe('COMMIT');
 	$session->quit;
 	$gate->quit;
-	my $run = end_batch($run_id);
+	my $run = end_walk($run_id);
 	is_run($run, { status => 'succeeded', items_done => 100, items_failed => 0 }, 'it is done again');
 	nobody_blamed($run, 'true', 'a serialization failure');
 	was_done_again('there was a conflict');
@@ -396,10 +396,10 @@ promise 'a run that is canceled' => sub {
 	lock_timeout('20 s');
 	value($node, 'SELECT fresh(300)');
 	my $session = hold_row(250);
-	my ($job, $run_id) = begin_batch('UPDATE item SET n = n + 1 WHERE id = $1', 'batch_size => 100');
+	my ($job, $run_id) = begin_walk('UPDATE item SET n = n + 1 WHERE id = $1', 'batch_size => 100');
 	wait_blocked($run_id);
 	value($node, "SELECT ratchet.cancel($run_id)");
-	my $run = end_batch($run_id);
+	my $run = end_walk($run_id);
 	is_run($run, { status => 'canceled', items_done => 200, items_failed => 0, checkpoint_to => { id => 200 } }, 'what had committed stays');
 	nobody_blamed($run, 'id <= 200', 'a cancel');
 	$session->quit;
@@ -410,12 +410,12 @@ promise 'a column is dropped while the walk is under way' => sub {
 	lock_timeout('500 ms');
 	value($node, 'SELECT fresh(300); ALTER TABLE item ADD extra int');
 	my $session = hold_row(250);
-	my ($job, $run_id) = begin_batch('UPDATE item SET n = n + 1, extra = 1 WHERE id = $1', 'batch_size => 100');
+	my ($job, $run_id) = begin_walk('UPDATE item SET n = n + 1, extra = 1 WHERE id = $1', 'batch_size => 100');
 	wait_blocked($run_id);
 	$session->query_safe('ALTER TABLE item DROP COLUMN extra');
 	$session->query_safe('COMMIT');
 	$session->quit;
-	my $run = end_batch($run_id);
+	my $run = end_walk($run_id);
 	is($run->{status}, 'failed', 'the run fails');
 	is($run->{sqlstate}, '42703', 'it says why');
 	like($run->{error}, qr/column "extra" of relation "item" does not exist/, 'and which column');
@@ -453,11 +453,11 @@ BEGIN
 	END IF;
 END \$\$;
 SQL
-			my ($job, $run_id) = begin_batch(
+			my ($job, $run_id) = begin_walk(
 				$per eq 'item' ? 'SELECT work($1)' : 'SELECT work(id) FROM unnest($1) id',
 				join(', ', "per => '$per', batch_size => 100", $options // ()),
 				user => 'plain');
-			my $run = end_batch($run_id);
+			my $run = end_walk($run_id);
 			my $at = $run->{checkpoint_to}{id};
 			is_run($run, { status => 'failed', sqlstate => $sqlstate, items_done => $at - 1, items_failed => 1 }, 'the run ends');
 			ok($at >= 100 && $at < 250, 'at the batch that met it');
@@ -469,8 +469,8 @@ SQL
 
 promise 'walk after walk' => sub {
 	value($node, q{SELECT fresh(50, 'id IN (5, 25)')});
-	my ($job, $first_id) = begin_batch('UPDATE item SET n = n + 1 / (NOT bad)::int WHERE id = $1', 'batch_size => 20');
-	my $first = end_batch($first_id);
+	my ($job, $first_id) = begin_walk('UPDATE item SET n = n + 1 / (NOT bad)::int WHERE id = $1', 'batch_size => 20');
+	my $first = end_walk($first_id);
 	my $items = sub {
 		my ($run) = @_;
 		return value($node,
