@@ -69,6 +69,18 @@ void Walk::AddErrorContext() const {
   errcontext("batch %lld", static_cast<long long>(committed_.counters.batches + 1));
 }
 
+// How many items a transaction gets to before it has had its share of savepoints: more of them would
+// be fetched in vain.
+int Walk::Reach() const {
+  const double rate = isolation_.failure_rate();
+  if (rate <= 0) {
+    return policy::BatchSize::kMax;
+  }
+  const double items =
+      1.1 * kMostWritingSavepoints * isolation_.savepoint_distance() / (1 - std::min(rate, 0.9));
+  return std::max(kMostWritingSavepoints, static_cast<int>(items));
+}
+
 // False when it has to be tried again.
 bool Walk::Batch() {
   began_ = GetCurrentTimestamp();
@@ -83,7 +95,7 @@ bool Walk::Batch() {
     if (tried_ && OutOfTime()) {
       more_ = true;  // a batch without items, to end the run
     } else if (!nothing_to_do_) {
-      supply_->Fetch(now_.at, size_.size(), &items_, &more_);
+      supply_->Fetch(now_.at, std::min(size_.size(), Reach()), &items_, &more_);
     }
     tried_ = true;
     clean_ = true;
@@ -189,7 +201,8 @@ void Walk::TrySlice(const policy::ItemIsolation::Slice& slice) {
       savepoint.Release();
       rows_ += rows;
       writing_savepoints_ += wrote ? 1 : 0;
-      isolation_.Succeeded(executed - opened, GetCurrentTimestamp() - begun - (executed - opened));
+      isolation_.Succeeded(executed - opened, GetCurrentTimestamp() - begun -
+                                                  (executed - opened) + kHiddenCost);
       return;
     } catch (const pg::PgError& failure) {
       if (ClassOf(failure) != policy::ErrorClass::kItem) {

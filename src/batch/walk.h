@@ -79,6 +79,7 @@ class Walk {
   std::string EndOfRange(bool goes_on);
   std::string EndOfReplay(bool goes_on);
 
+  int Reach() const;
   bool Batch();
   bool RetryLater(const pg::PgError& error);
   bool Work();
