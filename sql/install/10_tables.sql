@@ -291,7 +291,7 @@ CREATE TABLE ratchet.failed_item (
     job_name     text        NOT NULL,
     key_hash     bigint      NOT NULL,
     key          jsonb       NOT NULL,
-    item         jsonb       NOT NULL,
+    item         jsonb,
     sqlstate     text        NOT NULL,
     error        text        NOT NULL,
     error_detail text,
@@ -299,14 +299,13 @@ CREATE TABLE ratchet.failed_item (
     failed_at    timestamptz NOT NULL,
     resolved_at  timestamptz,
     resolved_by  bigint,
-    PRIMARY KEY (item_id)
+    PRIMARY KEY (run_id, item_id)
 ) WITH (fillfactor = 80);
-CREATE INDEX failed_item_run_idx ON ratchet.failed_item (run_id, item_id);
 CREATE INDEX failed_item_open_idx ON ratchet.failed_item (job_id, resolved_at, key_hash);
 COMMENT ON TABLE ratchet.failed_item IS
     'items of batch jobs that failed while their neighbours committed; read it through the view ratchet.failed_items';
 COMMENT ON COLUMN ratchet.failed_item.key_hash IS 'of the key: the same item of the same job, however often it fails';
-COMMENT ON COLUMN ratchet.failed_item.item IS 'its columns as the source gave them when it failed last; only its key if they are large';
+COMMENT ON COLUMN ratchet.failed_item.item IS 'its columns as the source gave them when it failed last; null when they are just the key, or large';
 COMMENT ON COLUMN ratchet.failed_item.attempts IS 'how often it has failed, earlier runs of the job included';
 COMMENT ON COLUMN ratchet.failed_item.resolved_at IS
     'when a replay has done it, or a later walk has come to it again: it then was done, failed anew as an item of that run, or was gone';

@@ -135,7 +135,7 @@ COMMENT ON COLUMN ratchet.running.cancel_asked IS 'it was asked to stop, by some
 -- Items that failed ---------------------------------------------------------------------------------
 
 CREATE VIEW ratchet.failed_items WITH (security_invoker = true) AS
-SELECT f.run_id, f.job_name, f.item, f.sqlstate, f.error, f.attempts, f.failed_at, f.resolved_at,
+SELECT f.run_id, f.job_name, coalesce(f.item, f.key) AS item, f.sqlstate, f.error, f.attempts, f.failed_at, f.resolved_at,
        f.error_detail, f.key, f.job_id, f.item_id, f.resolved_by, f.owner::regrole AS owner
   FROM ratchet.failed_item f;
 

@@ -28,6 +28,15 @@ struct Parameters {
 const char* CommandName(Node* statement) { return GetCommandTagName(CreateCommandTag(statement)); }
 
 // What a transaction that is not its own cannot do; the rest is as in the command of any job.
+// SET and RESET, but for SET LOCAL and SET TRANSACTION.
+bool OutlivesTransaction(Node* statement) {
+  if (!IsA(statement, VariableSetStmt)) {
+    return false;
+  }
+  const auto* set = reinterpret_cast<VariableSetStmt*>(statement);
+  return !set->is_local && set->kind != VAR_SET_MULTI;
+}
+
 void CheckActionStatements(List* statements) {
   if (statements == NIL) {
     ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("action must not be empty")));
@@ -41,6 +50,13 @@ void CheckActionStatements(List* statements) {
                errmsg("%s is not allowed in the action of a batch job", CommandName(statement)),
                errdetail("Each batch is a transaction, which the run itself begins and commits."),
                errhint("Leave it out.")));
+    }
+    if (OutlivesTransaction(statement)) {
+      ereport(ERROR,
+              (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+               errmsg("%s is not allowed in the action of a batch job", CommandName(statement)),
+               errdetail("It would hold for the batches behind it, too, and for the source."),
+               errhint("Use SET LOCAL, or the option settings of the job.")));
     }
     if (worker::NeedsTopLevel(statement)) {
       ereport(ERROR, (errcode(ERRCODE_ACTIVE_SQL_TRANSACTION),

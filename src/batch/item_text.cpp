@@ -44,26 +44,46 @@ std::string ItemText::KeyOf(const Items& items, int item) const {
   return key;
 }
 
+ItemText::ItemText(const Shape& shape, const Key& key, MemoryContext memory) : key_(key) {
+  pg::Call([&] {
+    MemoryContext old = MemoryContextSwitchTo(memory);
+    descriptor_ = DescriptorOf(shape);
+    MemoryContextSwitchTo(old);
+  });
+  for (const Column& column : shape.columns) {
+    has_own_casts_ = has_own_casts_ || !IsPlain(column.type);
+  }
+}
+
+std::string ItemText::Write(const Items& items, int item) const {
+  std::string row;
+  pg::Call([&] {
+    HeapTuple tuple = heap_form_tuple(descriptor_, const_cast<Datum*>(items.Values(item)),
+                                      const_cast<bool*>(items.Nulls(item)));
+    const text* json =
+        DatumGetTextPP(DirectFunctionCall1(row_to_json, HeapTupleHeaderGetDatum(tuple->t_data)));
+    row.assign(VARDATA_ANY(json), static_cast<std::size_t>(VARSIZE_ANY_EXHDR(json)));
+    // Not all of JSON fits into jsonb: "\u0000" for one. The same spelling as that of the key.
+    Jsonb* canonical = DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum(row.c_str())));
+    row = JsonbToCString(nullptr, &canonical->root, static_cast<int>(VARSIZE(canonical)));
+  });
+  return row;
+}
+
 std::string ItemText::RowOf(const Items& items, int item) const {
   std::string row;
-  try {
-    pg::Subtransaction savepoint;
-    pg::Call([&] {
-      HeapTuple tuple =
-          heap_form_tuple(DescriptorOf(shape_), const_cast<Datum*>(items.Values(item)),
-                          const_cast<bool*>(items.Nulls(item)));
-      const text* json =
-          DatumGetTextPP(DirectFunctionCall1(row_to_json, HeapTupleHeaderGetDatum(tuple->t_data)));
-      row.assign(VARDATA_ANY(json), static_cast<std::size_t>(VARSIZE_ANY_EXHDR(json)));
-      // Not all of JSON fits into jsonb: "\u0000" for one.
-      (void)DirectFunctionCall1(jsonb_in, CStringGetDatum(row.c_str()));
-    });
-    savepoint.Release();
-  } catch (const pg::PgError& error) {
-    if (error.sqlstate() == ERRCODE_QUERY_CANCELED) {
-      throw;
+  if (!has_own_casts_) {
+    row = Write(items, item);
+  } else {
+    try {
+      pg::Subtransaction savepoint;
+      row = Write(items, item);
+      savepoint.Release();
+    } catch (const pg::PgError& error) {
+      if (error.sqlstate() == ERRCODE_QUERY_CANCELED) {
+        throw;
+      }
     }
-    row.clear();
   }
   return row.empty() || row.size() > kMostBytes ? KeyOf(items, item) : row;
 }

@@ -7,11 +7,16 @@
 #include "batch/key.h"
 #include "batch/shape.h"
 
+extern "C" {
+#include "access/tupdesc.h"
+}
+
 namespace ratchet::batch {
 
 class ItemText {
  public:
-  ItemText(const Shape& shape, const Key& key) : shape_(shape), key_(key) {}
+  // In a transaction. `memory` outlives the object.
+  ItemText(const Shape& shape, const Key& key, MemoryContext memory);
 
   // The key as a JSON object, in the same spelling for the same key.
   std::string KeyOf(const Items& items, int item) const;
@@ -20,8 +25,11 @@ class ItemText {
   std::string RowOf(const Items& items, int item) const;
 
  private:
-  const Shape& shape_;
+  std::string Write(const Items& items, int item) const;
+
   const Key& key_;
+  TupleDesc descriptor_ = nullptr;
+  bool has_own_casts_ = false;  // perhaps: some type is not one of the plain ones
 };
 
 }  // namespace ratchet::batch

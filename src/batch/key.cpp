@@ -83,6 +83,8 @@ int UseFixedSettings() {
   return level;
 }
 
+}  // namespace
+
 bool IsPlain(Oid type) {
   switch (type) {
     case BOOLOID:
@@ -105,8 +107,6 @@ bool IsPlain(Oid type) {
       return false;
   }
 }
-
-}  // namespace
 
 Key::Key(const Shape& shape, MemoryContext memory) : descending_(shape.descending) {
   columns_.resize(shape.key.size());

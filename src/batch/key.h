@@ -12,6 +12,9 @@ extern "C" {
 
 namespace ratchet::batch {
 
+// A type whose text and JSON depend neither on settings nor on functions of users.
+bool IsPlain(Oid type);
+
 class Key {
  public:
   // In a transaction. `memory` outlives the object.

@@ -28,7 +28,8 @@ class SourceSupply : public Supply {
         text_(text),
         until_(std::move(until)),
         ticket_(ticket),
-        job_name_(job_name) {}
+        job_name_(job_name),
+        may_have_failed_before_(catalog::HasFailedItems(ticket.job_id)) {}
 
   void Fetch(const std::string& at, int limit, Items* items, bool* more) override {
     source_.Fetch(at, until_, limit, items, more);
@@ -42,7 +43,7 @@ class SourceSupply : public Supply {
             const std::vector<Failure>& failures) override {
     for (const Failure& failure : failures) {
       catalog::FailedItem item = FailedItemOf(failure, ticket_, job_name_);
-      catalog::InsertFailedItem(&item);
+      catalog::InsertFailedItem(&item, may_have_failed_before_);
     }
   }
 
@@ -54,6 +55,7 @@ class SourceSupply : public Supply {
   std::string until_;
   const board::RunTicket& ticket_;
   const std::string& job_name_;
+  bool may_have_failed_before_;  // items of this job, when the run began
 };
 
 // Its positions are ids of failed items.
@@ -91,14 +93,15 @@ class FailedItemSupply : public Supply {
     for (int i = 0; i < handled; i++) {
       const std::int64_t id = items.failed_of[static_cast<std::size_t>(i)];
       if (next_failure < failures.size() && failures[next_failure].item == i) {
-        catalog::FailItemAgain(id, FailedItemOf(failures[next_failure++], ticket_, job_name_));
+        catalog::FailItemAgain(ticket_.items_of, id,
+                               FailedItemOf(failures[next_failure++], ticket_, job_name_));
       } else {
-        catalog::ResolveFailedItem(id, ticket_.run_id);
+        catalog::ResolveFailedItem(ticket_.items_of, id, ticket_.run_id);
       }
     }
     for (const std::int64_t id : gone_) {
       if (id <= LastHandled(items, handled)) {
-        catalog::ResolveFailedItem(id, ticket_.run_id);
+        catalog::ResolveFailedItem(ticket_.items_of, id, ticket_.run_id);
       }
     }
   }

@@ -40,7 +40,7 @@ class Supply {
   virtual double Estimate(const std::string& at) = 0;
 };
 
-// `until` empty: to the end.
+// Up to the key `until`; empty: no items.
 std::unique_ptr<Supply> FromSource(Source& source, const ItemText& text, std::string until,
                                    const board::RunTicket& ticket, const std::string& job_name);
 std::unique_ptr<Supply> FromFailedItems(Source& source, const board::RunTicket& ticket,

@@ -11,7 +11,7 @@ void Walk::Open() {
   host_.Begin();
   shape_ = ShapeOf(definition_);
   key_.emplace(shape_, run_.memory);
-  text_.emplace(shape_, *key_);
+  text_.emplace(shape_, *key_, run_.memory);
   source_.emplace(definition_.source, shape_, *key_);
   action_.emplace(definition_.action, shape_, definition_.per);
   auto saved = catalog::FindCheckpoint(run_.ticket->job_id, run_.ticket->walk, &now_.checkpoint);
@@ -39,21 +39,21 @@ void Walk::Open() {
   WaitForWriters(writers_, run_.slot);
 }
 
-// Empty: to the end of the source.
+// The last item that is there now.
 std::string Walk::EndOfRange(bool goes_on) {
   if (run_.ticket->replay_of != 0) {
     return EndOfReplay(goes_on);
   }
+  // An action that adds items, or moves them ahead, does not keep the run from ending.
+  std::string last = source_->LastKey();
+  nothing_to_do_ = last.empty();
   if (definition_.mode == catalog::BatchMode::kIncremental) {
     // Who is writing now may commit keys below the last one that is there now. Once those
-    // transactions have ended nobody can any more: what begins later gets greater keys.
-    std::string last = source_->LastKey();
+    // transactions have ended nobody can any more: what begins later gets greater keys. What comes
+    // into an empty source meanwhile has writers of its own.
     writers_ = WritersOf(source_->Tables());
-    // What comes into an empty source while this run waits for them has writers of its own.
-    nothing_to_do_ = last.empty();
-    return last;
   }
-  return {};
+  return last;
 }
 
 // Exactly the range that the original has walked.

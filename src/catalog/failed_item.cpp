@@ -13,7 +13,6 @@ namespace {
 
 constexpr char kTable[] = "failed_item";
 constexpr char kPrimaryKey[] = "failed_item_pkey";
-constexpr char kRunIndex[] = "failed_item_run_idx";
 constexpr char kOpenIndex[] = "failed_item_open_idx";
 
 enum Column {
@@ -42,7 +41,12 @@ std::int64_t HashOf(std::string_view key) {
 // All that follows is for use inside pg::Call.
 
 void SetFailure(pg::Row* row, const FailedItem& item) {
-  row->SetJsonb(kItem, item.item);
+  // What the key says already is not said twice.
+  if (item.item != item.key) {
+    row->SetJsonb(kItem, item.item);
+  } else {
+    row->SetNull(kItem);
+  }
   row->SetText(kSqlstate, unpack_sql_state(item.error.sqlstate));
   row->SetText(kError, item.error.message);
   if (!item.error.detail.empty()) {
@@ -75,9 +79,9 @@ std::int32_t EarlierAttempts(std::int64_t job_id, const std::string& key) {
 
 // False when the item is not there (any more).
 template <typename Change>
-bool ChangeItem(std::int64_t item_id, Change change) {
+bool ChangeItem(std::int64_t run_id, std::int64_t item_id, Change change) {
   pg::IndexScan scan(kTable, kPrimaryKey, RowExclusiveLock);
-  scan.Equal(kItemId, item_id).Begin();
+  scan.Equal(kRunId, run_id).Equal(kItemId, item_id).Begin();
   pg::Row row;
   ItemPointerData tid;
   const bool found = scan.Next(&row, &tid);
@@ -92,9 +96,9 @@ bool ChangeItem(std::int64_t item_id, Change change) {
 
 }  // namespace
 
-void InsertFailedItem(FailedItem* item) {
-  pg::Call([item] {
-    item->attempts = 1 + EarlierAttempts(item->job_id, item->key);
+void InsertFailedItem(FailedItem* item, bool may_have_failed_before) {
+  pg::Call([item, may_have_failed_before] {
+    item->attempts = may_have_failed_before ? 1 + EarlierAttempts(item->job_id, item->key) : 1;
     item->item_id = nextval_internal(pg::TableOid("failed_item_id_seq"), false);
     pg::Row row;
     row.SetInt64(kItemId, item->item_id);
@@ -112,18 +116,19 @@ void InsertFailedItem(FailedItem* item) {
   });
 }
 
-void FailItemAgain(std::int64_t item_id, const FailedItem& again) {
-  pg::Call([item_id, &again] {
-    ChangeItem(item_id, [&again](pg::Row* row) {
+void FailItemAgain(std::int64_t run_id, std::int64_t item_id, const FailedItem& again) {
+  pg::Call([=, &again] {
+    ChangeItem(run_id, item_id, [&again](pg::Row* row) {
       SetFailure(row, again);
       row->SetInt32(kAttempts, row->Int32(kAttempts) + 1);
     });
   });
 }
 
-void ResolveFailedItem(std::int64_t item_id, std::int64_t resolved_by) {
-  pg::Call(
-      [=] { ChangeItem(item_id, [resolved_by](pg::Row* row) { SetResolved(row, resolved_by); }); });
+void ResolveFailedItem(std::int64_t run_id, std::int64_t item_id, std::int64_t resolved_by) {
+  pg::Call([=] {
+    ChangeItem(run_id, item_id, [resolved_by](pg::Row* row) { SetResolved(row, resolved_by); });
+  });
 }
 
 void FindFailedItems(std::int64_t run_id, std::int64_t after, int limit,
@@ -131,7 +136,7 @@ void FindFailedItems(std::int64_t run_id, std::int64_t after, int limit,
   items->clear();
   items->reserve(static_cast<std::size_t>(limit));
   pg::Call([=] {
-    pg::IndexScan scan(kTable, kRunIndex, AccessShareLock);
+    pg::IndexScan scan(kTable, kPrimaryKey, AccessShareLock);
     scan.Equal(kRunId, run_id).Behind(kItemId, after).Begin();
     pg::Row row;
     while (items->size() < static_cast<std::size_t>(limit) && scan.Next(&row)) {
@@ -149,7 +154,7 @@ void FindFailedItems(std::int64_t run_id, std::int64_t after, int limit,
 std::int64_t CountFailedItems(std::int64_t run_id) {
   return pg::Call([run_id] {
     std::int64_t count = 0;
-    pg::IndexScan scan(kTable, kRunIndex, AccessShareLock);
+    pg::IndexScan scan(kTable, kPrimaryKey, AccessShareLock);
     scan.Equal(kRunId, run_id).Begin();
     pg::Row row;
     while (scan.Next(&row)) {
@@ -158,6 +163,17 @@ std::int64_t CountFailedItems(std::int64_t run_id) {
     }
     scan.End();
     return count;
+  });
+}
+
+bool HasFailedItems(std::int64_t job_id) {
+  return pg::Call([job_id] {
+    pg::IndexScan scan(kTable, kOpenIndex, AccessShareLock);
+    scan.Equal(kJobId, job_id).Null(kResolvedAt).Begin();
+    pg::Row row;
+    const bool found = scan.Next(&row);
+    scan.End();
+    return found;
   });
 }
 
@@ -182,7 +198,7 @@ int ResolveEarlierItems(std::int64_t job_id, std::int64_t run_id, int limit) {
 
 void DeleteFailedItems(std::int64_t run_id) {
   pg::Call([run_id] {
-    pg::IndexScan scan(kTable, kRunIndex, RowExclusiveLock);
+    pg::IndexScan scan(kTable, kPrimaryKey, RowExclusiveLock);
     scan.Equal(kRunId, run_id).Begin();
     pg::Row row;
     ItemPointerData tid;

@@ -22,17 +22,19 @@ struct FailedItem {
 };
 
 // In the transaction of the batch. Counts earlier failures of the same item that are not resolved
-// into its attempts.
-void InsertFailedItem(FailedItem* item);
+// into its attempts, if there may be any.
+void InsertFailedItem(FailedItem* item, bool may_have_failed_before);
 // The item has failed again, in a run that does failed items only.
-void FailItemAgain(std::int64_t item_id, const FailedItem& again);
+void FailItemAgain(std::int64_t run_id, std::int64_t item_id, const FailedItem& again);
 // It is done, or is no longer there.
-void ResolveFailedItem(std::int64_t item_id, std::int64_t resolved_by);
+void ResolveFailedItem(std::int64_t run_id, std::int64_t item_id, std::int64_t resolved_by);
 
 // Up to `limit` unresolved items of the run behind this item_id, in their order. Of each only
 // item_id, key and attempts.
 void FindFailedItems(std::int64_t run_id, std::int64_t after, int limit,
                      std::vector<FailedItem>* items);
+// Whether some item of the job is not resolved.
+bool HasFailedItems(std::int64_t job_id);
 // How many items of the run are not resolved.
 std::int64_t CountFailedItems(std::int64_t run_id);
 

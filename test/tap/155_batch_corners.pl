@@ -150,4 +150,19 @@ SQL
 	$is_done->('subquery', 'UPDATE total SET n = (SELECT count(*) FROM merged WHERE k < $1) WHERE k = 0', 'SELECT n FROM total WHERE k = 0', '10');
 };
 
+subtest 'a walk has an end' => sub {
+	$node->safe_psql('postgres', 'CREATE TABLE grows (id int PRIMARY KEY); INSERT INTO grows SELECT generate_series(1, 100)');
+	is_run(run_batch($node, 'grows', 'SELECT id FROM grows', 'INSERT INTO grows VALUES ($1 + 100)', 'batch_size => 30'),
+		{ status => 'succeeded', items_done => 100 }, 'what the action adds is for the next run');
+	is_run(run_batch($node, 'grows', 'SELECT id FROM grows', 'INSERT INTO grows VALUES ($1 + 200) ON CONFLICT DO NOTHING', 'batch_size => 30'),
+		{ status => 'succeeded', items_done => 200 }, 'which does it');
+};
+
+subtest 'settings of an action' => sub {
+	psql_fails($node, q{SELECT ratchet.schedule_batch('sets', '@manual', 'SELECT 1 AS id', 'SET work_mem = ''1MB''; SELECT $1')}, qr/0A000.*SET is not allowed/,
+		'do not outlive a batch');
+	is_run(run_batch($node, 'sets', 'SELECT g FROM generate_series(1, 3) g', q{SET LOCAL work_mem = '1MB'; SELECT 1 / (current_setting('work_mem') = '1MB')::int, $1}),
+		{ status => 'succeeded', items_done => 3 }, 'SET LOCAL');
+};
+
 finish();
