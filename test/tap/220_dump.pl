@@ -37,10 +37,10 @@ value(
 		keep_history => '2 days', enabled => false, comment => 'line 1
 line 2', tags => '{x,"y z"}', run_as => 'alice');
 	CREATE TABLE item (id bigint PRIMARY KEY, "Odd, name" text NOT NULL);
-	SELECT ratchet.schedule_batch('batches', '@manual', 'TABLE item', $$UPDATE item AS i SET "Odd, name" = 'it''s'
+	SELECT ratchet.schedule_batch('batches', '0 3 * * *', 'TABLE item', $$UPDATE item AS i SET "Odd, name" = 'it''s'
 		FROM unnest($1) u(id) WHERE u.id = i.id$$, backfill_from => '2026-01-01', key => '{id DESC}', per => 'batch',
 		batch_size => 7, batch_target => '100 ms', mode => 'full', max_run_time => '10 minutes', max_failed_items => 0,
-		pause_ratio => 0.25, max_replication_lag => '0');
+		pause_ratio => 0.25, max_replication_lag => '0', enabled => false);
 	SELECT ratchet.schedule('saves', '@manual', $$DO $do$BEGIN
 		PERFORM ratchet.save_checkpoint('{"at": 42}');
 		COMMIT;
