@@ -225,18 +225,20 @@ void Walk::TrySlice(const policy::ItemIsolation::Slice& slice) {
   }
 }
 
-// A failure further ahead does not count yet: the items before it are still to be done.
 TimestampTz Walk::Deadline() const {
   return definition_.max_run_time > 0 ? run_.started_at + definition_.max_run_time : 0;
 }
 
 bool Walk::OutOfTime() const { return Deadline() != 0 && GetCurrentTimestamp() >= Deadline(); }
 
+// A failure further ahead does not count yet: the items before it are still to be done.
 bool Walk::TooManyFailed() const {
+  if (definition_.max_failed_items < 0) {
+    return false;
+  }
   const auto failed = std::count_if(failures_.begin(), failures_.end(),
                                     [this](const Failure& one) { return one.item < handled_; });
-  return definition_.max_failed_items >= 0 &&
-         committed_.counters.items_failed + failed > definition_.max_failed_items;
+  return committed_.counters.items_failed + failed > definition_.max_failed_items;
 }
 
 // What is left to do as long as errors and cancels still belong to the batch.
@@ -279,7 +281,7 @@ void Walk::CloseBatch(bool interrupted) {
 // are more of them than one transaction should write: the next one, without items, goes on with
 // them.
 bool Walk::ResolveEarlier() {
-  if (dry_run() || over_failed_items() || run_.ticket->walk != 0 ||
+  if (dry_run() || over_failed_items() || run_.ticket->replay_of != 0 ||
       definition_.mode != catalog::BatchMode::kFull) {
     return true;
   }
