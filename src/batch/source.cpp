@@ -72,9 +72,11 @@ std::string Source::Behind(int first, bool inclusive_end) const {
     items += (i == 0 ? "" : ", ") + name;
     bounds += (i == 0 ? "" : ", ") + bound;
     same = same && key_.behind(i) == key_.behind(0);
-    spelled_out += (i == 0 ? "" : " OR ") + ("(" + equal_so_far + name) + " " + key_.behind(i) +
-                   " " + bound + ")";
-    equal_so_far += name + " " + key_.equal(i) + " " + bound + " AND ";
+    spelled_out.append(i == 0 ? "(" : " OR (").append(equal_so_far);
+    spelled_out.append(name).append(" ").append(key_.behind(i)).append(" ");
+    spelled_out.append(bound).append(")");
+    equal_so_far.append(name).append(" ").append(key_.equal(i)).append(" ");
+    equal_so_far.append(bound).append(" AND ");
   }
   const std::string behind =
       same ? "ROW(" + items + ") " + key_.behind(0) + " ROW(" + bounds + ")" : spelled_out;
@@ -108,6 +110,7 @@ void Source::Prepare(Plan* plan, const std::string& text, int keys) {
     Drop(plan);
   }
   std::vector<Oid> types;
+  types.reserve(static_cast<std::size_t>(keys));
   for (int i = 0; i < keys; i++) {
     types.push_back(key_.type(i % key_.size()));
   }
@@ -322,6 +325,7 @@ std::vector<Oid> Source::Tables() {
     PopActiveSnapshot();
   });
   std::vector<Oid> tables;
+  tables.reserve(static_cast<std::size_t>(list_length(found)));
   for (int i = 0; i < list_length(found); i++) {
     tables.push_back(list_nth_oid(found, i));
   }

@@ -71,7 +71,7 @@ bool Walk::keeps_checkpoint() const {
 }
 
 void Walk::AddErrorContext() const {
-  errcontext("batch %lld", static_cast<long long>(committed_.counters.batches + 1));
+  errcontext("batch %lld", static_cast<long long>(committed_.counters.batches) + 1);
 }
 
 // How many items a transaction gets to before it has had its share of savepoints: more of them
