@@ -28,6 +28,16 @@ void Select(SPIPlanPtr plan, Datum* values, int limit) {
   }
 }
 
+// For use inside pg::Call.
+PlannedStmt* PlanOf(const char* text, const Oid* types, int count, ParamListInfo values) {
+  PushActiveSnapshot(GetTransactionSnapshot());
+  List* queries = pg_analyze_and_rewrite_fixedparams(linitial_node(RawStmt, pg_parse_query(text)),
+                                                     text, types, count, nullptr);
+  PlannedStmt* plan = pg_plan_query(linitial_node(Query, queries), text, 0, values);
+  PopActiveSnapshot();
+  return plan;
+}
+
 [[noreturn]] void RefuseNullKey(const char* column) {
   throw pg::Error(ERRCODE_NULL_VALUE_NOT_ALLOWED,
                   "key column \"" + std::string(column) + "\" of the source is null",
@@ -286,13 +296,7 @@ double Source::Estimate(const std::string& after, const std::string& until) {
       types[i] = key_.type(i % key_.size());
       bounds->params[i] = {values_[static_cast<std::size_t>(i)], false, PARAM_FLAG_CONST, types[i]};
     }
-    PushActiveSnapshot(GetTransactionSnapshot());
-    List* parsed = pg_parse_query(text.c_str());
-    List* queries = pg_analyze_and_rewrite_fixedparams(linitial_node(RawStmt, parsed), text.c_str(),
-                                                       types, keys, nullptr);
-    PlannedStmt* plan = pg_plan_query(linitial_node(Query, queries), text.c_str(), 0, bounds);
-    rows = plan->planTree->plan_rows;
-    PopActiveSnapshot();
+    rows = PlanOf(text.c_str(), types, keys, bounds)->planTree->plan_rows;
   });
   return rows;
 }
@@ -316,14 +320,7 @@ void Source::RefuseNullKeys() {
 std::vector<Oid> Source::Tables() {
   const std::string text = "SELECT 1" + from_;
   List* found = nullptr;
-  pg::Call([&] {
-    PushActiveSnapshot(GetTransactionSnapshot());
-    List* parsed = pg_parse_query(text.c_str());
-    List* queries = pg_analyze_and_rewrite_fixedparams(linitial_node(RawStmt, parsed), text.c_str(),
-                                                       nullptr, 0, nullptr);
-    found = pg_plan_query(linitial_node(Query, queries), text.c_str(), 0, nullptr)->relationOids;
-    PopActiveSnapshot();
-  });
+  pg::Call([&] { found = PlanOf(text.c_str(), nullptr, 0, nullptr)->relationOids; });
   std::vector<Oid> tables;
   tables.reserve(static_cast<std::size_t>(list_length(found)));
   for (int i = 0; i < list_length(found); i++) {
