@@ -32,6 +32,12 @@ CREATE TABLE ratchet.job (
     start_at       timestamptz,
     end_at         timestamptz,
     max_runs       integer CHECK (max_runs >= 1),
+    mutex          text,
+    active_window  text,
+    calendar       text,
+    only_if        text,
+    watch          regclass[],
+    depends_on     text[],
     environments   text[],
     priority       integer     NOT NULL DEFAULT 0,
     settings       jsonb,
@@ -63,6 +69,8 @@ COMMENT ON TABLE ratchet.job IS
 COMMENT ON COLUMN ratchet.job.version IS
     'grows with every change of what a run does; the versions that ran are kept in ratchet.job_version';
 COMMENT ON COLUMN ratchet.job.command IS 'null for a batch job, which has a source and an action';
+COMMENT ON COLUMN ratchet.job.depends_on IS
+    'names of jobs: they follow a job that is renamed, and mean the new one when a job is dropped and defined anew';
 COMMENT ON COLUMN ratchet.job.schedule_since IS
     'the schedule in force counts occurrences after this instant; also the anchor of an interval without start_at';
 
@@ -79,6 +87,7 @@ CREATE TABLE ratchet.job_version (
     command     text,
     transaction text        NOT NULL,
     timeout     interval,
+    only_if     text,
     settings    jsonb,
     payload     jsonb,
     pinned_at   timestamptz NOT NULL,

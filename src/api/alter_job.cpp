@@ -73,7 +73,7 @@ void AlterJob(const Arguments& arguments) {
   const bool renames = !arguments.IsNull(kNewName);
   const std::string new_name = renames ? arguments.Text(kNewName, "new_name") : job_name;
   if (renames) {
-    CheckJobName(new_name, "new_name");
+    CheckName(new_name, "new_name");
   }
   LockNames(job_name, new_name);
   ItemPointerData tid;

@@ -74,7 +74,8 @@ void CompleteSettings(JobDefinition* job, const JobDefinition* old,
 bool RunsTheSame(const JobDefinition& a, const JobDefinition& b) {
   return a.job_name == b.job_name && a.owner == b.owner && a.schedule == b.schedule &&
          a.time_zone == b.time_zone && a.command == b.command && a.transaction == b.transaction &&
-         a.timeout == b.timeout && a.settings == b.settings && a.payload == b.payload &&
+         a.timeout == b.timeout && a.only_if == b.only_if && a.settings == b.settings &&
+         a.payload == b.payload &&
          static_cast<const BatchDefinition&>(a) == static_cast<const BatchDefinition&>(b);
 }
 
@@ -91,13 +92,13 @@ std::string RequireText(std::string text, const char* argument) {
   return text;
 }
 
-void CheckJobName(const std::string& job_name, const char* argument) {
-  RequireText(job_name, argument);
-  if (job_name.size() > kLongestName) {
+void CheckName(const std::string& name, const char* argument) {
+  RequireText(name, argument);
+  if (name.size() > kLongestName) {
     Refuse(std::string(argument) + " must not be longer than " + std::to_string(kLongestName) +
            " bytes");
   }
-  for (const char c : job_name) {
+  for (const char c : name) {
     if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) {
       Refuse(std::string(argument) + " must not contain control characters");
     }

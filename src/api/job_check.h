@@ -7,8 +7,8 @@
 
 namespace ratchet::api {
 
-// Raises an error that names the argument.
-void CheckJobName(const std::string& job_name, const char* argument);
+// Raises an error that names the argument, unless the text can name a job or a mutex.
+void CheckName(const std::string& name, const char* argument);
 
 // The text, unless there is none in it.
 std::string RequireText(std::string text, const char* argument);

@@ -5,8 +5,10 @@
 #include <iterator>
 #include <string_view>
 
+#include "api/job_check.h"
 #include "api/schedule_text.h"
 #include "calendar/interval.h"
+#include "pg/oid_array.h"
 #include "pg/span.h"
 #include "pg/text_array.h"
 
@@ -151,6 +153,43 @@ std::vector<std::string> TextsOf(Datum value, const char* name) {
   return texts;
 }
 
+template <auto kMember>
+void SetText(JobDefinition* job, Datum value, const char* name) {
+  job->*kMember = RequireText(TextOf(value), name);
+}
+
+template <auto kMember>
+void SetName(JobDefinition* job, Datum value, const char* name) {
+  std::string text = TextOf(value);
+  CheckName(text, name);
+  job->*kMember = std::move(text);
+}
+
+void SetWatch(JobDefinition* job, Datum value, const char* name) {
+  bool is_list = false;
+  std::vector<Oid> tables;
+  pg::Call([&] {
+    ArrayType* array = DatumGetArrayTypeP(value);
+    is_list = ARR_NDIM(array) == 1 && !array_contains_nulls(array);
+    if (is_list) {
+      pg::AppendOidArray(value, &tables);
+    }
+  });
+  if (!is_list) {
+    Refuse(std::string(name) + " must be an array of at least one table, without nulls",
+           "Use reset => '{" + std::string(name) + "}' of ratchet.alter_job() to watch none.");
+  }
+  job->watch = std::move(tables);
+}
+
+void SetDependsOn(JobDefinition* job, Datum value, const char* name) {
+  job->depends_on = TextsOf(value, name);
+  if (job->depends_on.empty()) {
+    Refuse(std::string(name) + " must not be empty",
+           "Use reset => '{" + std::string(name) + "}' of ratchet.alter_job() to depend on none.");
+  }
+}
+
 void SetEnvironments(JobDefinition* job, Datum value, const char* name) {
   job->environments = TextsOf(value, name);
   job->any_environment = false;
@@ -209,6 +248,12 @@ constexpr Option kOptions[] = {
     {"start_at", SetTime<&Job::start_at>, Copy<&Job::start_at>},
     {"end_at", SetTime<&Job::end_at>, Copy<&Job::end_at>},
     {"max_runs", SetCount<&Job::max_runs>, Copy<&Job::max_runs>},
+    {"mutex", SetName<&Job::mutex>, Copy<&Job::mutex>},
+    {"active_window", SetText<&Job::active_window>, Copy<&Job::active_window>},
+    {"calendar", SetName<&Job::calendar>, Copy<&Job::calendar>},
+    {"only_if", SetText<&Job::only_if>, Copy<&Job::only_if>},
+    {"watch", SetWatch, Copy<&Job::watch>},
+    {"depends_on", SetDependsOn, Copy<&Job::depends_on>},
     {"environments", SetEnvironments, Copy<&Job::any_environment, &Job::environments>},
     {"priority", SetPriority, Copy<&Job::priority>},
     {"settings", SetJsonb<&Job::settings>, Copy<&Job::settings>},

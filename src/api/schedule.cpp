@@ -12,7 +12,7 @@ namespace ratchet::api {
 namespace {
 
 std::int64_t Define(catalog::JobDefinition job, const OptionArguments& options) {
-  CheckJobName(job.job_name, "job_name");
+  CheckName(job.job_name, "job_name");
   options.SetIn(&job);
   catalog::LockJobName(job.job_name);
   ItemPointerData tid;

@@ -1,11 +1,15 @@
 #include "catalog/job.h"
 
+#include <utility>
+
 #include "pg/guard.h"
+#include "pg/oid_array.h"
 #include "pg/span.h"
 #include "pg/table.h"
 #include "pg/text_array.h"
 
 extern "C" {
+#include "catalog/pg_type.h"
 #include "commands/sequence.h"
 }
 
@@ -40,6 +44,12 @@ enum Column {
   kStartAt,
   kEndAt,
   kMaxRuns,
+  kMutex,
+  kActiveWindow,
+  kCalendar,
+  kOnlyIf,
+  kWatch,
+  kDependsOn,
   kEnvironments,
   kPriority,
   kSettings,
@@ -78,6 +88,21 @@ void ReadRules(const pg::Row& row, JobDefinition* job) {
   job->keep_history = row.SpanOr(kKeepHistory, -1);
 }
 
+void ReadConditions(const pg::Row& row, JobDefinition* job) {
+  job->mutex = row.Text(kMutex);
+  job->active_window = row.Text(kActiveWindow);
+  job->calendar = row.Text(kCalendar);
+  job->only_if = row.Text(kOnlyIf);
+  job->watch.clear();
+  if (!row.IsNull(kWatch)) {
+    pg::AppendOidArray(row.values[kWatch - 1], &job->watch);
+  }
+  job->depends_on.clear();
+  if (!row.IsNull(kDependsOn)) {
+    pg::AppendTextArray(row.values[kDependsOn - 1], &job->depends_on);
+  }
+}
+
 void Read(const pg::Row& row, JobDefinition* job) {
   job->job_id = row.Int64(kJobId);
   job->job_name = row.Text(kJobName);
@@ -89,6 +114,7 @@ void Read(const pg::Row& row, JobDefinition* job) {
   job->schedule_since = row.Time(kScheduleSince);
   job->command = row.Text(kCommand);
   ReadRules(row, job);
+  ReadConditions(row, job);
   job->any_environment = row.IsNull(kEnvironments);
   job->environments.clear();
   if (!job->any_environment) {
@@ -134,6 +160,22 @@ void FillRules(const JobDefinition& job, pg::Row* row) {
   }
 }
 
+void FillConditions(const JobDefinition& job, pg::Row* row) {
+  for (const auto& [column, text] :
+       {std::pair(kMutex, &job.mutex), std::pair(kActiveWindow, &job.active_window),
+        std::pair(kCalendar, &job.calendar), std::pair(kOnlyIf, &job.only_if)}) {
+    if (!text->empty()) {
+      row->SetText(column, *text);
+    }
+  }
+  if (!job.watch.empty()) {
+    row->Set(kWatch, pg::OidArrayOf(job.watch, REGCLASSOID));
+  }
+  if (!job.depends_on.empty()) {
+    row->Set(kDependsOn, pg::TextArrayOf(job.depends_on));
+  }
+}
+
 void Fill(const JobDefinition& job, pg::Row* row) {
   row->SetInt64(kJobId, job.job_id);
   row->SetText(kJobName, job.job_name);
@@ -147,6 +189,7 @@ void Fill(const JobDefinition& job, pg::Row* row) {
     row->SetText(kCommand, job.command);
   }
   FillRules(job, row);
+  FillConditions(job, row);
   if (!job.any_environment) {
     row->Set(kEnvironments, pg::TextArrayOf(job.environments));
   }

@@ -73,6 +73,12 @@ struct JobDefinition : BatchDefinition {
   TimestampTz start_at = 0;
   TimestampTz end_at = 0;
   std::int32_t max_runs = 0;
+  std::string mutex;                    // empty: none, as in the texts that follow
+  std::string active_window;            // as calendar::Window reads it
+  std::string calendar;                 // in ratchet.calendar_days
+  std::string only_if;                  // a query
+  std::vector<Oid> watch;               // tables
+  std::vector<std::string> depends_on;  // jobs
   bool any_environment = true;
   std::vector<std::string> environments;
   std::int32_t priority = 0;

@@ -25,6 +25,7 @@ enum Column {
   kCommand,
   kTransaction,
   kTimeout,
+  kOnlyIf,
   kSettings,
   kPayload,
   kPinnedAt,
@@ -42,6 +43,7 @@ void Read(const pg::Row& row, JobVersion* version) {
   if (!row.IsNull(kTimeout)) {
     pg::SpanOf(*DatumGetIntervalP(row.values[kTimeout - 1]), &version->timeout);
   }
+  version->only_if = row.Text(kOnlyIf);
   version->settings = row.JsonbText(kSettings);
   version->payload = row.JsonbText(kPayload);
   ReadBatch(row, kSource, version);
@@ -65,6 +67,9 @@ void Fill(const JobDefinition& job, pg::Row* row) {
   row->SetText(kTransaction, Name(job.transaction));
   if (job.timeout != 0) {
     row->Set(kTimeout, IntervalPGetDatum(pg::IntervalOf(job.timeout)));
+  }
+  if (!job.only_if.empty()) {
+    row->SetText(kOnlyIf, job.only_if);
   }
   row->SetJsonb(kSettings, job.settings);
   row->SetJsonb(kPayload, job.payload);

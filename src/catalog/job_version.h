@@ -17,6 +17,7 @@ struct JobVersion : BatchDefinition {
   std::string command;  // empty for a batch job
   TransactionMode transaction = TransactionMode::kSingle;
   std::int64_t timeout = 0;  // microseconds, 0: none
+  std::string only_if;       // empty: none
   std::string settings;      // jsonb as text, empty: none
   std::string payload;       // jsonb as text, empty: none
 };
