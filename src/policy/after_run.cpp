@@ -48,6 +48,18 @@ void TryItemsToo(const RetryRules& rules, const EndedAttempt& ended, double unit
   }
 }
 
+bool MayTryAgain(const RetryRules& rules, const EndedAttempt& ended) {
+  return ended.attempt < rules.max_attempts && ended.error != RetryClass::kNever;
+}
+
+// Never longer than the job's own rest, which somebody may have made a short one.
+std::int64_t RetryDelay(const RetryRules& rules, const EndedAttempt& ended, std::int32_t failures,
+                        bool again, double unit) {
+  const std::int64_t rest = BackoffDelay(rules.backoff, failures, unit);
+  return again && ended.error == RetryClass::kSoon ? std::min(rest, SoonDelay(ended.attempt, unit))
+                                                   : rest;
+}
+
 // A run that is not the schedule's own work. Its attempts stand for the failures in a row.
 Verdict AfterRunBeside(const Standing& before, const RetryRules& rules, const EndedAttempt& ended,
                        double unit) {
@@ -66,8 +78,9 @@ Verdict AfterRunBeside(const Standing& before, const RetryRules& rules, const En
       break;
     case RunStatus::kFailed:
     case RunStatus::kTimedOut:
-      verdict.again = !is_replay && ended.attempt < rules.max_attempts;
-      verdict.again_at = ended.finished_at + BackoffDelay(rules.backoff, ended.attempt, unit);
+      verdict.again = !is_replay && MayTryAgain(rules, ended);
+      verdict.again_at =
+          ended.finished_at + RetryDelay(rules, ended, ended.attempt, verdict.again, unit);
       break;
     case RunStatus::kCrashed:
       verdict.again = rules.resume_after_crash;
@@ -113,10 +126,10 @@ Verdict AfterRun(const Standing& before, const RetryRules& rules, const EndedAtt
     case RunStatus::kTimedOut:
       verdict.standing.crash_streak = 0;
       verdict.standing.consecutive_failures++;
+      verdict.again = MayTryAgain(rules, ended);
       verdict.standing.backoff_until =
           ended.finished_at +
-          BackoffDelay(rules.backoff, verdict.standing.consecutive_failures, unit);
-      verdict.again = ended.attempt < rules.max_attempts;
+          RetryDelay(rules, ended, verdict.standing.consecutive_failures, verdict.again, unit);
       verdict.again_at = verdict.standing.backoff_until;
       verdict.next_attempt = ended.attempt + 1;
       break;

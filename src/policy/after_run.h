@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include "policy/backoff.h"
+#include "policy/retry_class.h"
 #include "policy/run.h"
 
 namespace ratchet::policy {
@@ -39,6 +40,7 @@ struct EndedAttempt {
   std::int64_t started_at = 0;
   Work work = Work::kOccurrence;
   bool left_items = false;  // some of its items failed while their neighbours were done
+  RetryClass error = RetryClass::kBackOff;  // of a failed run
 };
 
 // A crashed run is not claimed again within this time (microseconds): its worker may have been the
@@ -65,7 +67,8 @@ struct Verdict {
 
 // - A success ends back-off. So does `partial`, which goes on as long as it makes progress.
 // - A failure adds to the row of failures and rests the job; the occurrence is tried again after
-//   the rest while it has attempts left.
+//   the rest while it has attempts left. What its error says about the next attempt goes before: an
+//   error of the moment is tried again soon, and one that would come again is not tried again.
 // - A crash is taken up after a moment, whatever max_attempts says; from the second in a row
 //   without progress after a rest.
 // - The failed items of a run are tried again after a rest while it has attempts left, also when

@@ -27,6 +27,7 @@ struct RunEnd {
   std::int64_t items_of = 0;
   std::int64_t backfill_id = 0;
   board::RunCounters counters{};
+  int sqlstate = 0;  // as the server packs it, 0: none
 };
 
 RunEnd EndOf(const catalog::RunRecord& record);

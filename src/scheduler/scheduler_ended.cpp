@@ -25,6 +25,10 @@ catalog::RunError ErrorOn(const board::RunOutcome& outcome) {
   return error;
 }
 
+std::string_view SqlstateOf(const RunEnd& end) {
+  return end.sqlstate != 0 ? unpack_sql_state(end.sqlstate) : std::string_view();
+}
+
 // A waiting run that a session holds is looked at again after this time, at the latest.
 constexpr std::int64_t kLookAgain = 100'000;
 
@@ -50,6 +54,7 @@ RunEnd EndOf(const catalog::RunRecord& record) {
   end.walk = record.walk;
   end.items_of = record.items_of;
   end.counters = record.counters;
+  end.sqlstate = record.error.sqlstate;
   return end;
 }
 
@@ -114,6 +119,7 @@ void Scheduler::HandleEnded(int slot, TimestampTz now) {
     }
   }
   RunEnd end = EndOf(record);
+  end.sqlstate = run.outcome.sqlstate;  // also of those that have recorded themselves
   EndFlight(slot, index, &end);
   recorded_ = true;
   ExpectPurge(ticket.job_id, now);
@@ -166,11 +172,11 @@ void Scheduler::Settle(std::uint32_t index, const RunEnd& end, TimestampTz now) 
   const policy::Standing before{job.consecutive_failures, job.crash_streak, job.backoff_until};
   const bool progressed = end.counters.items_done > 0 || end.counters.batches > 0;
   const double unit = std::uniform_real_distribution<double>(0, 1)(random_);
-  const policy::Verdict verdict =
-      policy::AfterRun(before, jobs_.RulesOf(job).retry,
-                       {end.status, end.attempt, progressed, end.dry_run, end.finished_at,
-                        end.started_at, work, end.counters.items_failed > 0},
-                       unit);
+  const policy::Verdict verdict = policy::AfterRun(
+      before, jobs_.RulesOf(job).retry,
+      {end.status, end.attempt, progressed, end.dry_run, end.finished_at, end.started_at, work,
+       end.counters.items_failed > 0, policy::RetryClassOf(SqlstateOf(end))},
+      unit);
   if (!job.dropped) {
     statistics_.CountRun(job.job_id, end);
     if (work == policy::Work::kOccurrence) {

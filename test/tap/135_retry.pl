@@ -40,12 +40,12 @@ SQL
 	is( value(
 			$node,
 			q{SELECT bool_and(reason ~ 'in back-off until .* after \d+ consecutive failures') AND sum(occurrences) >= 30
-			    FROM ratchet.runs WHERE job_name = 'tired' AND status = 'skipped'}),
+			    FROM ratchet.runs WHERE job_name = 'tired' AND status = 'skipped' AND reason !~ '^already running'}),
 		't',
 		'the occurrences that it rests through are recorded as skipped');
 	is(value($node, q{SELECT consecutive_failures >= 5 AND backoff_until IS NOT NULL FROM ratchet.jobs WHERE job_name = 'tired'}), 't',
 		'ratchet.jobs shows how long it rests');
-	is(value($node, q{SELECT count(*) FROM ratchet.runs WHERE job_name = 'neighbour' AND status NOT IN ('succeeded', 'queued', 'running')}), 0,
+	is(value($node, q{SELECT count(*) FROM ratchet.runs WHERE job_name = 'neighbour' AND reason ~ 'back-off'}), 0,
 		'other jobs do not');
 };
 
@@ -82,11 +82,34 @@ subtest 'max_attempts: an occurrence is tried again' => sub {
 		'trigger 1 true none {"b": 2}, retry 2 true true {"b": 2}, retry 3 true true {"b": 2}',
 		'each retry is for the same occurrence, with the same payload, and names the run before it');
 	is(value($node, q{SELECT count(*) FROM ratchet.runs WHERE job_name = 'retried' AND status IN ('queued', 'running')}), 0, 'and no more');
+	$node->safe_psql('postgres', q{SELECT ratchet.alter_job('retried', backoff => '2 seconds', backoff_factor => 1)});
 	$run_id = value($node, q{SELECT ratchet.trigger('retried')});
 	wait_run($node, $run_id, 'failed');
 	repair_job('retried');
 	wait_until($node, "SELECT count(*) = 1 FROM ratchet.runs WHERE job_name = 'retried' AND run_id > $run_id AND status = 'succeeded'", 'a retry may succeed');
 	is(value($node, q{SELECT consecutive_failures FROM ratchet.jobs WHERE job_name = 'retried'}), 0, 'which ends the row of failures');
+};
+
+subtest 'what the error says about the next attempt goes before the back-off' => sub {
+	my %retry;
+	for my $sqlstate ('40001', '55P03', '53300', '57P01', '42501', '22012') {
+		$node->safe_psql('postgres', sprintf(
+				q{SELECT ratchet.schedule('class', '@manual', 'DO $$ BEGIN RAISE EXCEPTION ''no'' USING ERRCODE = ''%s''; END $$', max_attempts => 2)},
+				$sqlstate));
+		my $run_id = value($node, q{SELECT ratchet.trigger('class')});
+		wait_run($node, $run_id, 'failed');
+		wait_until($node, q{SELECT consecutive_failures > 0 FROM ratchet.jobs WHERE job_name = 'class'});
+		$retry{$sqlstate} = value(
+			$node,
+			"SELECT coalesce((SELECT (q.run_at - r.finished_at < interval '5 seconds')::text
+			                    FROM ratchet.run_queue q JOIN ratchet.run_log r ON r.run_id = q.retry_of
+			                   WHERE q.retry_of = $run_id), 'none')");
+		$node->safe_psql('postgres', q{SELECT ratchet.unschedule('class')});
+	}
+	is_deeply(
+		\%retry,
+		{ '40001' => 'true', '55P03' => 'true', '53300' => 'true', '57P01' => 'true', '42501' => 'none', '22012' => 'false' },
+		'soon after errors of the moment, never after one of the text, else after the rest');
 };
 
 subtest 'a retry is for the same span of time as the run before it' => sub {
