@@ -239,6 +239,22 @@ bool Schedule::HasFixedTimes() const {
   return false;
 }
 
+bool Schedule::MeansWallClock() const {
+  switch (kind_) {
+    case Kind::kInterval:
+    case Kind::kAfterCompletion:
+      return !interval().IsElapsed();
+    case Kind::kCron:
+      return !cron().elapsed;
+    case Kind::kOnce:
+      return !once().is_instant;
+    case Kind::kManual:
+    case Kind::kStartup:
+      break;
+  }
+  return false;
+}
+
 Instant Schedule::AnchorBefore(Instant from, const Zone& zone, Instant anchor) const {
   return kind_ == Kind::kInterval && anchor < kEndInstant
              ? EarlierAnchor(interval(), ClampInstant(anchor), Clamped(from), zone)

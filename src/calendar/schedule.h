@@ -74,6 +74,9 @@ class Schedule {
   // Whether its occurrences are known without looking at runs: cron, intervals, 'at'.
   bool HasFixedTimes() const;
 
+  // Whether its occurrences are meant as readings of a clock on the wall, else as elapsed time.
+  bool MeansWallClock() const;
+
   // For Next and its like: an anchor with which a fixed interval also has the occurrences from
   // `from` on that it would have had.
   Instant AnchorBefore(Instant from, const Zone& zone, Instant anchor) const;

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "pg/server.h"
+#include "policy/job_plan.h"
 
 extern "C" {
 #include "storage/itemptr.h"
@@ -21,9 +22,9 @@ struct Row;
 
 namespace ratchet::catalog {
 
-enum class Overlap : std::uint8_t { kSkip, kQueue, kAllow };
+using policy::Overlap;
 enum class OnCrash : std::uint8_t { kResume, kNext };
-enum class Misfire : std::uint8_t { kOnce, kSkip, kAll };
+using Misfire = policy::MisfirePolicy;
 enum class TransactionMode : std::uint8_t { kSingle, kPerStatement };
 enum class Per : std::uint8_t { kItem, kBatch };
 enum class BatchMode : std::uint8_t { kFull, kIncremental };

@@ -20,18 +20,6 @@ bool MeantFor(const catalog::JobDefinition& definition, const std::string& envir
              definition.environments.end();
 }
 
-policy::MisfirePolicy PolicyOf(catalog::Misfire misfire) {
-  switch (misfire) {
-    case catalog::Misfire::kSkip:
-      return policy::MisfirePolicy::kSkip;
-    case catalog::Misfire::kAll:
-      return policy::MisfirePolicy::kAll;
-    case catalog::Misfire::kOnce:
-      break;
-  }
-  return policy::MisfirePolicy::kOnce;
-}
-
 }  // namespace
 
 bool operator==(const SharedRules& a, const SharedRules& b) {
@@ -139,7 +127,7 @@ std::uint32_t JobTable::Put(const catalog::JobDefinition& definition,
   job.owner = definition.owner;
   job.priority = definition.priority;
   job.overlap = definition.overlap;
-  job.misfire = PolicyOf(definition.misfire);
+  job.misfire = definition.misfire;
   job.has_start = definition.start_at != 0;
   job.end_at = definition.end_at;
   job.anchor = definition.start_at != 0 ? definition.start_at : definition.schedule_since;
@@ -185,40 +173,32 @@ void JobTable::Remove(std::uint32_t index) {
   free_.push_back(index);
 }
 
-calendar::Instant JobTable::NextOccurrence(const Job& job) const {
+policy::JobPlan JobTable::PlanOf(const Job& job) const {
   const SharedSchedule& shared = ScheduleOf(job);
   const SharedRules& rules = RulesOf(job);
-  if (rules.max_runs > 0 && job.run_count >= rules.max_runs) {
-    return calendar::kNever;
-  }
-  calendar::Instant next = calendar::kNever;
-  switch (shared.schedule.kind()) {
-    case calendar::Kind::kManual:
-      break;
-    case calendar::Kind::kStartup: {
-      const TimestampTz start = board::TheBoard()->server_start;
-      next = job.watermark < start ? start : calendar::kNever;
-      break;
-    }
-    case calendar::Kind::kAfterCompletion: {
-      const bool has_run = job.last_finished > job.anchor;
-      next = !has_run && job.start_at() != 0
-                 ? job.start_at()
-                 : shared.schedule.NextAfterCompletion(has_run ? job.last_finished : job.anchor,
-                                                       *shared.zone);
-      // Until the run of the last one has finished, the next one is not known.
-      next = next <= job.watermark ? calendar::kNever : next;
-      break;
-    }
-    case calendar::Kind::kInterval:
-    case calendar::Kind::kCron:
-    case calendar::Kind::kOnce:
-      // An occurrence at start_at itself counts.
-      next = shared.schedule.Next(std::max(job.watermark, job.start_at() - 1), *shared.zone,
-                                  job.anchor);
-      break;
-  }
-  return job.end_at != 0 && next > job.end_at ? calendar::kNever : next;
+  policy::JobPlan plan;
+  plan.schedule = &shared.schedule;
+  plan.zone = shared.zone;
+  plan.anchor = job.anchor;
+  plan.start_at = job.start_at();
+  plan.end_at = job.end_at;
+  plan.max_runs = rules.max_runs;
+  plan.overlap = job.overlap;
+  plan.misfire = job.misfire;
+  plan.misfire_limit = rules.misfire_limit;
+  plan.enabled = job.enabled;
+  plan.here = job.here;
+  plan.held = job.held;
+  plan.watermark = job.watermark;
+  plan.last_finished = job.last_finished;
+  plan.claimed_at = job.claimed_at;
+  plan.backoff_until = job.backoff_until;
+  plan.server_start = board::TheBoard()->server_start;
+  plan.run_count = job.run_count;
+  plan.running = job.running;
+  plan.past_run = job.past_run;
+  plan.skip_noted = job.skip_noted;
+  return plan;
 }
 
 calendar::Timeline JobTable::TimelineOf(const Job& job, calendar::Instant from) const {
@@ -226,31 +206,15 @@ calendar::Timeline JobTable::TimelineOf(const Job& job, calendar::Instant from) 
   return {shared.schedule, *shared.zone, job.anchor, job.start_at(), job.end_at, from};
 }
 
-policy::DueOccurrences JobTable::Due(const Job& job, std::int64_t now) const {
-  // Counting stops here: a job due every second that slept for a year is told as "at least".
-  constexpr std::int64_t kMostCounted = 1'000'000;
-  const calendar::Instant first = NextOccurrence(job);
-  if (first > now) {
-    return {0, 0, now};
-  }
-  const SharedSchedule& shared = ScheduleOf(job);
-  switch (shared.schedule.kind()) {
-    case calendar::Kind::kInterval:
-    case calendar::Kind::kCron:
-    case calendar::Kind::kOnce:
-      break;
-    default:
-      return {1, first, now};
-  }
-  const std::int64_t until = job.end_at != 0 ? std::min(now, job.end_at) : now;
-  const std::int64_t after = std::max(job.watermark, job.start_at() - 1);
-  const std::int64_t count =
-      shared.schedule.Count(after, until, *shared.zone, job.anchor, kMostCounted);
-  return count > 0
-             ? policy::DueOccurrences{count,
-                                      shared.schedule.Last(after, until, *shared.zone, job.anchor),
-                                      now}
-             : policy::DueOccurrences{1, first, now};
+void JobTable::ForgetTheFuture(std::uint32_t index, std::int64_t now) {
+  Job& job = jobs_[index];
+  policy::JobPlan plan = PlanOf(job);
+  policy::ForgetTheFuture(&plan, now, RulesOf(job).retry.backoff.cap);
+  job.anchor = plan.anchor;
+  job.watermark = plan.watermark;
+  job.last_finished = plan.last_finished;
+  job.claimed_at = plan.claimed_at;
+  job.backoff_until = plan.backoff_until;
 }
 
 void JobTable::SetDue(std::uint32_t index, std::int64_t due) {

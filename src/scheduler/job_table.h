@@ -14,7 +14,7 @@
 #include "catalog/job_version.h"
 #include "pg/time_zone.h"
 #include "policy/after_run.h"
-#include "policy/misfire.h"
+#include "policy/job_plan.h"
 #include "scheduler/due_heap.h"
 #include "scheduler/job_index.h"
 
@@ -104,12 +104,13 @@ class JobTable {
   // Upper end of the indexes in use; look at Job::alive.
   std::uint32_t end() const { return static_cast<std::uint32_t>(jobs_.size()); }
 
-  // First occurrence after the job's watermark, kNever when there is none (any more).
-  calendar::Instant NextOccurrence(const Job& job) const;
+  // What is decided about the job, seen as it is now.
+  policy::JobPlan PlanOf(const Job& job) const;
   // Its occurrences since `from`, those before it was defined included.
   calendar::Timeline TimelineOf(const Job& job, calendar::Instant from) const;
-  // Number of occurrences that are due, and the latest of them.
-  policy::DueOccurrences Due(const Job& job, std::int64_t now) const;
+
+  // For a clock that was set back, perhaps while nobody was here.
+  void ForgetTheFuture(std::uint32_t index, std::int64_t now);
 
   void SetDue(std::uint32_t index, std::int64_t due);
   // kNever when nothing is due, ever.

@@ -15,6 +15,8 @@ namespace {
 
 // The clock may be set: nobody sleeps for longer than this.
 constexpr std::int64_t kLongestSleep = 10 * USECS_PER_SEC;
+// By so much a clock is set back, and not just kept in time.
+constexpr std::int64_t kStepBack = USECS_PER_SEC;
 // A claim is committed asynchronously. The commit of a short run makes it durable; for a longer one
 // it is flushed after this time, so that a crash finds its mark.
 constexpr std::int64_t kFlushAfter = 20'000;
@@ -38,6 +40,7 @@ PassResult Scheduler::Pass(TimestampTz now) {
   if (board::MustLeave(entry_)) {
     return PassResult::kLeave;
   }
+  NoticeStepBack(now);
   Decide(now);
   if (absent_) {
     // The log that ended runs belong into is gone.
@@ -52,6 +55,17 @@ PassResult Scheduler::Pass(TimestampTz now) {
   FlushClaims(now);
   Maintain(now);
   return PassResult::kGoOn;
+}
+
+// What this scheduler remembers is ordered by a clock that is not in force any more.
+void Scheduler::NoticeStepBack(TimestampTz now) {
+  if (now < last_pass_ - kStepBack) {
+    ereport(LOG, (errmsg("the clock was set back by %lld seconds: all jobs are looked at again",
+                         static_cast<long long>((last_pass_ - now) / USECS_PER_SEC))));
+    Finish();
+    Forget();
+  }
+  last_pass_ = now;
 }
 
 void Scheduler::Decide(TimestampTz now) {

@@ -104,7 +104,7 @@ class Scheduler {
 
   // ---- scheduler_load.cpp: reading the tables
   bool Load(TimestampTz now);
-  void LoadJobs();
+  void LoadJobs(TimestampTz now);
   void LoadRuns(TimestampTz now);
   void CountClaim(std::uint32_t index, const catalog::QueuedRun& run);
   void AdoptClaimedRun(const catalog::QueuedRun& run, ItemPointerData tid, TimestampTz now,
@@ -149,6 +149,7 @@ class Scheduler {
   void Reconsider(std::uint32_t index, TimestampTz now);
   void TakeDue(TimestampTz now);
   void AtDue(std::uint32_t index, TimestampTz now);
+  std::string ReasonOf(const Job& job, policy::SkipReason reason) const;
   void SkipUntil(std::uint32_t index, std::int64_t until, std::int64_t count,
                  const std::string& reason, TimestampTz now);
   std::string BlockingRun(const Job& job) const;
@@ -158,8 +159,6 @@ class Scheduler {
   void Claim(TimestampTz now);
   void ClaimRole(Oid role_id, Role* role, TimestampTz now);
   bool ClaimOccurrence(std::uint32_t index, TimestampTz now);
-  void SkipMissed(std::uint32_t index, const policy::DueOccurrences& due,
-                  const policy::MisfireDecision& decision, TimestampTz now);
   bool ClaimWaiting(std::int64_t run_id, TimestampTz now);
   bool MayStart(std::uint32_t index, std::int64_t run_id, TimestampTz now);
   // What a run is told on its way, as far as it is known before it is claimed.
@@ -190,6 +189,7 @@ class Scheduler {
   }
 
   // ---- scheduler.cpp
+  void NoticeStepBack(TimestampTz now);
   void Decide(TimestampTz now);
   void Begin();
   void Commit();
@@ -256,6 +256,7 @@ class Scheduler {
   std::deque<Unflushed> unflushed_;
   TimestampTz next_stubborn_ = 0;
   TimestampTz last_watch_ = 0;
+  TimestampTz last_pass_ = 0;
   TimestampTz next_purge_scan_ = 0;
   TimestampTz statistics_written_ = 0;
 };

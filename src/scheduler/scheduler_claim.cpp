@@ -69,13 +69,11 @@ bool Scheduler::ClaimOccurrence(std::uint32_t index, TimestampTz now) {
     return true;
   }
   Job& job = jobs_[index];
-  const policy::DueOccurrences due = jobs_.Due(job, now);
-  if (due.count == 0 || (job.running > 0 && job.overlap != catalog::Overlap::kAllow)) {
+  const policy::JobPlan plan = jobs_.PlanOf(job);
+  const policy::Step step = plan.NextStep(now);
+  if (step.kind != policy::Step::Kind::kReady) {
     job.ready = false;
-    if (due.count > 0 && job.overlap == catalog::Overlap::kSkip && !job.past_run) {
-      SkipUntil(index, due.last, due.count, BlockingRun(job), now);
-    }
-    Reconsider(index, now);
+    AtDue(index, now);
     return true;
   }
   if (!Pin(&job)) {
@@ -83,20 +81,14 @@ bool Scheduler::ClaimOccurrence(std::uint32_t index, TimestampTz now) {
     jobs_.SetDue(index, now + kLookAgain);
     return true;
   }
-  // What came due during a run of a queueing job waits in line; what was missed for other reasons
-  // is a matter of the misfire policy.
-  const bool one_by_one = job.overlap == catalog::Overlap::kQueue && job.claimed_at != 0 &&
-                          jobs_.NextOccurrence(job) <= job.last_finished;
-  const policy::MisfireDecision decision =
-      policy::DecideMisfire(one_by_one ? policy::MisfirePolicy::kAll : job.misfire,
-                            jobs_.RulesOf(job).misfire_limit, due);
+  const policy::Start start = plan.StartAt(now);
   catalog::QueuedRun run;
   run.job_id = job.job_id;
   run.owner = job.owner;
-  run.cause = decision.catchup ? policy::Cause::kCatchup : policy::Cause::kSchedule;
+  run.cause = start.catchup ? policy::Cause::kCatchup : policy::Cause::kSchedule;
   int slot = board::kNone;
   std::string blocked_by;
-  if (decision.run != policy::Pick::kNone && !ProblemOf(job.owner, &roles_[job.owner], now) &&
+  if (start.run != calendar::kNever && !ProblemOf(job.owner, &roles_[job.owner], now) &&
       !Reserve(index, run, &slot, &blocked_by)) {
     if (blocked_by.empty()) {
       return false;
@@ -104,17 +96,19 @@ bool Scheduler::ClaimOccurrence(std::uint32_t index, TimestampTz now) {
     // A foreground session runs it.
     job.ready = false;
     if (job.overlap == catalog::Overlap::kSkip) {
-      SkipUntil(index, due.last, due.count, blocked_by, now);
+      SkipUntil(index, step.until, step.count, blocked_by, now);
       Reconsider(index, now);
     } else {
       jobs_.SetDue(index, now + USECS_PER_SEC);
     }
     return true;
   }
-  SkipMissed(index, due, decision, now);
+  if (start.skip > 0) {
+    SkipUntil(index, start.skip_until, start.skip, ReasonOf(job, policy::SkipReason::kMissed), now);
+  }
   job.ready = false;
-  if (decision.run != policy::Pick::kNone) {
-    run.scheduled_at = decision.run == policy::Pick::kFirst ? jobs_.NextOccurrence(job) : due.last;
+  if (start.run != calendar::kNever) {
+    run.scheduled_at = start.run;
     run.previous_scheduled_at = StateForClaim(index).last_occurrence;
     StateForClaim(index).last_occurrence = run.scheduled_at;
     run.run_at = run.scheduled_at;
@@ -125,29 +119,6 @@ bool Scheduler::ClaimOccurrence(std::uint32_t index, TimestampTz now) {
   }
   Reconsider(index, now);
   return true;
-}
-
-// Records the occurrences that the misfire policy leaves out.
-void Scheduler::SkipMissed(std::uint32_t index, const policy::DueOccurrences& due,
-                           const policy::MisfireDecision& decision, TimestampTz now) {
-  if (decision.skip == 0) {
-    return;
-  }
-  const Job& job = jobs_[index];
-  // The oldest are missed; with kFirst the rest stay due, so the end of the skipped range counts.
-  std::int64_t until = due.last;
-  if (decision.run == policy::Pick::kFirst) {
-    Job walker = job;
-    for (std::int64_t i = 0; i < decision.skip; i++) {
-      walker.watermark = jobs_.NextOccurrence(walker);
-    }
-    until = walker.watermark;
-  } else if (decision.run == policy::Pick::kLast) {
-    const SharedSchedule& shared = jobs_.ScheduleOf(job);
-    until = shared.schedule.Last(std::max(job.watermark, job.start_at() - 1), due.last - 1,
-                                 *shared.zone, job.anchor);
-  }
-  SkipUntil(index, until, decision.skip, "missed: could not start in time (misfire policy)", now);
 }
 
 // Whether anything but a run under way keeps the run from starting. It then is canceled, put off,

@@ -8,9 +8,6 @@
 namespace ratchet::scheduler {
 namespace {
 
-// The skips of a job that lives in another environment are summed up this often.
-constexpr std::int64_t kExileSummary = 3600 * USECS_PER_SEC;
-
 std::string Local(TimestampTz at) {
   std::string text;
   pg::Call([&] { text = timestamptz_to_str(at); });
@@ -25,37 +22,14 @@ void Scheduler::Reconsider(std::uint32_t index, TimestampTz now) {
   if (backfills_.contains(job.job_id)) {
     LookAtBackfills(job.job_id, now);
   }
-  if (job.ready) {
-    return;
+  if (!job.ready) {
+    jobs_.SetDue(index, quarantined_ ? calendar::kNever : jobs_.PlanOf(job).LookAt(now));
   }
-  std::int64_t due = calendar::kNever;
-  if (job.enabled && !quarantined_ && !job.held) {
-    due = jobs_.NextOccurrence(job);
-    if (due != calendar::kNever) {
-      const bool has_backlog = job.misfire == policy::MisfirePolicy::kAll && due <= job.claimed_at;
-      if (!job.here) {
-        due = job.skip_noted ? std::max(due, now + kExileSummary) : due;
-      } else if (job.backoff_until > now && due < job.backoff_until) {
-        due = job.skip_noted ? job.backoff_until : due;
-      } else if (job.running > 0 &&
-                 (job.overlap == catalog::Overlap::kQueue ||
-                  (job.overlap == catalog::Overlap::kSkip && (has_backlog || job.past_run)))) {
-        due = calendar::kNever;  // looked at again when the run ends
-      }
-    }
-  }
-  jobs_.SetDue(index, due);
 }
 
 // What the user is told: the next start as far as it is known now.
 TimestampTz Scheduler::NextRunAt(const Job& job) const {
-  if (!job.enabled || !job.here || quarantined_) {
-    return 0;
-  }
-  Job later = job;
-  // Occurrences within a back-off do not start.
-  later.watermark = std::max(later.watermark, job.backoff_until - 1);
-  const calendar::Instant next = jobs_.NextOccurrence(later);
+  const calendar::Instant next = quarantined_ ? calendar::kNever : jobs_.PlanOf(job).NextStart();
   return next == calendar::kNever ? 0 : next;
 }
 
@@ -80,44 +54,37 @@ void Scheduler::TakeDue(TimestampTz now) {
 }
 
 void Scheduler::AtDue(std::uint32_t index, TimestampTz now) {
-  Job& job = jobs_[index];
-  policy::DueOccurrences due = jobs_.Due(job, now);
-  if (due.count == 0) {
-    Reconsider(index, now);
-    return;
-  }
-  if (!job.here) {
-    SkipUntil(index, due.last, due.count, "not meant for environment \"" + environment_ + "\"",
-              now);
-    job.skip_noted = true;
-    Reconsider(index, now);
-    return;
-  }
-  if (job.backoff_until != 0 && job.watermark < job.backoff_until) {
-    Job resting = job;
-    const std::int64_t until = std::min<std::int64_t>(now, job.backoff_until - 1);
-    const policy::DueOccurrences missed = jobs_.Due(resting, until);
-    if (missed.count > 0) {
-      SkipUntil(index, missed.last, missed.count,
-                "in back-off until " + Local(job.backoff_until) + " after " +
-                    std::to_string(job.consecutive_failures) + " consecutive failures",
-                now);
-      job.skip_noted = true;
-    }
-    if (job.backoff_until > now || missed.count == due.count) {
-      Reconsider(index, now);
-      return;
+  while (true) {
+    Job& job = jobs_[index];
+    const policy::Step step = jobs_.PlanOf(job).NextStep(now);
+    switch (step.kind) {
+      case policy::Step::Kind::kWait:
+        Reconsider(index, now);
+        return;
+      case policy::Step::Kind::kSkip:
+        SkipUntil(index, step.until, step.count, ReasonOf(job, step.reason), now);
+        job.skip_noted = job.skip_noted || step.is_first;
+        break;
+      case policy::Step::Kind::kReady:
+        MakeReady(index, 0, step.until);
+        return;
     }
   }
-  if (job.running > 0 && job.overlap == catalog::Overlap::kSkip) {
-    // An occurrence of the past is not what is due now: this one waits for its end.
-    if (!job.past_run) {
-      SkipUntil(index, due.last, due.count, BlockingRun(job), now);
-    }
-    Reconsider(index, now);
-    return;
+}
+
+std::string Scheduler::ReasonOf(const Job& job, policy::SkipReason reason) const {
+  switch (reason) {
+    case policy::SkipReason::kEnvironment:
+      return "not meant for environment \"" + environment_ + "\"";
+    case policy::SkipReason::kBackOff:
+      return "in back-off until " + Local(job.backoff_until) + " after " +
+             std::to_string(job.consecutive_failures) + " consecutive failures";
+    case policy::SkipReason::kRunning:
+      return BlockingRun(job);
+    case policy::SkipReason::kMissed:
+      break;
   }
-  MakeReady(index, 0, due.last);
+  return "missed: could not start in time (misfire policy)";
 }
 
 std::string Scheduler::BlockingRun(const Job& job) const {
@@ -143,7 +110,7 @@ void Scheduler::SkipUntil(std::uint32_t index, std::int64_t until, std::int64_t 
   Job& job = jobs_[index];
   Begin();
   Pin(&job);
-  const calendar::Instant first = jobs_.NextOccurrence(job);
+  const calendar::Instant first = jobs_.PlanOf(job).NextOccurrence();
   catalog::RunRecord record;
   record.run_id = catalog::NextRunId();
   record.job_id = job.job_id;

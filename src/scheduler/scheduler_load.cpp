@@ -31,7 +31,7 @@ bool Scheduler::Load(TimestampTz now) {
   quarantined_ = false;
   CheckHome(now);
   board::FreeReserved(entry_->database);
-  LoadJobs();
+  LoadJobs(now);
   entry_->quarantined = quarantined_;
   LoadBackfills(now);
   LoadRuns(now);
@@ -45,7 +45,7 @@ bool Scheduler::Load(TimestampTz now) {
   return true;
 }
 
-void Scheduler::LoadJobs() {
+void Scheduler::LoadJobs(TimestampTz now) {
   struct Context {
     Scheduler* self;
     TimestampTz oldest = DT_NOEND;
@@ -84,6 +84,9 @@ void Scheduler::LoadJobs() {
   for (std::uint32_t i = 0; i < jobs_.end(); i++) {
     // What a copied job missed before it was told to run here is not to be caught up.
     jobs_[i].watermark = std::max<std::int64_t>(jobs_[i].watermark, home.since);
+    if (jobs_[i].alive) {
+      jobs_.ForgetTheFuture(i, now);
+    }
     if (jobs_[i].alive && !ItemPointerIsValid(&jobs_[i].state_tid)) {
       stateless_.push_back(jobs_[i].job_id);
     }
@@ -112,6 +115,9 @@ void Scheduler::LoadRuns(TimestampTz now) {
       const std::uint32_t index = FindOrRecall(row.run);
       const bool is_orphan =
           index == JobTable::kNoJob || (jobs_[index].dropped && row.run.replay_of == 0);
+      const bool fixed =
+          row.run.cause == policy::Cause::kTrigger && row.run.run_at > row.run.queued_at;
+      row.run.run_at = policy::DueAfterStepBack(row.run.run_at, row.run.queued_at, now, fixed);
       AddWaiting(std::move(row.run), row.tid);
       if (is_orphan) {
         CancelOrphan(run_id, now);
@@ -246,8 +252,8 @@ void Scheduler::RefreshJob(std::int64_t job_id, TimestampTz now) {
     Unready(known);  // its place in the line may be another one now
   }
   const std::uint32_t index = jobs_.Put(*definition, environment_);
-  Job& job = jobs_[index];
-  job.skip_noted = false;
+  jobs_.ForgetTheFuture(index, now);
+  jobs_[index].skip_noted = false;
   dropped_.erase(job_id);
   RefreshBackfills(index, now);
   StateOf(index);

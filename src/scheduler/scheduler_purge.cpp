@@ -6,16 +6,12 @@
 
 #include "catalog/job_version.h"
 #include "pg/settings.h"
+#include "policy/retention.h"
 
 namespace ratchet::scheduler {
 namespace {
 
 constexpr int kPurgeBatch = 500;
-// Records may stay this share of their time longer, at least a second and at most an hour: a record
-// is not worth a wake-up of its own.
-constexpr std::int64_t kSlackShare = 50;
-constexpr std::int64_t kLeastSlack = USECS_PER_SEC;
-constexpr std::int64_t kMostSlack = 3600 * USECS_PER_SEC;
 // After a start every job is looked at once, one after the other.
 constexpr std::int64_t kPurgeSpacing = 2000;
 // Dropped jobs whose history may be left from before this scheduler started are looked for this
@@ -23,10 +19,6 @@ constexpr std::int64_t kPurgeSpacing = 2000;
 constexpr std::int64_t kScanEvery = 21'600 * USECS_PER_SEC;  // six hours
 // History that a replay needs is looked at again after this time.
 constexpr std::int64_t kAfterReplay = 60 * USECS_PER_SEC;
-
-std::int64_t Slack(std::int64_t keep) {
-  return std::clamp(keep / kSlackShare, kLeastSlack, kMostSlack);
-}
 
 }  // namespace
 
@@ -41,8 +33,7 @@ std::int64_t Scheduler::KeepHistory(std::int64_t job_id) const {
 // A record was written `at`: it will have to go one day.
 void Scheduler::ExpectPurge(std::int64_t job_id, TimestampTz at) {
   if (!purge_of_job_.contains(job_id)) {
-    const std::int64_t keep = KeepHistory(job_id);
-    PlanPurge(job_id, at + keep + Slack(keep));
+    PlanPurge(job_id, policy::PurgeAt(at, KeepHistory(job_id)));
   }
 }
 
@@ -90,13 +81,14 @@ bool Scheduler::PurgeStep(TimestampTz now) {
   const std::int64_t keep = KeepHistory(job_id);
   TimestampTz oldest = 0;
   Begin();
-  const int deleted = catalog::PurgeRunRecords(job_id, now - keep, kPurgeBatch, &oldest);
+  const int deleted =
+      catalog::PurgeRunRecords(job_id, policy::PurgeBefore(now, keep), kPurgeBatch, &oldest);
   if (oldest == 0) {
     if (jobs_.Find(job_id) == JobTable::kNoJob) {
       catalog::DeleteJobVersions(job_id);
     }
   } else {
-    PlanPurge(job_id, deleted == kPurgeBatch ? now : oldest + keep + Slack(keep));
+    PlanPurge(job_id, deleted == kPurgeBatch ? now : policy::PurgeAt(oldest, keep));
   }
   Commit();
   return true;

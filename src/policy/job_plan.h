@@ -1,0 +1,105 @@
+// What a job does at an instant: the decisions of a scheduler's pass about one job's schedule.
+// State and time go in, a step comes out; nothing here knows of a server.
+#pragma once
+
+#include <cstdint>
+
+#include "calendar/schedule.h"
+#include "calendar/zone.h"
+#include "policy/misfire.h"
+
+namespace ratchet::policy {
+
+enum class Overlap : std::uint8_t { kSkip, kQueue, kAllow };
+
+// Why an occurrence does not run.
+enum class SkipReason : std::uint8_t {
+  kEnvironment,  // the job is meant for other servers
+  kBackOff,      // the job rests after failures
+  kRunning,      // a run of it is under way
+  kMissed,       // it could not start in time, and the misfire policy leaves it out
+};
+
+// One thing to do about a job that may be due. A skip settles `count` occurrences, up to `until`,
+// and is followed by a further step.
+struct Step {
+  enum class Kind : std::uint8_t { kWait, kSkip, kReady };
+  Kind kind = Kind::kWait;
+  SkipReason reason = SkipReason::kMissed;
+  std::int64_t count = 0;
+  calendar::Instant until = 0;  // kReady: the latest occurrence that is due
+  bool is_first = false;  // of a stretch of skips of which the next are summed up: see skip_noted
+};
+
+// What starts of a job whose turn has come.
+struct Start {
+  std::int64_t skip = 0;                     // so many of the oldest are missed,
+  calendar::Instant skip_until = 0;          // up to this one
+  calendar::Instant run = calendar::kNever;  // then this one runs; kNever: none
+  bool catchup = false;                      // it is late
+};
+
+// Instants: 0 stands for none, unless something else is said.
+struct JobPlan {
+  // ---- What the job is
+  const calendar::Schedule* schedule = nullptr;
+  const calendar::Zone* zone = nullptr;
+  calendar::Instant anchor = 0;  // of an interval; start_at, if the job has one
+  calendar::Instant start_at = 0;
+  calendar::Instant end_at = 0;
+  std::int64_t max_runs = 0;  // 0: no limit
+  Overlap overlap = Overlap::kSkip;
+  MisfirePolicy misfire = MisfirePolicy::kOnce;
+  std::int64_t misfire_limit = 100;
+  bool enabled = true;
+  bool here = true;   // meant for this server's environment
+  bool held = false;  // does not start before something else is done
+
+  // ---- Where it stands
+  calendar::Instant watermark = 0;  // occurrences up to here are accounted for
+  calendar::Instant last_finished = 0;
+  calendar::Instant claimed_at = 0;  // of its newest run
+  calendar::Instant backoff_until = 0;
+  calendar::Instant server_start = 0;
+  std::int64_t run_count = 0;
+  int running = 0;
+  bool past_run = false;    // what is running is an occurrence of a backfill
+  bool skip_noted = false;  // the first skip of this back-off or exile is recorded
+
+  // First occurrence after the watermark; kNever when there is none (any more).
+  calendar::Instant NextOccurrence() const;
+  // Occurrences that are due.
+  DueOccurrences Due(calendar::Instant now) const;
+  // When the job starts next, as far as it is known at `now`; kNever for a job that does not.
+  calendar::Instant NextStart() const;
+
+  // When the schedule has to be looked at again; kNever: not before something happens.
+  calendar::Instant LookAt(calendar::Instant now) const;
+  Step NextStep(calendar::Instant now) const;
+  // For a job whose step is kReady.
+  Start StartAt(calendar::Instant now) const;
+
+ private:
+  Step StepInBackOff(const DueOccurrences& due, calendar::Instant now) const;
+  calendar::Instant MissedUntil(const DueOccurrences& due, const MisfireDecision& decision) const;
+};
+
+// ---- A clock that was set back
+//
+// Who finds its own past in the future would keep still until it comes again. Beyond this time
+// (microseconds) it is forgotten; below it a job that is meant on the wall clock does not run again
+// what it has run, as in cron. What goes by elapsed time goes on at once in any case.
+constexpr std::int64_t kLongestStepBack = 3 * calendar::kHour;
+
+// The plan as a scheduler takes it up at `now`: nothing that has happened lies in the future.
+// longest_rest: beyond which no back-off lasts.
+void ForgetTheFuture(JobPlan* plan, calendar::Instant now, std::int64_t longest_rest);
+
+// When a waiting run is due that was queued at `queued_at`, as the clock said then. `fixed`: it was
+// asked for at just that time.
+constexpr calendar::Instant DueAfterStepBack(calendar::Instant run_at, calendar::Instant queued_at,
+                                             calendar::Instant now, bool fixed) {
+  return queued_at > now && !fixed ? run_at - (queued_at - now) : run_at;
+}
+
+}  // namespace ratchet::policy
