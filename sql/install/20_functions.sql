@@ -264,7 +264,7 @@ LANGUAGE c STABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'ratchet_node';
 COMMENT ON FUNCTION ratchet._node IS 'internal: the name under which this server signs its runs';
 
 CREATE FUNCTION ratchet._missed_fire_times(
-    schedule text, time_zone text, anchor timestamptz, since timestamptz, until timestamptz)
+    job_name text, schedule text, time_zone text, anchor timestamptz, since timestamptz, until timestamptz)
 RETURNS integer
 LANGUAGE c STABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'ratchet_missed_fire_times';
 COMMENT ON FUNCTION ratchet._missed_fire_times IS

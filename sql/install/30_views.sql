@@ -199,12 +199,12 @@ SELECT h.job_id, h.job_name,
                     ELSE s.last_status END AS last_words,
                CASE WHEN b.expected
                     THEN ratchet._missed_fire_times(
-                             j.schedule, j.time_zone, b.anchor, e.expected_since,
+                             j.job_name, j.schedule, j.time_zone, b.anchor, e.expected_since,
                              least(now() - interval '5 seconds', j.end_at))
                     ELSE 0 END AS missed,
                b.expected
                AND ratchet._missed_fire_times(
-                       j.schedule, j.time_zone, b.anchor,
+                       j.job_name, j.schedule, j.time_zone, b.anchor,
                        greatest(b.since, s.last_scheduled_at),
                        least(now() - interval '1 minute', j.end_at)) > 0 AS late
           FROM ratchet.job j

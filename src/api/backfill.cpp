@@ -25,7 +25,7 @@ struct Course {
   calendar::Timeline timeline;
 
   Course(const catalog::JobDefinition& job, TimestampTz from)
-      : schedule(ParseSchedule(job.schedule)),
+      : schedule(ParseSchedule(job.schedule, job.job_name)),
         zone(RequireZone(job.time_zone, "time_zone")),
         timeline(schedule, zone, job.schedule_since, job.start_at, job.end_at, from) {}
   Course(const Course&) = delete;
@@ -124,11 +124,11 @@ std::int64_t CancelBackfill(const Arguments& arguments) {
   return unrun;
 }
 
-enum OccurrenceArgument { kSchedule, kTimeZone, kSince, kStartAt, kEndAt, kAfter, kUntil };
+enum OccurrenceArgument { kName, kSchedule, kTimeZone, kSince, kStartAt, kEndAt, kAfter, kUntil };
 
 // Never an error: one job whose schedule cannot be read must not take the view away from others.
 std::int64_t CountOccurrences(const Arguments& arguments) {
-  for (const int required : {kSchedule, kTimeZone, kSince, kAfter, kUntil}) {
+  for (const int required : {kName, kSchedule, kTimeZone, kSince, kAfter, kUntil}) {
     if (arguments.IsNull(required)) {
       return 0;
     }
@@ -137,8 +137,8 @@ std::int64_t CountOccurrences(const Arguments& arguments) {
     return arguments.IsNull(i) ? 0 : DatumGetTimestampTz(arguments.Value(i));
   };
   try {
-    const calendar::Schedule schedule =
-        calendar::Schedule::Parse(TextOf(arguments.Value(kSchedule)));
+    const calendar::Schedule schedule = calendar::Schedule::Parse(
+        TextOf(arguments.Value(kSchedule)), TextOf(arguments.Value(kName)));
     const pg::PgZone* zone = pg::FindZone(TextOf(arguments.Value(kTimeZone)));
     if (zone == nullptr) {
       return 0;

@@ -27,7 +27,7 @@ void CheckSchedule(const JobDefinition& job) {
   if (job.start_at != 0 && job.end_at != 0 && job.end_at <= job.start_at) {
     Refuse("end_at must be later than start_at");
   }
-  const calendar::Schedule schedule = ParseSchedule(job.schedule);
+  const calendar::Schedule schedule = ParseSchedule(job.schedule, job.job_name);
   switch (schedule.kind()) {
     case calendar::Kind::kManual:
     case calendar::Kind::kStartup:
@@ -80,7 +80,8 @@ bool RunsTheSame(const JobDefinition& a, const JobDefinition& b) {
 }
 
 bool IsDueTheSame(const JobDefinition& a, const JobDefinition& b) {
-  return a.schedule == b.schedule && a.time_zone == b.time_zone && a.start_at == b.start_at;
+  return a.schedule == b.schedule && a.time_zone == b.time_zone && a.start_at == b.start_at &&
+         (a.job_name == b.job_name || !calendar::DependsOnName(a.schedule));
 }
 
 }  // namespace

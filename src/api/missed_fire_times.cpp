@@ -6,7 +6,7 @@
 namespace ratchet::api {
 namespace {
 
-enum Argument { kSchedule, kTimeZone, kAnchor, kSince, kUntil };
+enum Argument { kJobName, kSchedule, kTimeZone, kAnchor, kSince, kUntil };
 
 constexpr std::int64_t kEnough = 3;
 
@@ -14,8 +14,8 @@ constexpr std::int64_t kEnough = 3;
 // others.
 Datum MissedFireTimes(const Arguments& arguments) {
   try {
-    const calendar::Schedule schedule =
-        calendar::Schedule::Parse(TextOf(arguments.Value(kSchedule)));
+    const calendar::Schedule schedule = calendar::Schedule::Parse(
+        TextOf(arguments.Value(kSchedule)), TextOf(arguments.Value(kJobName)));
     const pg::PgZone* zone = pg::FindZone(TextOf(arguments.Value(kTimeZone)));
     if (zone == nullptr) {
       return Int32GetDatum(0);

@@ -55,7 +55,7 @@ void NextRuns(FunctionCallInfo call) {
 }
 
 Datum Describe(const Arguments& arguments) {
-  const std::string text = ParseSchedule(arguments.Text(kSchedule, "schedule")).Describe();
+  const std::string text = DescribeScheduleText(arguments.Text(kSchedule, "schedule"));
   return pg::Call([&text] { return CStringGetTextDatum(text.c_str()); });
 }
 

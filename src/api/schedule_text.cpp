@@ -5,9 +5,17 @@
 
 namespace ratchet::api {
 
-calendar::Schedule ParseSchedule(const std::string& text) {
+calendar::Schedule ParseSchedule(const std::string& text, const std::string& job_name) {
   try {
-    return calendar::Schedule::Parse(text);
+    return calendar::Schedule::Parse(text, job_name);
+  } catch (const calendar::ScheduleError& error) {
+    throw pg::Error(ERRCODE_INVALID_PARAMETER_VALUE, error.what(), error.hint());
+  }
+}
+
+std::string DescribeScheduleText(const std::string& text) {
+  try {
+    return calendar::DescribeSchedule(text);
   } catch (const calendar::ScheduleError& error) {
     throw pg::Error(ERRCODE_INVALID_PARAMETER_VALUE, error.what(), error.hint());
   }

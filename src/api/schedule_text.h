@@ -8,7 +8,11 @@
 
 namespace ratchet::api {
 
-calendar::Schedule ParseSchedule(const std::string& text);
+// `job_name` chooses what 'H' in a cron line stands for.
+calendar::Schedule ParseSchedule(const std::string& text, const std::string& job_name = {});
+
+// What it means for any job.
+std::string DescribeScheduleText(const std::string& text);
 
 const pg::PgZone& RequireZone(const std::string& name, const char* argument);
 

@@ -1,7 +1,9 @@
 #include <cstddef>
 #include <cstdint>
 #include <string>
+#include <vector>
 
+#include "calendar/name_hash.h"
 #include "calendar/parse.h"
 #include "calendar/text.h"
 
@@ -9,9 +11,12 @@ namespace ratchet::calendar {
 
 namespace {
 
+// In the order of CronField.
 enum FieldIndex { kSecondField, kMinuteField, kHourField, kDayField, kMonthField, kWeekdayField };
 
 constexpr int kFieldCount = 6;
+
+constexpr int kDaysOfEveryMonth = 28;
 
 struct Field {
   const char* name;
@@ -45,7 +50,9 @@ bool IsNameOf(std::string_view text, std::string_view name) {
 
 class CronParser {
  public:
-  explicit CronParser(std::string_view text) : text_(text) {}
+  // With `hashed` the 'H' go there, instead of getting the values that the name chooses.
+  CronParser(std::string_view text, std::string_view job_name, std::vector<HashedItem>* hashed)
+      : text_(text), job_name_(job_name), hashed_(hashed) {}
 
   Cron Parse() {
     std::string_view words[kFieldCount];
@@ -63,7 +70,7 @@ class CronParser {
     cron_.days = static_cast<std::uint32_t>(ParseField(kDayField, words[kDayField]));
     cron_.months = static_cast<std::uint16_t>(ParseField(kMonthField, words[kMonthField]));
     cron_.weekdays = static_cast<std::uint8_t>(ParseField(kWeekdayField, words[kWeekdayField]));
-    if (!CanEverMatch(cron_)) {
+    if (hashed_ == nullptr && !CanEverMatch(cron_)) {
       throw ScheduleError("cron schedule " + Quote(text_) + " never runs",
                           "No day of any year matches its day and month fields.");
     }
@@ -135,14 +142,13 @@ class CronParser {
       return 0;
     }
     if (ToLower(item.front()) == 'h' && (item.size() == 1 || !IsLetter(item[1]))) {
-      Fail(field, "", item,
-           std::string("\"H\", a value chosen by hash, is not supported. ") + field.hint);
+      return ParseHashed(index, item);
     }
     const std::size_t slash = item.find('/');
     const std::string_view range = item.substr(0, slash);
     int step = 1;
     if (slash != std::string_view::npos) {
-      step = ParseStep(field, item.substr(slash + 1));
+      step = ParseStep(field, item.substr(slash + 1), field.high - field.low + 1);
     }
     if (range == "*") {
       return Steps(field.low, field.high, step, index);
@@ -154,11 +160,50 @@ class CronParser {
       return Steps(from, slash == std::string_view::npos ? from : field.high, step, index);
     }
     const int to = ParseValue(index, range.substr(dash + 1), item, &has_name);
-    return ParseRange(index, from, to, step, has_name, item);
+    return Steps(from, RangeEnd(index, from, to, has_name, item), step, index);
   }
 
-  std::uint64_t ParseRange(FieldIndex index, int from, int to, int step, bool has_name,
-                           std::string_view item) const {
+  // H, H(0-29), H/15 and H(0-29)/15. In the days of the month, H stands for one that all have.
+  std::uint64_t ParseHashed(FieldIndex index, std::string_view item) {
+    const Field& field = kFields[index];
+    constexpr char kHint[] =
+        "The forms of \"H\", a value chosen by the job's name, are H, H(0-29), H/15 and "
+        "H(0-29)/15.";
+    std::string_view rest = item.substr(1);
+    HashedItem hashed{static_cast<CronField>(index), field.low,
+                      index == kDayField ? kDaysOfEveryMonth : field.high, 0};
+    if (!rest.empty() && rest.front() == '(') {
+      const std::size_t dash = rest.find('-');
+      const std::size_t close = rest.find(')');
+      if (close == std::string_view::npos || dash >= close) {
+        Fail(field, "", item, kHint);
+      }
+      bool has_name = false;
+      hashed.low = ParseValue(index, rest.substr(1, dash - 1), item, &has_name);
+      const int to = ParseValue(index, rest.substr(dash + 1, close - dash - 1), item, &has_name);
+      hashed.high = RangeEnd(index, hashed.low, to, has_name, item);
+      rest.remove_prefix(close + 1);
+    }
+    const int values = hashed.high - hashed.low + 1;
+    if (!rest.empty() && rest.front() == '/') {
+      hashed.step = ParseStep(field, rest.substr(1), values);
+    } else if (!rest.empty()) {
+      Fail(field, "", item, kHint);
+    }
+    if (hashed.step == 1 || values == 1) {
+      return Steps(hashed.low, hashed.high, 1, index);
+    }
+    if (hashed_ != nullptr) {
+      hashed_->push_back(hashed);
+      return 0;
+    }
+    const auto choices = static_cast<std::uint64_t>(hashed.step == 0 ? values : hashed.step);
+    const int first = hashed.low + static_cast<int>(NameHash(job_name_, index) % choices);
+    return Steps(first, hashed.step == 0 ? first : hashed.high, static_cast<int>(choices), index);
+  }
+
+  // The end of a range from `from` to `to`, beyond the field's end where it wraps around.
+  int RangeEnd(FieldIndex index, int from, int to, bool has_name, std::string_view item) const {
     const Field& field = kFields[index];
     if (to < from && has_name) {
       // 'FRI-MON' goes on into the next week, 'NOV-FEB' into the next year.
@@ -167,7 +212,7 @@ class CronParser {
     if (to < from) {
       Fail(field, " range", item, "A range runs from the smaller number to the larger one.");
     }
-    return Steps(from, to, step, index);
+    return to;
   }
 
   // Weekday 7 stays 7, so that '5-7' does not run backwards.
@@ -205,8 +250,7 @@ class CronParser {
     return false;
   }
 
-  int ParseStep(const Field& field, std::string_view text) const {
-    const int values = field.high - field.low + 1;
+  int ParseStep(const Field& field, std::string_view text, int values) const {
     int step = 0;
     if (!ParseNumber(text, &step) || step < 1 || step > values) {
       Fail(field, " step", text, "The step is a number from 1 to " + std::to_string(values) + ".");
@@ -283,11 +327,19 @@ class CronParser {
   }
 
   std::string_view text_;
+  std::string_view job_name_;
+  std::vector<HashedItem>* hashed_;
   Cron cron_;
 };
 
 }  // namespace
 
-Cron ParseCron(std::string_view text) { return CronParser(text).Parse(); }
+Cron ParseCron(std::string_view text, std::string_view job_name) {
+  return CronParser(text, job_name, nullptr).Parse();
+}
+
+Cron ParseHashedCron(std::string_view text, std::vector<HashedItem>* hashed) {
+  return CronParser(text, {}, hashed).Parse();
+}
 
 }  // namespace ratchet::calendar

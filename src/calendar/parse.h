@@ -1,7 +1,9 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <string_view>
+#include <vector>
 
 #include "calendar/cron.h"
 #include "calendar/interval.h"
@@ -14,8 +16,23 @@ namespace ratchet::calendar {
 
 constexpr std::size_t kMaxScheduleLength = 2000;
 
-// Five or six fields.
-Cron ParseCron(std::string_view text);
+enum class CronField : std::uint8_t { kSecond, kMinute, kHour, kDay, kMonth, kWeekday };
+
+// An 'H' in a cron line: the value is chosen by the job's name.
+struct HashedItem {
+  CronField field;
+  int low;   // the values to choose from; for names that wrap around ('FRI-MON') `high` lies beyond
+  int high;  // the field's end
+  int step;  // 0: one value. Otherwise the name chooses the first one, from low to low + step - 1
+
+  friend bool operator==(const HashedItem&, const HashedItem&) = default;
+};
+
+// Five or six fields, for a job of that name.
+Cron ParseCron(std::string_view text, std::string_view job_name);
+
+// The same without a name: the values of the 'H' are left out, so that it may match no day.
+Cron ParseHashedCron(std::string_view text, std::vector<HashedItem>* hashed);
 
 // '1 hour 30 minutes', '01:30:00', and with `allow_bare_unit` also 'hour'. `whole` is the schedule
 // as messages show it.

@@ -2,6 +2,7 @@
 
 #include <type_traits>
 #include <utility>
+#include <vector>
 
 #include "calendar/parse.h"
 #include "calendar/text.h"
@@ -47,6 +48,17 @@ bool TakeAfterCompletion(std::string_view* text) {
   return true;
 }
 
+// Whether a cron field begins with 'H'.
+bool IsHash(std::string_view word) {
+  return !word.empty() && ToLower(word.front()) == 'h' &&
+         (word.size() == 1 || std::string_view("(/,").find(word[1]) != std::string_view::npos);
+}
+
+// '30,H'
+bool EndsInHash(std::string_view word) {
+  return word.size() > 1 && ToLower(word.back()) == 'h' && word[word.size() - 2] == ',';
+}
+
 // Whether to read `text` as a cron line. It decides which error a wrong text gets, and keeps
 // '5 * * * *' from being taken for five seconds and '1 hour 30 min 5 sec' for six fields.
 bool LooksLikeCron(std::string_view text) {
@@ -64,7 +76,7 @@ bool LooksLikeCron(std::string_view text) {
   }
   const std::string_view first = words[0];
   const std::string_view second = words[1];
-  if (EqualsIgnoringCase(first, "H")) {
+  if (IsHash(first) || EndsInHash(first)) {
     return true;
   }
   // '10s' and '01:30' begin an interval. Neither of the first two fields knows names.
@@ -75,6 +87,9 @@ bool LooksLikeCron(std::string_view text) {
   // 'H' is a hashed hour in '0 H 1 1 1' and an hour in '2 H 1 min 5 s'.
   if (EqualsIgnoringCase(second, "H")) {
     return !IsIntervalUnit(words[3]);
+  }
+  if (IsHash(second)) {
+    return true;
   }
   return !IsIntervalUnit(second) &&
          !(second.size() > 1 && IsLetter(second.front()) && IsLetter(second.back()));
@@ -92,7 +107,7 @@ Instant DueOnce(const Once& once, const Zone& zone) {
 ScheduleError::ScheduleError(const std::string& message, std::string hint)
     : std::runtime_error(message), hint_(std::move(hint)) {}
 
-Schedule Schedule::Parse(std::string_view text) {
+Schedule Schedule::Parse(std::string_view text, std::string_view job_name) {
   if (text.size() > kMaxScheduleLength) {
     throw ScheduleError("schedule " + Quote(text) + " is too long",
                         "A schedule has at most " + std::to_string(kMaxScheduleLength) + " bytes.");
@@ -118,7 +133,7 @@ Schedule Schedule::Parse(std::string_view text) {
   }
   const bool after_completion = TakeAfterCompletion(&rest);
   if (!every && !after_completion && LooksLikeCron(rest)) {
-    return Schedule(ParseCron(rest));
+    return Schedule(ParseCron(rest, job_name));
   }
   const char first = rest.empty() ? ' ' : rest.front();
   if (!every && !after_completion && !IsDigit(first) && first != '+' && first != '-' &&
@@ -127,6 +142,20 @@ Schedule Schedule::Parse(std::string_view text) {
   }
   return Schedule(after_completion ? Kind::kAfterCompletion : Kind::kInterval,
                   ParseInterval(rest, whole, every));
+}
+
+bool DependsOnName(std::string_view text) {
+  if (text.find_first_of("hH") == std::string_view::npos || text.size() > kMaxScheduleLength ||
+      !LooksLikeCron(Trim(text))) {
+    return false;
+  }
+  std::vector<HashedItem> hashed;
+  try {
+    ParseHashedCron(Trim(text), &hashed);
+  } catch (const ScheduleError&) {
+    return false;
+  }
+  return !hashed.empty();
 }
 
 Schedule Schedule::ParseName(std::string_view name) {
@@ -146,7 +175,7 @@ Schedule Schedule::ParseName(std::string_view name) {
                                       {"@annually", "0 0 1 1 *"}};
   for (const Macro& macro : kMacros) {
     if (EqualsIgnoringCase(name, macro.name)) {
-      return Schedule(ParseCron(macro.cron));
+      return Schedule(ParseCron(macro.cron, {}));
     }
   }
   if (EqualsIgnoringCase(name, "@continuous")) {

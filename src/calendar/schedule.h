@@ -53,8 +53,9 @@ class Schedule {
   // Same as Parse("@manual").
   Schedule() = default;
 
-  // Throws ScheduleError, and no other exception but std::bad_alloc.
-  static Schedule Parse(std::string_view text);
+  // The job's name chooses the values of 'H' in a cron line, and matters to nothing else. Throws
+  // ScheduleError, and no other exception but std::bad_alloc.
+  static Schedule Parse(std::string_view text, std::string_view job_name = {});
 
   Kind kind() const { return kind_; }
 
@@ -105,6 +106,12 @@ class Schedule {
   Kind kind_ = Kind::kManual;
 };
 
-inline std::string Describe(const Schedule& schedule) { return schedule.Describe(); }
+// Whether jobs of different names may be due at different times by this text. False for a text that
+// is not a schedule.
+bool DependsOnName(std::string_view text);
+
+// What the text means for any job: Parse(text).Describe(), but "chosen by the job's name" for 'H'.
+// Throws ScheduleError.
+std::string DescribeSchedule(std::string_view text);
 
 }  // namespace ratchet::calendar

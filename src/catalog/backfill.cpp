@@ -147,7 +147,8 @@ void StartBackfillOf(const JobDefinition& job, const JobDefinition* old) {
   if (job.backfill_from == 0 && before == 0) {
     return;
   }
-  if (job.backfill_from != 0 && !calendar::Schedule::Parse(job.schedule).HasFixedTimes()) {
+  if (job.backfill_from != 0 &&
+      !calendar::Schedule::Parse(job.schedule, job.job_name).HasFixedTimes()) {
     throw pg::Error(
         ERRCODE_INVALID_PARAMETER_VALUE,
         "backfill_from cannot be used with schedule \"" + job.schedule + "\"",

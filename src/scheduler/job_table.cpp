@@ -51,8 +51,13 @@ std::uint32_t JobTable::Find(std::int64_t job_id) const {
   return index_.Find(job_id, [this](std::uint32_t job) { return jobs_[job].job_id; });
 }
 
-std::uint32_t JobTable::Share(const std::string& schedule, const std::string& time_zone) {
-  const std::string key = schedule + '\n' + time_zone;
+std::uint32_t JobTable::Share(const std::string& schedule, const std::string& time_zone,
+                              const std::string& job_name) {
+  // Neither a zone nor a job has a line feed in its name.
+  std::string key = schedule + '\n' + time_zone;
+  if (calendar::DependsOnName(schedule)) {
+    key += '\n' + job_name;
+  }
   const auto found = schedule_index_.find(key);
   if (found != schedule_index_.end()) {
     return found->second;
@@ -62,7 +67,7 @@ std::uint32_t JobTable::Share(const std::string& schedule, const std::string& ti
     throw calendar::ScheduleError("time zone \"" + time_zone + "\" is not known", "");
   }
   const auto index = static_cast<std::uint32_t>(schedules_.size());
-  schedules_.push_back({calendar::Schedule::Parse(schedule), zone});
+  schedules_.push_back({calendar::Schedule::Parse(schedule, job_name), zone});
   schedule_index_.emplace(key, index);
   return index;
 }
@@ -105,12 +110,12 @@ std::uint32_t JobTable::Put(const catalog::JobDefinition& definition,
   }
   job.enabled = definition.enabled;
   try {
-    job.schedule = Share(definition.schedule, definition.time_zone);
+    job.schedule = Share(definition.schedule, definition.time_zone, definition.job_name);
   } catch (const calendar::ScheduleError& error) {
     ereport(WARNING, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
                       errmsg("job \"%s\" is disabled: %s", job.name, error.what())));
     job.enabled = false;
-    job.schedule = Share("@manual", "UTC");
+    job.schedule = Share("@manual", "UTC", {});
   }
   job.rules = Share(SharedRules{{{definition.backoff, definition.backoff_factor,
                                   definition.backoff_cap, definition.backoff_jitter},

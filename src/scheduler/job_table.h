@@ -119,7 +119,8 @@ class JobTable {
   std::uint32_t FirstJob() const { return heap_.top().job; }
 
  private:
-  std::uint32_t Share(const std::string& schedule, const std::string& time_zone);
+  std::uint32_t Share(const std::string& schedule, const std::string& time_zone,
+                      const std::string& job_name);
   std::uint32_t Share(const SharedRules& rules);
 
   std::vector<Job> jobs_;

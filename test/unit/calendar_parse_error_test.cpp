@@ -105,12 +105,33 @@ TEST(ParseError, CronDayRules) {
        "invalid day of week \"MON-FRI#2\" in cron schedule \"0 0 * * MON-FRI#2\"", "MON#2"},
       {"0 0 * * 8L", "invalid day of week \"8\" in cron schedule \"0 0 * * 8L\"", "5L"},
       {"0 L * * *", "invalid hour \"L\" in cron schedule \"0 L * * *\"", "0 to 23"},
-      {"H * * * *", "invalid minute \"H\" in cron schedule \"H * * * *\"", "not supported"},
-      {"H H * * *", "invalid minute \"H\" in cron schedule \"H H * * *\"", "not supported"},
-      {"H 5 1 1 1", "invalid minute \"H\" in cron schedule \"H 5 1 1 1\"", "not supported"},
-      {"0 H 1 1 1", "invalid hour \"H\" in cron schedule \"0 H 1 1 1\"", "not supported"},
-      {"0 h(0-5) * * *", "invalid hour \"h(0-5)\" in cron schedule \"0 h(0-5) * * *\"",
-       "not supported"},
+  });
+}
+
+TEST(ParseError, CronHash) {
+  constexpr const char* kForms = "H, H(0-29), H/15 and H(0-29)/15";
+  CheckAll({
+      {"H5 * * * *", "invalid minute \"H5\" in cron schedule \"H5 * * * *\"", kForms},
+      {"H-5 * * * *", "invalid minute \"H-5\" in cron schedule \"H-5 * * * *\"", kForms},
+      {"H(5) * * * *", "invalid minute \"H(5)\" in cron schedule \"H(5) * * * *\"", kForms},
+      {"H(5-9 * * * *", "invalid minute \"H(5-9\" in cron schedule \"H(5-9 * * * *\"", kForms},
+      {"H() * * * *", "invalid minute \"H()\" in cron schedule \"H() * * * *\"", kForms},
+      {"H(5-9)7 * * * *", "invalid minute \"H(5-9)7\" in cron schedule \"H(5-9)7 * * * *\"",
+       kForms},
+      {"H(-) * * * *", "invalid minute \"H(-)\" in cron schedule \"H(-) * * * *\"", "0 to 59"},
+      {"H(0-60) * * * *", "invalid minute \"60\" in cron schedule \"H(0-60) * * * *\"", "0 to 59"},
+      {"H(9-5) * * * *", "invalid minute range \"H(9-5)\" in cron schedule \"H(9-5) * * * *\"",
+       "from the smaller number"},
+      {"0 H/25 * * *", "invalid hour step \"25\" in cron schedule \"0 H/25 * * *\"", "1 to 24"},
+      {"0 0 H/29 * *", "invalid day of month step \"29\" in cron schedule \"0 0 H/29 * *\"",
+       "1 to 28"},
+      {"0 H(8-12)/6 * * *", "invalid hour step \"6\" in cron schedule \"0 H(8-12)/6 * * *\"",
+       "1 to 5"},
+      {"0 H(8-12)/0 * * *", "invalid hour step \"0\" in cron schedule \"0 H(8-12)/0 * * *\"",
+       "1 to 5"},
+      {"0 0 HW * *", "invalid day of month \"HW\" in cron schedule \"0 0 HW * *\"", "one day"},
+      {"0 0 * * HL", "invalid day of week \"HL\" in cron schedule \"0 0 * * HL\"", "5L"},
+      {"0 0 * * H#2", "invalid day of week \"H#2\" in cron schedule \"0 0 * * H#2\"", "MON#2"},
   });
 }
 
@@ -257,7 +278,7 @@ TEST(ParseError, LongTextIsCutShortAndRefusedAtOnce) {
 
 TEST(ParseError, MessagesAndHintsAreInPostgresqlsStyle) {
   for (const char* text : {"61 * * * *", "5 foos", "at noon", "@often", "", "0 0 31 2 *", "* *",
-                           "1:60", "RRULE:", "-1 s", "0 0 W * *", "1,,2 * * * *", "H * * * *"}) {
+                           "1:60", "RRULE:", "-1 s", "0 0 W * *", "1,,2 * * * *", "H5 * * * *"}) {
     const Refusal refusal = Refuse(text);
     ASSERT_FALSE(refusal.message.empty());
     EXPECT_TRUE(refusal.message[0] >= 'a' && refusal.message[0] <= 'z') << refusal.message;
