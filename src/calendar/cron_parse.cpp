@@ -210,9 +210,20 @@ class CronParser {
       to += field.high - field.low + 1;
     }
     if (to < from) {
-      Fail(field, " range", item, "A range runs from the smaller number to the larger one.");
+      std::string hint = "A range runs from the smaller number to the larger one";
+      if (item.find_first_of("(/") == std::string_view::npos) {
+        // Over the end of the field: a list. A week may also end with Sunday.
+        hint += index == kWeekdayField && to == 0
+                    ? ": " + Range(from, 7)
+                    : ": " + Range(from, field.high) + ',' + Range(field.low, to);
+      }
+      Fail(field, " range", item, hint + '.');
     }
     return to;
+  }
+
+  static std::string Range(int from, int to) {
+    return std::to_string(from) + (to == from ? "" : '-' + std::to_string(to));
   }
 
   // Weekday 7 stays 7, so that '5-7' does not run backwards.
@@ -241,13 +252,7 @@ class CronParser {
         return true;
       }
     }
-    for (int i = 0; index == kWeekdayField && i < 7; ++i) {
-      if (IsNameOf(text, kWeekdayNames[i])) {
-        *value = i;
-        return true;
-      }
-    }
-    return false;
+    return index == kWeekdayField && FindWeekday(text, value);
   }
 
   int ParseStep(const Field& field, std::string_view text, int values) const {
@@ -333,6 +338,16 @@ class CronParser {
 };
 
 }  // namespace
+
+bool FindWeekday(std::string_view text, int* weekday) {
+  for (int i = 0; i < 7; ++i) {
+    if (IsNameOf(text, kWeekdayNames[i])) {
+      *weekday = i;
+      return true;
+    }
+  }
+  return false;
+}
 
 Cron ParseCron(std::string_view text, std::string_view job_name) {
   return CronParser(text, job_name, nullptr).Parse();

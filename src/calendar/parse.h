@@ -34,6 +34,9 @@ Cron ParseCron(std::string_view text, std::string_view job_name);
 // The same without a name: the values of the 'H' are left out, so that it may match no day.
 Cron ParseHashedCron(std::string_view text, std::vector<HashedItem>* hashed);
 
+// 'MON' or 'Monday'; 0 is Sunday. False for anything else.
+bool FindWeekday(std::string_view text, int* weekday);
+
 // '1 hour 30 minutes', '01:30:00', and with `allow_bare_unit` also 'hour'. `whole` is the schedule
 // as messages show it.
 Interval ParseInterval(std::string_view text, std::string_view whole, bool allow_bare_unit);

@@ -1,44 +1,44 @@
 #pragma once
 
-#include <algorithm>
+#include <cstdint>
 
+#include "calendar/day_set.h"
 #include "calendar/schedule.h"
+#include "calendar/zone.h"
 
 namespace ratchet::calendar {
 
-// The occurrences of a job over all time, for backfills: also those before the job was defined. An
-// explicit start_at and end_at bound it, for they are the life of the job.
+// The occurrences of a job over all time, also those before it was defined: its schedule in its
+// zone, within the life that start_at and end_at give it, without the days that are left out.
+//
+// An occurrence is left out if the clock shows such a day when it is due. Left-out days are passed
+// over at once, not occurrence by occurrence, so that a look-up costs no more than one for each
+// stretch of them that lies in its way.
+//
+// It is a view: schedule, zone and left-out days must outlive it.
 class Timeline {
  public:
   // `since` anchors an interval without start_at; 0 stands for none in start_at and end_at. It goes
-  // back to `from`. The schedule and the zone must outlive it.
+  // back to `from`. `left_out` may be null.
   Timeline(const Schedule& schedule, const Zone& zone, Instant since, Instant start_at,
-           Instant end_at, Instant from)
-      : schedule_(schedule),
-        zone_(zone),
-        anchor_(start_at != 0 ? start_at : schedule.AnchorBefore(from, zone, since)),
-        before_(start_at != 0 ? start_at - 1 : kMinInstant),
-        end_(end_at != 0 ? end_at : kEndInstant) {}
+           Instant end_at, Instant from, const DaySet* left_out = nullptr);
 
   // First occurrence after the instant, or kNever.
-  Instant Next(Instant after) const {
-    const Instant next = schedule_.Next(std::max(after, before_), zone_, anchor_);
-    return next <= end_ ? next : kNever;
-  }
+  Instant Next(Instant after) const;
+
+  // Latest occurrence in (after, until], or kNever.
+  Instant Last(Instant after, Instant until) const;
 
   // Latest occurrence before the instant, or kNever.
-  Instant Previous(Instant before) const {
-    return schedule_.Last(before_, std::min(before - 1, end_), zone_, anchor_);
-  }
+  Instant Previous(Instant before) const;
 
   // Occurrences in (after, until], counted at most to `limit`.
-  std::int64_t Count(Instant after, Instant until, std::int64_t limit) const {
-    return schedule_.Count(std::max(after, before_), std::min(until, end_), zone_, anchor_, limit);
-  }
+  std::int64_t Count(Instant after, Instant until, std::int64_t limit) const;
 
  private:
   const Schedule& schedule_;
   const Zone& zone_;
+  const DaySet* left_out_;
   Instant anchor_;
   Instant before_;
   Instant end_;

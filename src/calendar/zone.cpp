@@ -17,6 +17,19 @@ bool FixedZone::NextTransition(Instant /*t*/, Instant* /*at*/, int* /*offset_bef
   return false;
 }
 
+bool LastTransition(const Zone& zone, Instant from, Instant until, Instant* at) {
+  bool found = false;
+  Instant next = 0;
+  int before = 0;
+  int after = 0;
+  while (zone.NextTransition(from, &next, &before, &after) && next <= until) {
+    *at = next;
+    found = true;
+    from = next;
+  }
+  return found;
+}
+
 Local LocalAt(Instant t, const Zone& zone) { return t + zone.OffsetAt(t) * kSecond; }
 
 Resolution Resolve(Local local, const Zone& zone) {

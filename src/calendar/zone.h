@@ -53,6 +53,9 @@ struct Resolution {
   Local local_end = 0;
 };
 
+// The last transition in (from, until]; false when there is none.
+bool LastTransition(const Zone& zone, Instant from, Instant until, Instant* at);
+
 // What the clock of `zone` shows at t.
 Local LocalAt(Instant t, const Zone& zone);
 

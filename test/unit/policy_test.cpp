@@ -7,6 +7,7 @@
 
 #include "policy/after_run.h"
 #include "policy/backoff.h"
+#include "policy/idle_pause.h"
 #include "policy/misfire.h"
 #include "policy/rotation.h"
 #include "policy/run.h"
@@ -279,6 +280,16 @@ TEST(RunWords, RoundTrip) {
     EXPECT_EQ(CauseOf(Name(cause)), cause);
   }
   EXPECT_EQ(Name(RunStatus::kTimedOut), "timed_out");
+}
+
+TEST(IdlePause, DoublesFromATenthOfASecondToTenSeconds) {
+  const std::vector<std::int64_t> pauses = {0,       100000,  200000,  400000,   800000,
+                                            1600000, 3200000, 6400000, 10000000, 10000000};
+  for (std::size_t empty = 0; empty < pauses.size(); empty++) {
+    EXPECT_EQ(IdlePause(static_cast<std::int64_t>(empty)), pauses[empty]) << empty;
+  }
+  EXPECT_EQ(IdlePause(std::numeric_limits<std::int64_t>::max()), kLongestIdlePause);
+  EXPECT_EQ(IdlePause(-1), 0);
 }
 
 }  // namespace
