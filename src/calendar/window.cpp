@@ -51,13 +51,17 @@ struct ClosedReadings {
   const Ranges& ranges;
 
   bool AtOrAfter(Local local, Local* reading) const {
+    if (ranges.front().begin == 0 && ranges.front().end == kMinutesOfWeek) {
+      return false;
+    }
+    // Twice at most: over the end of the week. Less than a week in all, which the distance from the
+    // last instant to the end of the type allows.
     *reading = local;
-    // Twice at most: over the end of the week.
-    for (int i = 0; i < 3 && IsOpenAt(ranges, *reading); ++i) {
+    while (IsOpenAt(ranges, *reading)) {
       const std::int64_t time = TimeOfWeek(*reading);
       *reading += NotOver(ranges, time)->end * kMinute - time;
     }
-    return !IsOpenAt(ranges, *reading);
+    return true;
   }
 };
 

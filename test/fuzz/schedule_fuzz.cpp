@@ -51,6 +51,11 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const Schedule schedule = Schedule::Parse(text);
     Require(!schedule.Describe().empty());
     Require(schedule == Schedule::Parse(text));
+    Require(!ratchet::calendar::DescribeSchedule(text).empty());
+    if (!ratchet::calendar::DependsOnName(text)) {
+      Require(schedule == Schedule::Parse(text, "another name"));
+      Require(schedule.Describe() == ratchet::calendar::DescribeSchedule(text));
+    }
     if (schedule.kind() == Kind::kInterval || schedule.kind() == Kind::kAfterCompletion) {
       Require(Schedule::Parse(schedule.Describe()) == schedule);
     }

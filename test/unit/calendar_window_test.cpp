@@ -122,6 +122,12 @@ TEST(ActiveWindow, EndsOfTimeAreNoTrap) {
   EXPECT_GE(window.NextOpening(kEndInstant - 1, berlin), kEndInstant - 1);
   EXPECT_GE(window.NextOpening(INT64_MIN, berlin), kMinInstant);
   EXPECT_GE(window.ClosesAt(INT64_MIN, berlin), kMinInstant);
+  for (const char* text : {"Mon-Sun", "Mon-Sat; Sun 00:00-23:59", "Sun 23:59-24:00"}) {
+    for (const Instant t : {kEndInstant - 1, kEndInstant - kDay, kMinInstant}) {
+      EXPECT_GE(ActiveWindow::Parse(text).NextOpening(t, berlin), t) << text;
+      EXPECT_GE(ActiveWindow::Parse(text).ClosesAt(t, berlin), t) << text;
+    }
+  }
   (void)window.IsOpen(INT64_MIN, berlin);
   (void)window.IsOpen(kNever, berlin);
 }
