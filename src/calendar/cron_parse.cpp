@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -181,7 +182,9 @@ class CronParser {
       bool has_name = false;
       hashed.low = ParseValue(index, rest.substr(1, dash - 1), item, &has_name);
       const int to = ParseValue(index, rest.substr(dash + 1, close - dash - 1), item, &has_name);
-      hashed.high = RangeEnd(index, hashed.low, to, has_name, item);
+      // Sunday, for one, is chosen no more often than other days when it is both ends.
+      hashed.high = std::min(RangeEnd(index, hashed.low, to, has_name, item),
+                             hashed.low + field.high - field.low);
       rest.remove_prefix(close + 1);
     }
     const int values = hashed.high - hashed.low + 1;

@@ -49,6 +49,7 @@ TEST(Hash, ChoosesEachValueEquallyOften) {
       {"0 0 H 1 *", 1, 28, [](Instant t) { return CivilFromDays(t / kDay).day; }},
       {"0 0 1 H *", 1, 12, [](Instant t) { return CivilFromDays(t / kDay).month; }},
       {"0 0 * * H", 0, 7, [](Instant t) { return WeekdayFromDays(t / kDay); }},
+      {"0 0 * * H(0-7)", 0, 7, [](Instant t) { return WeekdayFromDays(t / kDay); }},
       {"0 0 * * H(FRI-MON)", 5, 4,
        [](Instant t) { return (WeekdayFromDays(t / kDay) + 2) % 7 + 5; }},
       {"H/15 0 1 1 *", 0, 15, [](Instant t) { return static_cast<int>(t / kMinute % 60); }},
