@@ -20,6 +20,12 @@ SELECT ratchet.next_runs('at 2027-01-01 00:00', 'America/New_York');
 SELECT ratchet.next_runs('@manual');
 SELECT ratchet.next_runs('@daily', 'UTC', 0);
 
+-- H depends on the job's name; here it is empty.
+SELECT ratchet.next_runs('H H(1-5) * * *', 'UTC', 2, '2026-01-01 00:00');
+SELECT job_name, ratchet._occurrences(job_name, 'H H * * *', 'UTC', '2026-01-01', NULL, NULL,
+                                      '2026-01-01 09:12:59', '2026-01-01 09:13:00') AS at_9_13
+  FROM unnest(ARRAY['price orders', 'another']) AS job_name;
+
 -- The defaults: five, in the session's time zone, from now on.
 SELECT count(*), min(next_run) > now() AS later FROM ratchet.next_runs('@daily') AS next_run;
 SELECT count(*) FROM ratchet.next_runs('* * * * *', 'UTC', 10000) AS next_run;
@@ -36,6 +42,6 @@ SELECT ratchet.next_runs(NULL);
 
 SELECT schedule, ratchet.describe_schedule(schedule)
   FROM unnest(ARRAY['0 9 * * MON', '*/5 * * * *', '5 minutes', '1 day after completion', '@manual',
-                    'at 2027-01-01 00:00']) AS schedule;
+                    'at 2027-01-01 00:00', 'H * * * *', '@continuous']) AS schedule;
 SELECT ratchet.describe_schedule('nonsense');
 SELECT ratchet.describe_schedule(NULL) IS NULL AS unknown;

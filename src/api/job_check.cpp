@@ -31,6 +31,7 @@ void CheckSchedule(const JobDefinition& job) {
   switch (schedule.kind()) {
     case calendar::Kind::kManual:
     case calendar::Kind::kStartup:
+    case calendar::Kind::kContinuous:
     case calendar::Kind::kAfterCompletion:
       return;
     default:

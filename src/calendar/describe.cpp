@@ -52,6 +52,8 @@ std::string Schedule::Describe() const {
       return DescribeOnce(once());
     case Kind::kStartup:
       return "at server start";
+    case Kind::kContinuous:
+      return "again as soon as it has finished";
     case Kind::kManual:
       break;
   }

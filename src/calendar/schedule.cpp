@@ -18,7 +18,7 @@ namespace {
 constexpr char kFormsHint[] =
     "Write an interval (\"5 minutes\", \"5 minutes after completion\"), a cron line "
     "(\"0 9 * * MON-FRI\"), a point in time (\"at 2027-01-01 00:00\"), or one of @hourly, @daily, "
-    "@weekly, @monthly, @yearly, @startup and @manual.";
+    "@weekly, @monthly, @yearly, @startup, @continuous and @manual.";
 
 bool IsCalendarRule(std::string_view text) {
   for (const char* property : {"RRULE", "RDATE", "EXRULE", "EXDATE", "DTSTART"}) {
@@ -165,6 +165,9 @@ Schedule Schedule::ParseName(std::string_view name) {
   if (EqualsIgnoringCase(name, "@startup") || EqualsIgnoringCase(name, "@reboot")) {
     return Schedule(Kind::kStartup);
   }
+  if (EqualsIgnoringCase(name, "@continuous")) {
+    return Schedule(Kind::kContinuous);
+  }
   struct Macro {
     const char* name;
     const char* cron;
@@ -177,9 +180,6 @@ Schedule Schedule::ParseName(std::string_view name) {
     if (EqualsIgnoringCase(name, macro.name)) {
       return Schedule(ParseCron(macro.cron, {}));
     }
-  }
-  if (EqualsIgnoringCase(name, "@continuous")) {
-    throw ScheduleError("schedule " + Quote(name) + " is not supported", kFormsHint);
   }
   throw ScheduleError("unknown schedule " + Quote(name), kFormsHint);
 }
@@ -203,6 +203,7 @@ Instant Schedule::Next(Instant after, const Zone& zone, Instant anchor) const {
     }
     case Kind::kManual:
     case Kind::kStartup:
+    case Kind::kContinuous:
       break;
   }
   return kNever;
@@ -225,6 +226,7 @@ Instant Schedule::Last(Instant after, Instant until, const Zone& zone, Instant a
     case Kind::kOnce:
     case Kind::kManual:
     case Kind::kStartup:
+    case Kind::kContinuous:
       break;
   }
   // At most one occurrence: if there is one in the range, it is the latest.
@@ -263,6 +265,7 @@ bool Schedule::HasFixedTimes() const {
     case Kind::kAfterCompletion:
     case Kind::kManual:
     case Kind::kStartup:
+    case Kind::kContinuous:
       break;
   }
   return false;

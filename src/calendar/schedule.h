@@ -20,6 +20,7 @@ enum class Kind : std::uint8_t {
   kOnce,             // 'at 2027-01-01 00:00'
   kManual,           // '@manual'
   kStartup,          // '@startup'
+  kContinuous,       // '@continuous'
 };
 
 // What is wrong with a schedule's text. what() is a message in PostgreSQL's style, hint() a whole
@@ -61,7 +62,7 @@ class Schedule {
 
   // First occurrence strictly after `after`, or kNever. `anchor` matters to intervals only: their
   // first occurrence is the anchor itself. kAfterCompletion has the anchor as its only occurrence
-  // known in advance; kManual and kStartup have none.
+  // known in advance; kManual, kStartup and kContinuous have none.
   Instant Next(Instant after, const Zone& zone, Instant anchor) const;
 
   // Latest occurrence in (after, until], or kNever when there is none.

@@ -65,6 +65,9 @@ TEST(Cron, Fields) {
            "2027-01-15 00:00",
            {"2027-02-01 00:00:00", "2027-11-01 00:00:00", "2027-12-01 00:00:00",
             "2028-01-01 00:00:00"}},
+          {"0 0 1 jAn-mAr,dEcEmBeR ?",
+           "2027-01-15 00:00",
+           {"2027-02-01 00:00:00", "2027-03-01 00:00:00", "2027-12-01 00:00:00"}},
           {"0 0 ? * ?", "2027-01-01 00:00", {"2027-01-02 00:00:00"}},
           {"  0\t0\n1  1 * ", "2027-01-01 00:00", {"2028-01-01 00:00:00"}},
           {"59 59 23 31 12 ?", "2027-01-01 00:00", {"2027-12-31 23:59:59"}},
@@ -83,6 +86,7 @@ TEST(Cron, Weekdays) {
                {"0 0 * * friday-sunday", "2027-01-03 00:00", weekend},
                {"0 0 * * 5-7", "2027-01-03 00:00", weekend},
                {"0 0 * * 5-sun", "2027-01-03 00:00", weekend},
+               {"0 0 * * fRi-SuN", "2027-01-03 00:00", weekend},
                {"0 0 * * 0", "2027-01-03 00:00", sundays},
                {"0 0 * * 7", "2027-01-03 00:00", sundays},
                {"0 0 * * SUN", "2027-01-03 00:00", sundays},
@@ -184,12 +188,13 @@ TEST(Cron, Names) {
   EXPECT_EQ(Schedule::Parse("@startup").kind(), Kind::kStartup);
   EXPECT_EQ(Schedule::Parse("@reboot").kind(), Kind::kStartup);
   EXPECT_EQ(Schedule::Parse("@manual").kind(), Kind::kManual);
+  EXPECT_EQ(Schedule::Parse("@Continuous").kind(), Kind::kContinuous);
   EXPECT_EQ(Schedule(), Schedule::Parse("@manual"));
 }
 
 TEST(Cron, SchedulesWithoutTimesHaveNoOccurrences) {
   const FixedZone utc(0);
-  for (const char* text : {"@manual", "@startup"}) {
+  for (const char* text : {"@manual", "@startup", "@continuous"}) {
     const Schedule schedule = Schedule::Parse(text);
     EXPECT_EQ(schedule.Next(0, utc, 0), kNever);
     EXPECT_EQ(schedule.Last(kMinInstant, kEndInstant, utc, 0), kNever);
@@ -362,6 +367,7 @@ TEST(Cron, Descriptions) {
       {"* * * 1-3,12 *", "every minute in January to March and December"},
       {"@startup", "at server start"},
       {"@manual", "only when triggered"},
+      {"@continuous", "again as soon as it has finished"},
   };
   for (const auto& [text, description] : cases) {
     EXPECT_EQ(Schedule::Parse(text).Describe(), description) << text;

@@ -1,4 +1,4 @@
-#include <chrono>
+#include <ctime>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -69,13 +69,17 @@ TEST(ParseError, CronNamesTheFieldThePartAndTheRange) {
 TEST(ParseError, CronRangesListsAndSteps) {
   CheckAll({
       {"30-10 * * * *", "invalid minute range \"30-10\" in cron schedule \"30-10 * * * *\"",
-       "from the smaller number to the larger"},
+       "from the smaller number to the larger one: 30-59,0-10."},
+      {"0 22-6 * * *", "invalid hour range \"22-6\" in cron schedule \"0 22-6 * * *\"",
+       "larger one: 22-23,0-6."},
+      {"0 23-0/2 * * *", "invalid hour range \"23-0/2\" in cron schedule \"0 23-0/2 * * *\"",
+       "larger one."},
       {"0 0 * * 5-1", "invalid day of week range \"5-1\" in cron schedule \"0 0 * * 5-1\"",
-       "from the smaller"},
+       "larger one: 5-6,0-1."},
       {"0 0 * * 5-0", "invalid day of week range \"5-0\" in cron schedule \"0 0 * * 5-0\"",
-       "from the smaller"},
+       "larger one: 5-7."},
       {"0 0 * 11-2 *", "invalid month range \"11-2\" in cron schedule \"0 0 * 11-2 *\"",
-       "from the smaller"},
+       "larger one: 11-12,1-2."},
       {"1,,2 * * * *", "invalid minute list \"1,,2\" in cron schedule \"1,,2 * * * *\"", "comma"},
       {"*/0 * * * *", "invalid minute step \"0\" in cron schedule \"*/0 * * * *\"", "from 1 to 60"},
       {"*/61 * * * *", "invalid minute step \"61\" in cron schedule \"*/61 * * * *\"",
@@ -90,6 +94,10 @@ TEST(ParseError, CronRangesListsAndSteps) {
 TEST(ParseError, CronDayRules) {
   CheckAll({
       {"? * * * *", "invalid minute \"?\" in cron schedule \"? * * * *\"", "day fields only"},
+      {"0 ? * * *", "invalid hour \"?\" in cron schedule \"0 ? * * *\"", "day fields only"},
+      {"0 0 * ? *", "invalid month \"?\" in cron schedule \"0 0 * ? *\"", "day fields only"},
+      {"0 0 L * L", "invalid day of week \"L\" in cron schedule \"0 0 L * L\"", "5L"},
+      {"0 0 * * 15W", "invalid day of week \"15W\" in cron schedule \"0 0 * * 15W\"", "0 to 7"},
       {"0 0 ?,1 * *", "invalid day of month \"?,1\" in cron schedule \"0 0 ?,1 * *\"", "alone"},
       {"0 0 L-0 * *", "invalid day of month \"L-0\" in cron schedule \"0 0 L-0 * *\"", "1 to 30"},
       {"0 0 L-31 * *", "invalid day of month \"L-31\" in cron schedule \"0 0 L-31 * *\"",
@@ -137,7 +145,8 @@ TEST(ParseError, CronHash) {
 
 TEST(ParseError, CronThatCanNeverRun) {
   for (const char* text : {"0 0 31 2 *", "0 0 30 2 *", "0 0 31 4,6,9,11 *", "0 0 31W 2 *",
-                           "0 0 L-30 6 *", "0 0 */30 * MON#2", "0 0 L-29 2 ?"}) {
+                           "0 0 L-30 6 *", "0 0 L-30 2 *", "0 0 30,31,31W 2 ?",
+                           "0 0 31 FEB,apr,June,SEP-SEP *", "0 0 */30 * MON#2", "0 0 L-29 2 ?"}) {
     const Refusal refusal = Refuse(text);
     EXPECT_EQ(refusal.message, "cron schedule \"" + std::string(text) + "\" never runs");
     EXPECT_EQ(refusal.hint, "No day of any year matches its day and month fields.");
@@ -229,7 +238,7 @@ TEST(ParseError, OtherFormsListWhatIsSupported) {
       {"@often", "unknown schedule \"@often\"", "@manual"},
       {"@", "unknown schedule \"@\"", "@manual"},
       {"@daily x", "unknown schedule \"@daily x\"", "@manual"},
-      {"@continuous", "schedule \"@continuous\" is not supported", "@startup"},
+      {"@continuously", "unknown schedule \"@continuously\"", "@continuous"},
       {"RRULE:FREQ=DAILY", "iCalendar schedule \"RRULE:FREQ=DAILY\" is not supported", "cron line"},
       {"dtstart:19970902T090000 RRULE:FREQ=DAILY",
        "iCalendar schedule \"dtstart:19970902T090000 RRULE:FREQ=DAILY\" is not supported",
@@ -260,7 +269,7 @@ TEST(ParseError, TextThatIsNotText) {
 }
 
 TEST(ParseError, LongTextIsCutShortAndRefusedAtOnce) {
-  const auto start = std::chrono::steady_clock::now();
+  const std::clock_t start = std::clock();
   for (const char* piece : {"*", "1,", "5 ", " ", "ä", "1 minute ", "9", "* * * * ", "@"}) {
     std::string text;
     while (text.size() < 1000000) {
@@ -273,7 +282,7 @@ TEST(ParseError, LongTextIsCutShortAndRefusedAtOnce) {
     // The longest text that is looked at.
     EXPECT_LT(Refuse(text.substr(0, 2000)).message.size(), 300u) << piece;
   }
-  EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(1));
+  EXPECT_LT(std::clock() - start, 1 * CLOCKS_PER_SEC);
 }
 
 TEST(ParseError, MessagesAndHintsAreInPostgresqlsStyle) {
