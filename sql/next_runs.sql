@@ -22,8 +22,8 @@ SELECT ratchet.next_runs('@daily', 'UTC', 0);
 
 -- H depends on the job's name; here it is empty.
 SELECT ratchet.next_runs('H H(1-5) * * *', 'UTC', 2, '2026-01-01 00:00');
-SELECT job_name, ratchet._occurrences(job_name, 'H H * * *', 'UTC', '2026-01-01', NULL, NULL,
-                                      '2026-01-01 09:12:59', '2026-01-01 09:13:00') AS at_9_13
+SELECT job_name, ratchet._occurrences(job_name, 'H H * * *', 'UTC', NULL, NULL, '2026-01-01',
+                                      NULL, NULL, '2026-01-01 09:12:59', '2026-01-01 09:13:00', 9) AS at_9_13
   FROM unnest(ARRAY['price orders', 'another']) AS job_name;
 
 -- The defaults: five, in the session's time zone, from now on.

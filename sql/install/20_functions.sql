@@ -263,12 +263,14 @@ CREATE FUNCTION ratchet._node() RETURNS text
 LANGUAGE c STABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'ratchet_node';
 COMMENT ON FUNCTION ratchet._node IS 'internal: the name under which this server signs its runs';
 
-CREATE FUNCTION ratchet._missed_fire_times(
-    job_name text, schedule text, time_zone text, anchor timestamptz, since timestamptz, until timestamptz)
-RETURNS integer
-LANGUAGE c STABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'ratchet_missed_fire_times';
-COMMENT ON FUNCTION ratchet._missed_fire_times IS
-    'internal: how many occurrences there are after "since" up to "until", counted to 3';
+CREATE FUNCTION ratchet._occurrences(
+    job_name text, schedule text, time_zone text, active_window text, calendar text,
+    since timestamptz, start_at timestamptz, end_at timestamptz, after timestamptz,
+    until timestamptz, "limit" bigint)
+RETURNS bigint
+LANGUAGE c STABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'ratchet_occurrences';
+COMMENT ON FUNCTION ratchet._occurrences IS
+    'internal: how many occurrences there are after "after" up to "until", counted to "limit"';
 
 CREATE FUNCTION ratchet._job_day(
     day bytea, at timestamptz,

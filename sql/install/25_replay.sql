@@ -22,22 +22,15 @@ AS 'MODULE_PATHNAME', 'ratchet_cancel_backfill';
 COMMENT ON FUNCTION ratchet.cancel_backfill IS
     'ends the backfills of a job; a run that is running is let finish; returns how many occurrences will not run (ratchet.cancel() of a run leaves out that occurrence only)';
 
-CREATE FUNCTION ratchet._occurrences(
-    job_name text, schedule text, time_zone text, since timestamptz, start_at timestamptz,
-    end_at timestamptz, after timestamptz, until timestamptz)
-RETURNS bigint
-LANGUAGE c STABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'ratchet_occurrences';
-COMMENT ON FUNCTION ratchet._occurrences IS
-    'internal: how many occurrences there are after "after" up to "until", counted to 100000';
-
 CREATE TRIGGER tables_changed
     AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON ratchet.backfill
     FOR EACH STATEMENT EXECUTE FUNCTION ratchet._tables_changed();
 
 CREATE VIEW ratchet.backfills WITH (security_invoker = true) AS
 SELECT j.job_name, b.after_time, b.to_time,
-       ratchet._occurrences(j.job_name, j.schedule, j.time_zone, j.schedule_since, j.start_at,
-                            j.end_at, b.after_time, coalesce(b.to_time, now())) AS remaining,
+       ratchet._occurrences(j.job_name, j.schedule, j.time_zone, j.active_window, j.calendar,
+                            j.schedule_since, j.start_at, j.end_at, b.after_time,
+                            coalesce(b.to_time, now()), 100000) AS remaining,
        b.holds_schedule, b.requested_at, j.owner, j.job_id, b.backfill_id
   FROM ratchet.backfill b
   JOIN ratchet.job j ON j.job_id = b.job_id;

@@ -198,22 +198,23 @@ SELECT h.job_id, h.job_name,
                     WHEN 'skipped' THEN 'was skipped'
                     ELSE s.last_status END AS last_words,
                CASE WHEN b.expected
-                    THEN ratchet._missed_fire_times(
-                             j.job_name, j.schedule, j.time_zone, b.anchor, e.expected_since,
-                             least(now() - interval '5 seconds', j.end_at))
+                    THEN ratchet._occurrences(
+                             j.job_name, j.schedule, j.time_zone, j.active_window, j.calendar,
+                             j.schedule_since, j.start_at, j.end_at, e.expected_since,
+                             now() - interval '5 seconds', 3)
                     ELSE 0 END AS missed,
                b.expected
-               AND ratchet._missed_fire_times(
-                       j.job_name, j.schedule, j.time_zone, b.anchor,
-                       greatest(b.since, s.last_scheduled_at),
-                       least(now() - interval '1 minute', j.end_at)) > 0 AS late
+               AND ratchet._occurrences(
+                       j.job_name, j.schedule, j.time_zone, j.active_window, j.calendar,
+                       j.schedule_since, j.start_at, j.end_at,
+                       greatest(b.since, s.last_scheduled_at), now() - interval '1 minute', 1) > 0
+               AS late
           FROM ratchet.job j
           LEFT JOIN ratchet.job_state s ON s.job_id = j.job_id
           LEFT JOIN ratchet.job_stat t ON t.job_id = j.job_id
           LEFT JOIN ratchet.run_log r ON r.run_id = s.last_run_id
          CROSS JOIN LATERAL (
-               SELECT coalesce(j.start_at, j.schedule_since) AS anchor,
-                      greatest(j.schedule_since, j.start_at - interval '1 microsecond') AS since,
+               SELECT greatest(j.schedule_since, j.start_at - interval '1 microsecond') AS since,
                       j.environments IS NULL
                       OR current_setting('ratchet.environment', true) = ANY (j.environments) AS here,
                       j.enabled AND coalesce(s.run_count < j.max_runs, true) AS expected) b

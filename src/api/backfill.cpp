@@ -1,4 +1,4 @@
-// ratchet.backfill(), ratchet.cancel_backfill(), and ratchet._occurrences() for the view backfills
+// ratchet.backfill() and ratchet.cancel_backfill()
 #include "catalog/backfill.h"
 
 #include "api/argument.h"
@@ -15,19 +15,15 @@ enum Argument { kJobName, kFromTime, kToTime };
 
 // Counting costs time, and more than this is a mistake rather than a wish.
 constexpr std::int64_t kMostOccurrences = 1'000'000;
-// The view's estimate: exact below.
-constexpr std::int64_t kMostShown = 100'000;
 
-// What the timeline of a job is made of, which must live as long.
+// The occurrences of a job, and what they are made of.
 struct Course {
-  calendar::Schedule schedule;
-  const pg::PgZone& zone;
-  calendar::Timeline timeline;
+  catalog::Timing timing;
+  calendar::OpenTimeline timeline;
 
   Course(const catalog::JobDefinition& job, TimestampTz from)
-      : schedule(ParseSchedule(job.schedule, job.job_name)),
-        zone(RequireZone(job.time_zone, "time_zone")),
-        timeline(schedule, zone, job.schedule_since, job.start_at, job.end_at, from) {}
+      : timing(RequireTiming(job)),
+        timeline(timing.Occurrences(job.schedule_since, job.start_at, job.end_at, from)) {}
   Course(const Course&) = delete;
   Course& operator=(const Course&) = delete;
 };
@@ -44,7 +40,7 @@ void CheckSpan(TimestampTz from, TimestampTz to) {
 
 std::int64_t RequireCount(const catalog::JobDefinition& job, TimestampTz from, TimestampTz to) {
   const Course course(job, from);
-  if (!course.schedule.HasFixedTimes()) {
+  if (!course.timing.schedule.HasFixedTimes()) {
     throw pg::Error(
         ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
         "job \"" + job.job_name + "\" has no past occurrences: its schedule is \"" + job.schedule +
@@ -124,33 +120,6 @@ std::int64_t CancelBackfill(const Arguments& arguments) {
   return unrun;
 }
 
-enum OccurrenceArgument { kName, kSchedule, kTimeZone, kSince, kStartAt, kEndAt, kAfter, kUntil };
-
-// Never an error: one job whose schedule cannot be read must not take the view away from others.
-std::int64_t CountOccurrences(const Arguments& arguments) {
-  for (const int required : {kName, kSchedule, kTimeZone, kSince, kAfter, kUntil}) {
-    if (arguments.IsNull(required)) {
-      return 0;
-    }
-  }
-  const auto time = [&arguments](int i) {
-    return arguments.IsNull(i) ? 0 : DatumGetTimestampTz(arguments.Value(i));
-  };
-  try {
-    const calendar::Schedule schedule = calendar::Schedule::Parse(
-        TextOf(arguments.Value(kSchedule)), TextOf(arguments.Value(kName)));
-    const pg::PgZone* zone = pg::FindZone(TextOf(arguments.Value(kTimeZone)));
-    if (zone == nullptr) {
-      return 0;
-    }
-    return calendar::Timeline(schedule, *zone, time(kSince), time(kStartAt), time(kEndAt),
-                              time(kAfter))
-        .Count(time(kAfter), time(kUntil), kMostShown);
-  } catch (const calendar::ScheduleError&) {
-    return 0;
-  }
-}
-
 }  // namespace
 }  // namespace ratchet::api
 
@@ -167,13 +136,6 @@ PG_FUNCTION_INFO_V1(ratchet_cancel_backfill);
 PGDLLEXPORT Datum ratchet_cancel_backfill(PG_FUNCTION_ARGS) {
   return ratchet::pg::Entry([fcinfo] {
     return Int64GetDatum(ratchet::api::CancelBackfill(ratchet::api::Arguments(fcinfo)));
-  });
-}
-
-PG_FUNCTION_INFO_V1(ratchet_occurrences);
-PGDLLEXPORT Datum ratchet_occurrences(PG_FUNCTION_ARGS) {
-  return ratchet::pg::Entry([fcinfo] {
-    return Int64GetDatum(ratchet::api::CountOccurrences(ratchet::api::Arguments(fcinfo)));
   });
 }
 

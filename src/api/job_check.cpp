@@ -6,6 +6,7 @@
 #include "api/job_settings.h"
 #include "api/privilege.h"
 #include "api/schedule_text.h"
+#include "catalog/calendar_days.h"
 #include "pg/guard.h"
 #include "pg/text_context.h"
 #include "worker/command_check.h"
@@ -27,30 +28,42 @@ void CheckSchedule(const JobDefinition& job) {
   if (job.start_at != 0 && job.end_at != 0 && job.end_at <= job.start_at) {
     Refuse("end_at must be later than start_at");
   }
-  const calendar::Schedule schedule = ParseSchedule(job.schedule, job.job_name);
-  switch (schedule.kind()) {
-    case calendar::Kind::kManual:
-    case calendar::Kind::kStartup:
-    case calendar::Kind::kContinuous:
-    case calendar::Kind::kAfterCompletion:
-      return;
-    default:
-      break;
+  const catalog::Timing timing = RequireTiming(job);
+  if (!timing.schedule.HasFixedTimes()) {
+    return;
   }
-  const bool starts = job.start_at != 0;
-  const TimestampTz from =
-      starts ? std::max(job.start_at - 1, job.schedule_since) : job.schedule_since;
-  const calendar::Instant next = schedule.Next(from, RequireZone(job.time_zone, "time_zone"),
-                                               starts ? job.start_at : job.schedule_since);
+  // Without the ends first: they are another reason.
+  const calendar::OpenTimeline timeline =
+      timing.Occurrences(job.schedule_since, job.start_at, 0, job.schedule_since);
+  const calendar::Instant next = timeline.Next(job.schedule_since);
   if (next == calendar::kNever) {
+    catalog::Timing always = timing;
+    always.window.reset();
+    const bool is_window =
+        always.Occurrences(job.schedule_since, job.start_at, 0, job.schedule_since)
+            .Next(job.schedule_since) != calendar::kNever;
+    if (is_window) {
+      Refuse("schedule \"" + job.schedule + "\" has no occurrence within active_window \"" +
+                 job.active_window + "\"",
+             "The window is open " + timing.window->Describe() + ".");
+    }
     Refuse("schedule \"" + job.schedule + "\" has no occurrence left",
-           schedule.kind() == calendar::Kind::kOnce
+           timing.schedule.kind() == calendar::Kind::kOnce
                ? "The point in time is over, or never comes. For a run at once use @manual and "
                  "ratchet.trigger()."
                : "");
   }
   if (job.end_at != 0 && next > job.end_at) {
     Refuse("schedule \"" + job.schedule + "\" has no occurrence before end_at");
+  }
+}
+
+// A name that nobody lists days under may be a wrong one, or one whose days come later.
+void CheckCalendar(const JobDefinition& job) {
+  if (!job.calendar.empty() && catalog::FindCalendarDays(job.calendar).empty()) {
+    ereport(WARNING, (errmsg("calendar \"%s\" of job \"%s\" has no days", job.calendar.c_str(),
+                             job.job_name.c_str()),
+                      errhint("List the days that are left out in ratchet.calendar_days.")));
   }
 }
 
@@ -132,8 +145,12 @@ bool CompleteJob(JobDefinition* job, const JobDefinition* old, const std::string
     job->schedule_since = IsDueTheSame(*job, *old) ? old->schedule_since : now;
   }
   job->changed_at = now;
-  if (old == nullptr || !IsDueTheSame(*job, *old) || job->end_at != old->end_at) {
+  if (old == nullptr || !IsDueTheSame(*job, *old) || job->end_at != old->end_at ||
+      job->active_window != old->active_window || job->calendar != old->calendar) {
     CheckSchedule(*job);
+  }
+  if (old == nullptr || job->calendar != old->calendar) {
+    CheckCalendar(*job);
   }
   if (job->is_batch()) {
     CheckBatch(*job, old);

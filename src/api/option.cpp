@@ -8,6 +8,7 @@
 #include "api/job_check.h"
 #include "api/schedule_text.h"
 #include "calendar/interval.h"
+#include "calendar/window.h"
 #include "pg/oid_array.h"
 #include "pg/span.h"
 #include "pg/text_array.h"
@@ -158,6 +159,15 @@ void SetText(JobDefinition* job, Datum value, const char* name) {
   job->*kMember = RequireText(TextOf(value), name);
 }
 
+void SetActiveWindow(JobDefinition* job, Datum value, const char* name) {
+  job->active_window = RequireText(TextOf(value), name);
+  try {
+    calendar::ActiveWindow::Parse(job->active_window);
+  } catch (const calendar::ScheduleError& error) {
+    Refuse(error.what(), error.hint());
+  }
+}
+
 template <auto kMember>
 void SetName(JobDefinition* job, Datum value, const char* name) {
   std::string text = TextOf(value);
@@ -249,7 +259,7 @@ constexpr Option kOptions[] = {
     {"end_at", SetTime<&Job::end_at>, Copy<&Job::end_at>},
     {"max_runs", SetCount<&Job::max_runs>, Copy<&Job::max_runs>},
     {"mutex", SetName<&Job::mutex>, Copy<&Job::mutex>},
-    {"active_window", SetText<&Job::active_window>, Copy<&Job::active_window>},
+    {"active_window", SetActiveWindow, Copy<&Job::active_window>},
     {"calendar", SetName<&Job::calendar>, Copy<&Job::calendar>},
     {"only_if", SetText<&Job::only_if>, Copy<&Job::only_if>},
     {"watch", SetWatch, Copy<&Job::watch>},

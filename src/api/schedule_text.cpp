@@ -13,6 +13,16 @@ calendar::Schedule ParseSchedule(const std::string& text, const std::string& job
   }
 }
 
+catalog::Timing RequireTiming(const catalog::JobDefinition& job) {
+  RequireZone(job.time_zone, "time_zone");
+  try {
+    return catalog::ReadTiming(
+        {job.job_name, job.schedule, job.time_zone, job.active_window, job.calendar});
+  } catch (const calendar::ScheduleError& error) {
+    throw pg::Error(ERRCODE_INVALID_PARAMETER_VALUE, error.what(), error.hint());
+  }
+}
+
 std::string DescribeScheduleText(const std::string& text) {
   try {
     return calendar::DescribeSchedule(text);

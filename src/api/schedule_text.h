@@ -4,12 +4,17 @@
 #include <string>
 
 #include "calendar/schedule.h"
+#include "catalog/job.h"
+#include "catalog/timing.h"
 #include "pg/time_zone.h"
 
 namespace ratchet::api {
 
 // `job_name` chooses what 'H' in a cron line stands for.
 calendar::Schedule ParseSchedule(const std::string& text, const std::string& job_name = {});
+
+// When the job is due: schedule, zone, active window and calendar.
+catalog::Timing RequireTiming(const catalog::JobDefinition& job);
 
 // What it means for any job.
 std::string DescribeScheduleText(const std::string& text);

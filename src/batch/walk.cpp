@@ -226,7 +226,10 @@ void Walk::TrySlice(const policy::ItemIsolation::Slice& slice) {
 }
 
 TimestampTz Walk::Deadline() const {
-  return definition_.max_run_time > 0 ? run_.started_at + definition_.max_run_time : 0;
+  const TimestampTz budget =
+      definition_.max_run_time > 0 ? run_.started_at + definition_.max_run_time : 0;
+  const TimestampTz closing = run_.ticket->closes_at;
+  return budget == 0 || closing == 0 ? std::max(budget, closing) : std::min(budget, closing);
 }
 
 bool Walk::OutOfTime() const { return Deadline() != 0 && GetCurrentTimestamp() >= Deadline(); }
@@ -271,7 +274,7 @@ void Walk::CloseBatch(bool interrupted) {
     ending_ = Ending::kComplete;
   } else if (OutOfTime()) {
     ended_ = true;
-    ending_ = Ending::kOutOfTime;
+    ending_ = Deadline() == run_.ticket->closes_at ? Ending::kWindowClosed : Ending::kOutOfTime;
   } else {
     progress_.Refresh(*supply_, now_.at, counters.items_done + counters.items_failed, now);
   }

@@ -41,7 +41,7 @@ struct WalkRun {
   MemoryContext memory;  // outlives every transaction of the run
 };
 
-enum class Ending : std::uint8_t { kComplete, kOutOfTime, kTooManyFailed };
+enum class Ending : std::uint8_t { kComplete, kOutOfTime, kWindowClosed, kTooManyFailed };
 
 class Walk {
  public:

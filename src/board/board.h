@@ -131,6 +131,7 @@ struct RunTicket {
   TimestampTz previous_scheduled_at;  // 0: none
   TimestampTz queued_at;
   std::int64_t timeout;    // microseconds, 0: none
+  TimestampTz closes_at;   // end of its active window, for runs that can stop in between; 0: none
   std::int64_t replay_of;  // 0: none
   std::int64_t retry_of;   // 0: none
   std::int64_t walk;       // as in catalog::QueuedRun

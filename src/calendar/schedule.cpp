@@ -282,6 +282,7 @@ bool Schedule::MeansWallClock() const {
       return !once().is_instant;
     case Kind::kManual:
     case Kind::kStartup:
+    case Kind::kContinuous:
       break;
   }
   return false;

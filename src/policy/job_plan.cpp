@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "policy/idle_pause.h"
+
 namespace ratchet::policy {
 
 using calendar::Instant;
@@ -18,35 +20,43 @@ constexpr std::int64_t kMostCounted = 1'000'000;
 
 }  // namespace
 
+calendar::OpenTimeline JobPlan::Occurrences() const {
+  return {calendar::Timeline(*schedule, *zone, anchor, start_at, end_at, anchor, left_out), window,
+          *zone};
+}
+
 Instant JobPlan::NextOccurrence() const {
   if (max_runs > 0 && run_count >= max_runs) {
     return kNever;
   }
-  Instant next = kNever;
-  switch (schedule->kind()) {
-    case Kind::kManual:
-      break;
-    case Kind::kStartup:
-      next = watermark < server_start ? server_start : kNever;
-      break;
-    case Kind::kAfterCompletion: {
-      const bool has_run = last_finished > anchor;
-      next = !has_run && start_at != 0
-                 ? start_at
-                 : schedule->NextAfterCompletion(has_run ? last_finished : anchor, *zone);
-      // Until the run of the last one has finished, the next one is not known.
-      next = next <= watermark ? kNever : next;
-      break;
-    }
-    case Kind::kInterval:
-    case Kind::kCron:
-    case Kind::kOnce:
-      // An occurrence at start_at itself counts.
-      next = schedule->Next(
-          std::max(watermark, start_at != 0 ? start_at - 1 : calendar::kMinInstant), *zone, anchor);
-      break;
+  if (schedule->HasFixedTimes()) {
+    return Occurrences().Next(watermark);
   }
+  const Instant next = NextOfRuns();
   return end_at != 0 && next > end_at ? kNever : next;
+}
+
+// Of a schedule that goes by what runs. Nothing is due while one does; a rest after failures puts
+// the next one off, for there is none in between that could be left out.
+Instant JobPlan::NextOfRuns() const {
+  if (schedule->kind() == Kind::kStartup) {
+    return watermark < server_start ? server_start : kNever;
+  }
+  if (schedule->kind() == Kind::kManual || running > 0) {
+    return kNever;
+  }
+  const bool is_continuous = schedule->kind() == Kind::kContinuous;
+  Instant next =
+      is_continuous || start_at != 0 ? anchor : schedule->NextAfterCompletion(anchor, *zone);
+  if (last_finished > anchor) {
+    next = is_continuous ? last_finished + IdlePause(empty_runs)
+                         : schedule->NextAfterCompletion(last_finished, *zone);
+  }
+  if (next <= watermark) {
+    // It was left out.
+    next = is_continuous ? watermark + 1 : schedule->NextAfterCompletion(watermark, *zone);
+  }
+  return std::max(next, backoff_until);
 }
 
 DueOccurrences JobPlan::Due(Instant now) const {
@@ -57,11 +67,17 @@ DueOccurrences JobPlan::Due(Instant now) const {
   if (!schedule->HasFixedTimes()) {
     return {1, first, now};
   }
-  const Instant until = end_at != 0 ? std::min(now, end_at) : now;
-  const Instant after = std::max(watermark, start_at != 0 ? start_at - 1 : calendar::kMinInstant);
-  const std::int64_t count = schedule->Count(after, until, *zone, anchor, kMostCounted);
-  return count > 0 ? DueOccurrences{count, schedule->Last(after, until, *zone, anchor), now}
+  const calendar::OpenTimeline open = Occurrences();
+  const std::int64_t count = open.Count(watermark, now, kMostCounted);
+  return count > 0 ? DueOccurrences{count, open.Last(watermark, now), now}
                    : DueOccurrences{1, first, now};
+}
+
+calendar::ClosedOccurrences JobPlan::ClosedUpTo(Instant until) const {
+  if (window == nullptr || !schedule->HasFixedTimes()) {
+    return {};
+  }
+  return Occurrences().Closed(watermark, until, kMostCounted);
 }
 
 Instant JobPlan::NextStart() const {
@@ -71,7 +87,15 @@ Instant JobPlan::NextStart() const {
   JobPlan later = *this;
   // Occurrences within a back-off do not start.
   later.watermark = std::max(later.watermark, backoff_until - 1);
-  return later.NextOccurrence();
+  return Opening(later.NextOccurrence());
+}
+
+Instant JobPlan::Opening(Instant t) const {
+  return window == nullptr || t == kNever ? t : window->NextOpening(t, *zone);
+}
+
+Instant JobPlan::ClosesAt(Instant t) const {
+  return window == nullptr ? kNever : window->ClosesAt(t, *zone);
 }
 
 Instant JobPlan::LookAt(Instant now) const {
@@ -93,15 +117,23 @@ Instant JobPlan::LookAt(Instant now) const {
       (overlap == Overlap::kQueue || (overlap == Overlap::kSkip && (has_backlog || past_run)))) {
     return kNever;  // looked at again when the run ends
   }
-  return due;
+  const Instant opening = Opening(std::max(due, now));
+  return opening == now ? due : opening;
 }
 
-Step JobPlan::StepInBackOff(const DueOccurrences& due, Instant now) const {
-  const DueOccurrences resting = Due(std::min(now, backoff_until - 1));
-  if (resting.count > 0) {
-    return {Step::Kind::kSkip, SkipReason::kBackOff, resting.count, resting.last, true};
-  }
-  return backoff_until > now ? Step{} : Step{Step::Kind::kReady, {}, due.count, due.last, false};
+Step JobPlan::SkipStep(SkipReason reason, Instant now) const {
+  return SkipStep(reason, Due(now), false);
+}
+
+Step JobPlan::SkipStep(SkipReason reason, const DueOccurrences& due, bool is_first) const {
+  const Instant until = SettledBy(due);
+  return {Step::Kind::kSkip, reason,           due.count, NextOccurrence(), until,
+          is_first,          ClosedUpTo(until)};
+}
+
+// What goes by what runs goes on from now when it has been left out.
+Instant JobPlan::SettledBy(const DueOccurrences& due) const {
+  return schedule->HasFixedTimes() ? due.last : due.now;
 }
 
 Step JobPlan::NextStep(Instant now) const {
@@ -110,40 +142,46 @@ Step JobPlan::NextStep(Instant now) const {
     return {};
   }
   if (!here) {
-    return {Step::Kind::kSkip, SkipReason::kEnvironment, due.count, due.last, true};
+    return SkipStep(SkipReason::kEnvironment, due, true);
   }
-  Step step{Step::Kind::kReady, {}, due.count, due.last, false};
   if (backoff_until != 0 && watermark < backoff_until) {
-    step = StepInBackOff(due, now);
+    const DueOccurrences resting = Due(std::min(now, backoff_until - 1));
+    if (resting.count > 0) {
+      return SkipStep(SkipReason::kBackOff, resting, true);
+    }
+    if (backoff_until > now) {
+      return {};
+    }
   }
-  if (step.kind != Step::Kind::kReady || running == 0 || overlap == Overlap::kAllow) {
-    return step;
+  if (running > 0 && overlap != Overlap::kAllow) {
+    // An occurrence of the past is not what is due now: this one waits for its end.
+    return overlap == Overlap::kQueue || past_run ? Step{}
+                                                  : SkipStep(SkipReason::kRunning, due, false);
   }
-  // An occurrence of the past is not what is due now: this one waits for its end.
-  return overlap == Overlap::kQueue || past_run
-             ? Step{}
-             : Step{Step::Kind::kSkip, SkipReason::kRunning, due.count, due.last, false};
+  if (!IsOpen(now)) {
+    return {};
+  }
+  return {Step::Kind::kReady, {}, due.count, 0, due.last, false, {}};
 }
 
 // The end of the occurrences that the decision leaves out: the oldest ones.
 Instant JobPlan::MissedUntil(const DueOccurrences& due, const MisfireDecision& decision) const {
+  const calendar::OpenTimeline open = Occurrences();
   switch (decision.run) {
     case Pick::kNone:
       break;
     case Pick::kFirst: {
       // The rest stay due.
-      JobPlan walker = *this;
+      Instant last = watermark;
       for (std::int64_t i = 0; i < decision.skip; i++) {
-        walker.watermark = walker.NextOccurrence();
+        last = open.Next(last);
       }
-      return walker.watermark;
+      return last;
     }
     case Pick::kLast:
-      return schedule->Last(
-          std::max(watermark, start_at != 0 ? start_at - 1 : calendar::kMinInstant), due.last - 1,
-          *zone, anchor);
+      return open.Last(watermark, due.last - 1);
   }
-  return due.last;
+  return SettledBy(due);
 }
 
 Start JobPlan::StartAt(Instant now) const {
@@ -158,6 +196,7 @@ Start JobPlan::StartAt(Instant now) const {
   start.skip = decision.skip;
   start.catchup = decision.catchup;
   if (decision.skip > 0) {
+    start.skip_first = NextOccurrence();
     start.skip_until = MissedUntil(due, decision);
   }
   JobPlan rest = *this;
@@ -172,6 +211,7 @@ Start JobPlan::StartAt(Instant now) const {
       start.run = due.last;
       break;
   }
+  start.closed = ClosedUpTo(start.run != kNever ? start.run : start.skip_until);
   return start;
 }
 
@@ -189,6 +229,7 @@ void ForgetTheFuture(JobPlan* plan, Instant now, std::int64_t longest_rest) {
       }
       break;
     case Kind::kAfterCompletion:
+    case Kind::kContinuous:
       plan->watermark = std::min(plan->watermark, now);
       break;
     case Kind::kOnce:

@@ -4,7 +4,11 @@
 
 #include <cstdint>
 
+#include "calendar/day_set.h"
+#include "calendar/open_timeline.h"
 #include "calendar/schedule.h"
+#include "calendar/timeline.h"
+#include "calendar/window.h"
 #include "calendar/zone.h"
 #include "policy/misfire.h"
 
@@ -18,25 +22,31 @@ enum class SkipReason : std::uint8_t {
   kBackOff,      // the job rests after failures
   kRunning,      // a run of it is under way
   kMissed,       // it could not start in time, and the misfire policy leaves it out
+  kClosed,       // outside of the active window: no reason for a pass, but told when the watermark
+                 // moves on over it
 };
 
-// One thing to do about a job that may be due. A skip settles `count` occurrences, up to `until`,
-// and is followed by a further step.
+// One thing to do about a job that may be due. A skip settles `count` occurrences, from `first` up
+// to `until`, and is followed by a further step.
 struct Step {
   enum class Kind : std::uint8_t { kWait, kSkip, kReady };
   Kind kind = Kind::kWait;
   SkipReason reason = SkipReason::kMissed;
   std::int64_t count = 0;
+  calendar::Instant first = 0;
   calendar::Instant until = 0;  // kReady: the latest occurrence that is due
   bool is_first = false;  // of a stretch of skips of which the next are summed up: see skip_noted
+  calendar::ClosedOccurrences closed{};  // kSkip: besides, up to `until`
 };
 
 // What starts of a job whose turn has come.
 struct Start {
-  std::int64_t skip = 0;                     // so many of the oldest are missed,
-  calendar::Instant skip_until = 0;          // up to this one
+  std::int64_t skip = 0;  // so many of the oldest are missed, the first and the last of which are
+  calendar::Instant skip_first = 0;
+  calendar::Instant skip_until = 0;
   calendar::Instant run = calendar::kNever;  // then this one runs; kNever: none
   bool catchup = false;                      // it is late
+  calendar::ClosedOccurrences closed{};      // besides, before the one that runs
 };
 
 // Instants: 0 stands for none, unless something else is said.
@@ -44,7 +54,9 @@ struct JobPlan {
   // ---- What the job is
   const calendar::Schedule* schedule = nullptr;
   const calendar::Zone* zone = nullptr;
-  calendar::Instant anchor = 0;  // of an interval; start_at, if the job has one
+  const calendar::ActiveWindow* window = nullptr;  // null: always open
+  const calendar::DaySet* left_out = nullptr;      // null: no day is
+  calendar::Instant anchor = 0;                    // of an interval; start_at, if the job has one
   calendar::Instant start_at = 0;
   calendar::Instant end_at = 0;
   std::int64_t max_runs = 0;  // 0: no limit
@@ -58,6 +70,7 @@ struct JobPlan {
   // ---- Where it stands
   calendar::Instant watermark = 0;  // occurrences up to here are accounted for
   calendar::Instant last_finished = 0;
+  std::int64_t empty_runs = 0;       // in a row, of a continuous job: they found nothing to do
   calendar::Instant claimed_at = 0;  // of its newest run
   calendar::Instant backoff_until = 0;
   calendar::Instant server_start = 0;
@@ -66,21 +79,34 @@ struct JobPlan {
   bool past_run = false;    // what is running is an occurrence of a backfill
   bool skip_noted = false;  // the first skip of this back-off or exile is recorded
 
-  // First occurrence after the watermark; kNever when there is none (any more).
+  // First occurrence after the watermark at which the window is open; kNever when there is none
+  // (any more).
   calendar::Instant NextOccurrence() const;
   // Occurrences that are due.
   DueOccurrences Due(calendar::Instant now) const;
   // When the job starts next, as far as it is known at `now`; kNever for a job that does not.
   calendar::Instant NextStart() const;
 
+  bool IsOpen(calendar::Instant t) const { return window == nullptr || window->IsOpen(t, *zone); }
+  // The first instant from t on at which it may start; kNever: none.
+  calendar::Instant Opening(calendar::Instant t) const;
+  // The end of the opening in which t lies; kNever: none.
+  calendar::Instant ClosesAt(calendar::Instant t) const;
+
   // When the schedule has to be looked at again; kNever: not before something happens.
   calendar::Instant LookAt(calendar::Instant now) const;
   Step NextStep(calendar::Instant now) const;
+  // All that is due at `now`, for a reason that the plan does not know.
+  Step SkipStep(SkipReason reason, calendar::Instant now) const;
   // For a job whose step is kReady.
   Start StartAt(calendar::Instant now) const;
 
  private:
-  Step StepInBackOff(const DueOccurrences& due, calendar::Instant now) const;
+  calendar::OpenTimeline Occurrences() const;
+  calendar::Instant NextOfRuns() const;
+  calendar::Instant SettledBy(const DueOccurrences& due) const;
+  calendar::ClosedOccurrences ClosedUpTo(calendar::Instant until) const;
+  Step SkipStep(SkipReason reason, const DueOccurrences& due, bool is_first) const;
   calendar::Instant MissedUntil(const DueOccurrences& due, const MisfireDecision& decision) const;
 };
 

@@ -36,8 +36,8 @@ void JobTable::Clear() {
   jobs_.clear();
   free_.clear();
   index_.Clear();
-  schedules_.clear();
-  schedule_index_.clear();
+  timings_.clear();
+  timing_index_.clear();
   rules_.clear();
   heap_.Clear();
 }
@@ -51,24 +51,21 @@ std::uint32_t JobTable::Find(std::int64_t job_id) const {
   return index_.Find(job_id, [this](std::uint32_t job) { return jobs_[job].job_id; });
 }
 
-std::uint32_t JobTable::Share(const std::string& schedule, const std::string& time_zone,
-                              const std::string& job_name) {
-  // Neither a zone nor a job has a line feed in its name.
-  std::string key = schedule + '\n' + time_zone;
-  if (calendar::DependsOnName(schedule)) {
-    key += '\n' + job_name;
+std::uint32_t JobTable::Share(const catalog::TimingTexts& texts) {
+  // None of them but the window and the schedule may hold a line feed, and these cannot be mistaken
+  // for each other.
+  std::string key =
+      texts.schedule + '\n' + texts.time_zone + '\n' + texts.active_window + '\n' + texts.calendar;
+  if (calendar::DependsOnName(texts.schedule)) {
+    key += '\n' + texts.job_name;
   }
-  const auto found = schedule_index_.find(key);
-  if (found != schedule_index_.end()) {
+  const auto found = timing_index_.find(key);
+  if (found != timing_index_.end()) {
     return found->second;
   }
-  const pg::PgZone* zone = pg::FindZone(time_zone);
-  if (zone == nullptr) {
-    throw calendar::ScheduleError("time zone \"" + time_zone + "\" is not known", "");
-  }
-  const auto index = static_cast<std::uint32_t>(schedules_.size());
-  schedules_.push_back({calendar::Schedule::Parse(schedule, job_name), zone});
-  schedule_index_.emplace(key, index);
+  const auto index = static_cast<std::uint32_t>(timings_.size());
+  timings_.push_back(catalog::ReadTiming(texts));
+  timing_index_.emplace(key, index);
   return index;
 }
 
@@ -110,12 +107,13 @@ std::uint32_t JobTable::Put(const catalog::JobDefinition& definition,
   }
   job.enabled = definition.enabled;
   try {
-    job.schedule = Share(definition.schedule, definition.time_zone, definition.job_name);
+    job.timing = Share({definition.job_name, definition.schedule, definition.time_zone,
+                        definition.active_window, definition.calendar});
   } catch (const calendar::ScheduleError& error) {
     ereport(WARNING, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
                       errmsg("job \"%s\" is disabled: %s", job.name, error.what())));
     job.enabled = false;
-    job.schedule = Share("@manual", "UTC", {});
+    job.timing = Share({{}, "@manual", "UTC", {}, {}});
   }
   job.rules = Share(SharedRules{{{definition.backoff, definition.backoff_factor,
                                   definition.backoff_cap, definition.backoff_jitter},
@@ -179,11 +177,13 @@ void JobTable::Remove(std::uint32_t index) {
 }
 
 policy::JobPlan JobTable::PlanOf(const Job& job) const {
-  const SharedSchedule& shared = ScheduleOf(job);
+  const catalog::Timing& timing = TimingOf(job);
   const SharedRules& rules = RulesOf(job);
   policy::JobPlan plan;
-  plan.schedule = &shared.schedule;
-  plan.zone = shared.zone;
+  plan.schedule = &timing.schedule;
+  plan.zone = timing.zone;
+  plan.window = timing.WindowOrNull();
+  plan.left_out = timing.left_out.get();
   plan.anchor = job.anchor;
   plan.start_at = job.start_at();
   plan.end_at = job.end_at;
@@ -196,6 +196,7 @@ policy::JobPlan JobTable::PlanOf(const Job& job) const {
   plan.held = job.held;
   plan.watermark = job.watermark;
   plan.last_finished = job.last_finished;
+  plan.empty_runs = job.empty_runs;
   plan.claimed_at = job.claimed_at;
   plan.backoff_until = job.backoff_until;
   plan.server_start = board::TheBoard()->server_start;
@@ -206,9 +207,8 @@ policy::JobPlan JobTable::PlanOf(const Job& job) const {
   return plan;
 }
 
-calendar::Timeline JobTable::TimelineOf(const Job& job, calendar::Instant from) const {
-  const SharedSchedule& shared = ScheduleOf(job);
-  return {shared.schedule, *shared.zone, job.anchor, job.start_at(), job.end_at, from};
+calendar::OpenTimeline JobTable::TimelineOf(const Job& job, calendar::Instant from) const {
+  return TimingOf(job).Occurrences(job.anchor, job.start_at(), job.end_at, from);
 }
 
 void JobTable::ForgetTheFuture(std::uint32_t index, std::int64_t now) {

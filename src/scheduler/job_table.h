@@ -9,9 +9,9 @@
 #include <vector>
 
 #include "calendar/schedule.h"
-#include "calendar/timeline.h"
 #include "catalog/job.h"
 #include "catalog/job_version.h"
+#include "catalog/timing.h"
 #include "pg/time_zone.h"
 #include "policy/after_run.h"
 #include "policy/job_plan.h"
@@ -20,13 +20,8 @@
 
 namespace ratchet::scheduler {
 
-// What many jobs have in common, kept once: the schedule in its zone.
-struct SharedSchedule {
-  calendar::Schedule schedule;
-  const pg::PgZone* zone;
-};
-
-// The same for the options that are the same for most jobs.
+// What many jobs have in common is kept once: when they are due, and
+// the options that are the same for most jobs.
 struct SharedRules {
   policy::RetryRules retry;
   std::int32_t misfire_limit;
@@ -48,7 +43,7 @@ struct Job {
   std::int64_t claimed_at;  // of its newest run
   std::int64_t ready_due;   // its place in the line, while it is ready
   const char* name;         // owned by the table
-  std::uint32_t schedule;
+  std::uint32_t timing;
   std::uint32_t rules;
   Oid owner;
   std::int32_t version;
@@ -56,7 +51,8 @@ struct Job {
   std::int32_t heap_position;
   std::uint16_t consecutive_failures;
   std::uint16_t crash_streak;
-  std::uint16_t running;  // its live runs, foreground ones not included
+  std::uint16_t empty_runs;  // in a row, of a continuous job
+  std::uint16_t running;     // its live runs, foreground ones not included
   ItemPointerData state_tid;
   catalog::Overlap overlap : 2;
   policy::MisfirePolicy misfire : 2;
@@ -98,7 +94,7 @@ class JobTable {
 
   Job& operator[](std::uint32_t index) { return jobs_[index]; }
   const Job& operator[](std::uint32_t index) const { return jobs_[index]; }
-  const SharedSchedule& ScheduleOf(const Job& job) const { return schedules_[job.schedule]; }
+  const catalog::Timing& TimingOf(const Job& job) const { return timings_[job.timing]; }
   const SharedRules& RulesOf(const Job& job) const { return rules_[job.rules]; }
   std::size_t size() const { return index_.size(); }
   // Upper end of the indexes in use; look at Job::alive.
@@ -107,7 +103,7 @@ class JobTable {
   // What is decided about the job, seen as it is now.
   policy::JobPlan PlanOf(const Job& job) const;
   // Its occurrences since `from`, those before it was defined included.
-  calendar::Timeline TimelineOf(const Job& job, calendar::Instant from) const;
+  calendar::OpenTimeline TimelineOf(const Job& job, calendar::Instant from) const;
 
   // For a clock that was set back, perhaps while nobody was here.
   void ForgetTheFuture(std::uint32_t index, std::int64_t now);
@@ -119,15 +115,14 @@ class JobTable {
   std::uint32_t FirstJob() const { return heap_.top().job; }
 
  private:
-  std::uint32_t Share(const std::string& schedule, const std::string& time_zone,
-                      const std::string& job_name);
+  std::uint32_t Share(const catalog::TimingTexts& texts);
   std::uint32_t Share(const SharedRules& rules);
 
   std::vector<Job> jobs_;
   std::vector<std::uint32_t> free_;
   JobIndex index_;
-  std::vector<SharedSchedule> schedules_;
-  std::unordered_map<std::string, std::uint32_t> schedule_index_;
+  std::vector<catalog::Timing> timings_;
+  std::unordered_map<std::string, std::uint32_t> timing_index_;
   std::vector<SharedRules> rules_;
   DueHeap heap_;
 };

@@ -150,8 +150,12 @@ class Scheduler {
   void TakeDue(TimestampTz now);
   void AtDue(std::uint32_t index, TimestampTz now);
   std::string ReasonOf(const Job& job, policy::SkipReason reason) const;
-  void SkipUntil(std::uint32_t index, std::int64_t until, std::int64_t count,
-                 const std::string& reason, TimestampTz now);
+  void Skip(std::uint32_t index, const policy::Step& step, const std::string& reason,
+            TimestampTz now);
+  void RecordClosed(std::uint32_t index, const calendar::ClosedOccurrences& closed,
+                    TimestampTz now);
+  void RecordSkipped(std::uint32_t index, std::int64_t count, TimestampTz first, TimestampTz last,
+                     const std::string& reason, TimestampTz now);
   std::string BlockingRun(const Job& job) const;
   TimestampTz NextRunAt(const Job& job) const;
 

@@ -96,15 +96,18 @@ bool Scheduler::ClaimOccurrence(std::uint32_t index, TimestampTz now) {
     // A foreground session runs it.
     job.ready = false;
     if (job.overlap == catalog::Overlap::kSkip) {
-      SkipUntil(index, step.until, step.count, blocked_by, now);
+      Skip(index, plan.SkipStep(policy::SkipReason::kRunning, now), blocked_by, now);
       Reconsider(index, now);
     } else {
       jobs_.SetDue(index, now + USECS_PER_SEC);
     }
     return true;
   }
+  RecordClosed(index, start.closed, now);
   if (start.skip > 0) {
-    SkipUntil(index, start.skip_until, start.skip, ReasonOf(job, policy::SkipReason::kMissed), now);
+    RecordSkipped(index, start.skip, start.skip_first, start.skip_until,
+                  ReasonOf(job, policy::SkipReason::kMissed), now);
+    job.watermark = start.skip_until;
   }
   job.ready = false;
   if (start.run != calendar::kNever) {
@@ -139,6 +142,10 @@ bool Scheduler::MayStart(std::uint32_t index, std::int64_t run_id, TimestampTz n
   }
   if ((!job.enabled && !asked_by_hand) || (!job.here && waiting.run.backfill_id != 0)) {
     waiting.ready = false;  // what the job had left to do waits until it is resumed
+    return false;
+  }
+  if (const calendar::Instant opening = jobs_.PlanOf(job).Opening(now); opening > now) {
+    PutOff(run_id, opening);
     return false;
   }
   Begin();
@@ -282,6 +289,8 @@ void Scheduler::Start(std::uint32_t index, catalog::QueuedRun* run, ItemPointer 
   ticket.scheduled_at = run->scheduled_at;
   ticket.previous_scheduled_at = run->previous_scheduled_at;
   ticket.queued_at = run->queued_at;
+  const calendar::Instant closing = jobs_.PlanOf(job).ClosesAt(now);
+  ticket.closes_at = closing != calendar::kNever ? closing : 0;
   ticket.replay_of = run->replay_of;
   ticket.retry_of = run->retry_of;
   ticket.walk = run->walk;

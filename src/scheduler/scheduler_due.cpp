@@ -62,7 +62,7 @@ void Scheduler::AtDue(std::uint32_t index, TimestampTz now) {
         Reconsider(index, now);
         return;
       case policy::Step::Kind::kSkip:
-        SkipUntil(index, step.until, step.count, ReasonOf(job, step.reason), now);
+        Skip(index, step, ReasonOf(job, step.reason), now);
         job.skip_noted = job.skip_noted || step.is_first;
         break;
       case policy::Step::Kind::kReady:
@@ -81,6 +81,8 @@ std::string Scheduler::ReasonOf(const Job& job, policy::SkipReason reason) const
              std::to_string(job.consecutive_failures) + " consecutive failures";
     case policy::SkipReason::kRunning:
       return BlockingRun(job);
+    case policy::SkipReason::kClosed:
+      return "outside of the active window";
     case policy::SkipReason::kMissed:
       break;
   }
@@ -104,13 +106,28 @@ std::string Scheduler::BlockingRun(const Job& job) const {
   return "already running";
 }
 
-// Records that the job's next `count` occurrences, up to `until`, do not run.
-void Scheduler::SkipUntil(std::uint32_t index, std::int64_t until, std::int64_t count,
-                          const std::string& reason, TimestampTz now) {
+// Settles the job's next occurrences, up to step.until: they do not run, for this reason or because
+// they lie outside of its window.
+void Scheduler::Skip(std::uint32_t index, const policy::Step& step, const std::string& reason,
+                     TimestampTz now) {
+  RecordClosed(index, step.closed, now);
+  RecordSkipped(index, step.count, step.first, step.until, reason, now);
+  jobs_[index].watermark = step.until;
+}
+
+void Scheduler::RecordClosed(std::uint32_t index, const calendar::ClosedOccurrences& closed,
+                             TimestampTz now) {
+  if (closed.count > 0) {
+    RecordSkipped(index, closed.count, closed.first, closed.last,
+                  ReasonOf(jobs_[index], policy::SkipReason::kClosed), now);
+  }
+}
+
+void Scheduler::RecordSkipped(std::uint32_t index, std::int64_t count, TimestampTz first,
+                              TimestampTz last, const std::string& reason, TimestampTz now) {
   Job& job = jobs_[index];
   Begin();
   Pin(&job);
-  const calendar::Instant first = jobs_.PlanOf(job).NextOccurrence();
   catalog::RunRecord record;
   record.run_id = catalog::NextRunId();
   record.job_id = job.job_id;
@@ -119,7 +136,7 @@ void Scheduler::SkipUntil(std::uint32_t index, std::int64_t until, std::int64_t 
   record.version = job.version;
   record.cause = policy::Cause::kSchedule;
   record.status = policy::RunStatus::kSkipped;
-  record.scheduled_at = until;
+  record.scheduled_at = last;
   record.queued_at = now;
   record.finished_at = now;
   record.occurrences = count;
@@ -130,7 +147,6 @@ void Scheduler::SkipUntil(std::uint32_t index, std::int64_t until, std::int64_t 
   catalog::InsertRunRecord(record);
   StateOf(index);
   statistics_.CountSkipped(job.job_id, count);
-  job.watermark = until;
   ExpectPurge(job.job_id, now);
 }
 

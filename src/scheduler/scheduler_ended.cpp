@@ -215,6 +215,10 @@ void Scheduler::TakeStanding(std::uint32_t index, const RunEnd& end,
     if (end.status == policy::RunStatus::kSucceeded) {
       state.last_success_at = end.finished_at;
     }
+    const bool is_empty = end.counters.items_done + end.counters.items_failed == 0 &&
+                          (job.batch || end.counters.wal_bytes == 0);
+    constexpr int kMost = UINT16_MAX;
+    job.empty_runs = static_cast<std::uint16_t>(is_empty ? std::min(job.empty_runs + 1, kMost) : 0);
   }
   const policy::Standing before{job.consecutive_failures, job.crash_streak, job.backoff_until};
   if (!(standing == before)) {

@@ -103,6 +103,10 @@ void FillFromEndedWalk(const batch::Walk& walk, std::int32_t max_failed_items,
       record->status = policy::RunStatus::kPartial;
       record->reason = "max_run_time is over";
       break;
+    case batch::Ending::kWindowClosed:
+      record->status = policy::RunStatus::kPartial;
+      record->reason = "the active window has closed";
+      break;
     case batch::Ending::kTooManyFailed:
       record->status = policy::RunStatus::kFailed;
       record->error.sqlstate = ERRCODE_PROGRAM_LIMIT_EXCEEDED;

@@ -29,7 +29,7 @@ using calendar::Schedule;
 using calendar::TzifZone;
 using calendar::Utc;
 
-struct Run {
+struct Attempt {
   Instant scheduled_at;
   Instant started_at;
   Instant finished_at;
@@ -112,7 +112,7 @@ class World {
   RetryRules rules;
   Standing standing;
   Instant now;
-  std::vector<Run> runs;
+  std::vector<Attempt> runs;
   std::vector<Skip> skips;
   int passes = 0;
 
@@ -126,13 +126,17 @@ class World {
         return;
       }
       if (step.kind == Step::Kind::kSkip) {
-        SkipUpTo(step.until, step.count, step.reason);
+        Note(step.closed);
+        skips.push_back({step.first, step.until, step.count, step.reason});
+        plan.watermark = step.until;
         plan.skip_noted = plan.skip_noted || step.is_first;
         continue;
       }
       const Start start = plan.StartAt(now);
+      Note(start.closed);
       if (start.skip > 0) {
-        SkipUpTo(start.skip_until, start.skip, SkipReason::kMissed);
+        skips.push_back({start.skip_first, start.skip_until, start.skip, SkipReason::kMissed});
+        plan.watermark = start.skip_until;
       }
       if (start.run == kNever) {
         continue;
@@ -144,9 +148,10 @@ class World {
     }
   }
 
-  void SkipUpTo(Instant until, std::int64_t count, SkipReason reason) {
-    skips.push_back({plan.NextOccurrence(), until, count, reason});
-    plan.watermark = until;
+  void Note(const calendar::ClosedOccurrences& closed) {
+    if (closed.count > 0) {
+      skips.push_back({closed.first, closed.last, closed.count, SkipReason::kClosed});
+    }
   }
 
   template <typename Takes>
@@ -160,7 +165,7 @@ class World {
 
   template <typename Fails>
   void EndRun(Fails fails) {
-    Run& run = runs.back();
+    Attempt& run = runs.back();
     run.status = fails() ? RunStatus::kFailed : RunStatus::kSucceeded;
     attempt_ = run.retry ? attempt_ + 1 : 1;
     EndedAttempt ended;
@@ -194,7 +199,7 @@ const auto kNeverFails = [] { return false; };
 // Every occurrence in (since, watermark] is one that ran or one that is told as skipped.
 void ExpectAccountedFor(const World& world, Instant since, const char* what) {
   std::vector<Instant> ran;
-  for (const Run& run : world.runs) {
+  for (const Attempt& run : world.runs) {
     if (!run.retry) {
       ran.push_back(run.scheduled_at);
     }
@@ -204,9 +209,13 @@ void ExpectAccountedFor(const World& world, Instant since, const char* what) {
   std::int64_t skipped = 0;
   Instant last = since;
   for (const Skip& skip : world.skips) {
+    skipped += skip.count;
     ASSERT_GT(skip.count, 0) << what;
-    ASSERT_GT(skip.first, last) << what;
     ASSERT_GE(skip.until, skip.first) << what;
+    if (world.plan.window != nullptr) {
+      continue;  // what is outside of it is told apart, and may lie in between
+    }
+    ASSERT_GT(skip.first, last) << what;
     EXPECT_EQ(skip.count, world.plan.schedule->Count(skip.first - 1, skip.until, *world.plan.zone,
                                                      world.plan.anchor, INT64_MAX))
         << what;
@@ -214,7 +223,6 @@ void ExpectAccountedFor(const World& world, Instant since, const char* what) {
                              [&](Instant at) { return at >= skip.first && at <= skip.until; }))
         << what << ": ran and skipped";
     last = skip.until;
-    skipped += skip.count;
   }
   const std::int64_t all = world.plan.schedule->Count(since, world.plan.watermark, *world.plan.zone,
                                                       world.plan.anchor, INT64_MAX);
@@ -405,6 +413,136 @@ TEST(JobPlan, BackOffRestsAndTellsItOnceAtTheStartAndOnceAtTheEnd) {
   EXPECT_EQ(rests, (std::vector<std::int64_t>{3, 5, 9, 17, 33, 61, 61}));
   EXPECT_EQ(world.skips.size(), 2 * rests.size());
   ExpectAccountedFor(world, Utc("2026-03-01 00:00"), "back-off");
+}
+
+// ---- Schedules that go by what runs
+
+TEST(JobPlan, AfterCompletionWaitsForTheRestAfterFailuresWithoutSkips) {
+  const TzifZone utc("UTC");
+  World world("1 second after completion", utc, Utc("2026-03-01 00:00"));
+  world.RunUntil(Utc("2026-03-01 06:00"), kTakesAMoment,
+                 [&] { return world.now < Utc("2026-03-01 00:30"); });
+  EXPECT_TRUE(world.skips.empty());
+  ASSERT_GT(world.runs.size(), 1000U);
+  EXPECT_EQ(world.runs[1].started_at - world.runs[0].finished_at, 2 * kMinute);
+  EXPECT_EQ(world.runs[2].started_at - world.runs[1].finished_at, 4 * kMinute);
+}
+
+TEST(JobPlan, WhatGoesByRunsGoesOnAfterItWasLeftOut) {
+  const TzifZone utc("UTC");
+  for (const char* schedule : {"1 hour after completion", "@continuous"}) {
+    World world(schedule, utc, Utc("2026-03-01 00:00"));
+    world.plan.misfire = MisfirePolicy::kSkip;
+    world.RunUntil(
+        Utc("2026-03-01 02:30"), [] { return 10 * kMinute; }, kNeverFails);
+    world.Outage(10 * kHour);
+    const std::size_t before = world.runs.size();
+    world.RunUntil(
+        world.now + 2 * kHour, [] { return 10 * kMinute; }, kNeverFails);
+    EXPECT_GT(world.runs.size(), before) << schedule;
+    EXPECT_LE(world.skips.size(), 1U) << schedule;
+    world.plan.here = false;
+    world.RunUntil(
+        world.now + 3 * kHour, [] { return 10 * kMinute; }, kNeverFails);
+    EXPECT_LE(world.skips.size(), 6U) << schedule;
+    world.plan.here = true;
+    world.plan.skip_noted = false;
+    const std::size_t after = world.runs.size();
+    world.RunUntil(
+        world.now + 2 * kHour, [] { return 10 * kMinute; }, kNeverFails);
+    EXPECT_GT(world.runs.size(), after) << schedule;
+  }
+}
+
+TEST(JobPlan, AContinuousJobRunsAgainAtOnceAndRestsWhenItFindsNothing) {
+  const TzifZone utc("UTC");
+  World world("@continuous", utc, Utc("2026-03-01 00:00"));
+  world.RunUntil(Utc("2026-03-01 00:10"), kTakesAMoment, kNeverFails);
+  EXPECT_EQ(world.runs.size(), 600U);
+  world.plan.empty_runs = 100;
+  const std::size_t before = world.runs.size();
+  world.RunUntil(Utc("2026-03-01 00:21"), kTakesAMoment, kNeverFails);
+  EXPECT_EQ(world.runs.size(), before + 60);
+}
+
+// ---- Active windows and days that are left out
+
+TEST(JobPlan, StartsOnlyInsideOfItsWindow) {
+  const TzifZone berlin("Europe/Berlin");
+  const calendar::ActiveWindow nights = calendar::ActiveWindow::Parse("Mon-Fri 22:00-06:00");
+  const Instant since = Utc("2026-03-20 12:00");  // a Friday, before the clock is set forward
+  World world("*/30 * * * *", berlin, since);
+  world.plan.window = &nights;
+  world.RunUntil(Utc("2026-04-20 12:00"), kTakesAMoment, kNeverFails);
+  for (const Attempt& run : world.runs) {
+    EXPECT_TRUE(nights.IsOpen(run.started_at, berlin)) << calendar::UtcText(run.started_at);
+    EXPECT_EQ(run.started_at, run.scheduled_at);
+  }
+  // The clock is set forward in a night that does not belong to the window.
+  EXPECT_EQ(world.runs.size(), 21U * 16);
+  ExpectAccountedFor(world, since, "window");
+  EXPECT_EQ(CountSkipped(world, SkipReason::kMissed), 0);
+  EXPECT_GT(CountSkipped(world, SkipReason::kClosed), 0);
+  // One look at each end of each run and no more: the days cost nothing.
+  EXPECT_LE(world.passes, 2 * static_cast<int>(world.runs.size()) + 2);
+}
+
+TEST(JobPlan, WhatWasMissedInsideOfTheWindowWaitsForTheNextOpening) {
+  const TzifZone utc("UTC");
+  const calendar::ActiveWindow nights = calendar::ActiveWindow::Parse("22:00-06:00");
+  for (const MisfirePolicy misfire :
+       {MisfirePolicy::kOnce, MisfirePolicy::kSkip, MisfirePolicy::kAll}) {
+    const Instant since = Utc("2026-03-01 12:30");
+    World world("0 * * * *", utc, since);
+    world.plan.window = &nights;
+    world.plan.misfire = misfire;
+    world.RunUntil(Utc("2026-03-02 01:30"), kTakesAMoment, kNeverFails);
+    EXPECT_EQ(world.runs.size(), 4U);
+    world.Outage(8 * kHour);  // until 09:30: 02:00 to 05:00 were missed
+    world.RunUntil(Utc("2026-03-02 21:59"), kTakesAMoment, kNeverFails);
+    EXPECT_EQ(world.runs.size(), 4U);
+    world.RunUntil(Utc("2026-03-02 22:59"), kTakesAMoment, kNeverFails);
+    // At 22:00 the next one is due as well: with 'once' it is the one that runs.
+    EXPECT_EQ(world.runs.size(), misfire == MisfirePolicy::kAll ? 9U : 5U);
+    EXPECT_EQ(CountSkipped(world, SkipReason::kMissed), misfire == MisfirePolicy::kAll ? 0 : 4);
+    EXPECT_EQ(CountSkipped(world, SkipReason::kClosed), 9 + 16);
+  }
+}
+
+TEST(JobPlan, AWindowThatNeverMeetsTheScheduleEndsTheSearch) {
+  const TzifZone berlin("Europe/Berlin");
+  const calendar::ActiveWindow nights = calendar::ActiveWindow::Parse("22:00-06:00");
+  World world("0 12 * * *", berlin, Utc("2026-03-01 12:30"));
+  world.plan.window = &nights;
+  EXPECT_EQ(world.plan.NextOccurrence(), kNever);
+}
+
+TEST(JobPlan, AfterCompletionAndContinuousWaitForTheWindow) {
+  const TzifZone utc("UTC");
+  const calendar::ActiveWindow nights = calendar::ActiveWindow::Parse("22:00-06:00");
+  for (const char* schedule : {"1 hour after completion", "@continuous", "@startup"}) {
+    World world(schedule, utc, Utc("2026-03-01 06:30"));
+    world.plan.server_start = Utc("2026-03-01 07:00");
+    world.plan.window = &nights;
+    world.RunUntil(
+        Utc("2026-03-05 12:00"), [] { return 10 * kMinute; }, kNeverFails);
+    ASSERT_FALSE(world.runs.empty()) << schedule;
+    EXPECT_EQ(world.runs[0].started_at, Utc("2026-03-01 22:00")) << schedule;
+    for (const Attempt& run : world.runs) {
+      EXPECT_TRUE(nights.IsOpen(run.started_at, utc)) << schedule;
+    }
+  }
+}
+
+TEST(JobPlan, DaysThatAreLeftOutAreNoOccurrences) {
+  const TzifZone berlin("Europe/Berlin");
+  const std::int32_t christmas = static_cast<std::int32_t>(Utc("2026-12-25 00:00") / kDay);
+  const calendar::DaySet holidays({christmas, christmas + 1, 100'000});
+  World world("0 9 * * *", berlin, Utc("2026-12-20 00:00"));
+  world.plan.left_out = &holidays;
+  world.RunUntil(Utc("2026-12-30 12:00"), kTakesAMoment, kNeverFails);
+  EXPECT_EQ(world.runs.size(), 11U - 2);
+  EXPECT_TRUE(world.skips.empty());
 }
 
 // ---- Clocks that are set back
