@@ -69,7 +69,11 @@ DATA := $(patsubst $(top)/%,%,$(wildcard $(top)/sql/upgrade/*.sql))
 WERROR ?= -Werror
 
 # The server's headers are not ours to mend: as system headers they cannot raise a warning.
-PG_CPPFLAGS = -I$(top)/src -isystem $(includedir_server)
+PG_CPPFLAGS = -I$(top)/src -isystem $(includedir_server) $(ICAL_CFLAGS)
+
+# libical, for iCalendar rules. Where pkg-config does not know it, the compiler may.
+ICAL_CFLAGS ?= $(shell pkg-config --cflags-only-I libical 2>/dev/null)
+ICAL_LIBS ?= $(shell pkg-config --libs-only-L libical 2>/dev/null) -lical
 
 # -Wno-register: headers of PostgreSQL 15 still say "register", which C++17 does not know.
 # -MMD -MP: most servers are built without dependency tracking, so PGXS does none either.
@@ -88,7 +92,7 @@ endif
 # where weak C++ symbols of one extension would replace those of another. -fvisibility=hidden is no
 # substitute: PGDLLEXPORT is empty on PostgreSQL 15, so that not even Pg_magic_func would be left.
 # -lstdc++, because PGXS links with the C compiler.
-SHLIB_LINK = -Wl,--version-script=$(top)/src/exports.map -lstdc++
+SHLIB_LINK = -Wl,--version-script=$(top)/src/exports.map $(ICAL_LIBS) -lstdc++
 
 # Nothing here profits from inlining into queries, and bitcode would need a clang of the right age.
 override with_llvm := no
@@ -119,6 +123,13 @@ PG_PROVE_FLAGS += -I $(top)/test/tap/lib
 
 ifneq ($(filter 9.% 10 11 12 13 14,$(MAJORVERSION)),)
 $(error PostgreSQL $(MAJORVERSION) is not supported: pg_ratchet needs 15 or later)
+endif
+
+ifeq ($(filter clean distclean uninstall installcheck,$(MAKECMDGOALS)),)
+ifeq ($(shell printf '\043include <libical/ical.h>\n' | $(CXX) $(ICAL_CFLAGS) -E -x c++ - >/dev/null 2>&1 && echo yes),)
+$(error libical was not found: install its development files (Debian: libical-dev), or say where \
+it is: make ICAL_CFLAGS=-I/path/to/include ICAL_LIBS="-L/path/to/lib -lical")
+endif
 endif
 
 $(shlib): $(top)/src/exports.map

@@ -48,6 +48,8 @@ std::string Schedule::Describe() const {
       return FormatInterval(interval()) + " after completion";
     case Kind::kCron:
       return DescribeCron(cron(), {});
+    case Kind::kRule:
+      return rule().Describe();
     case Kind::kOnce:
       return DescribeOnce(once());
     case Kind::kStartup:

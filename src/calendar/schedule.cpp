@@ -1,6 +1,5 @@
 #include "calendar/schedule.h"
 
-#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -10,26 +9,15 @@
 
 namespace ratchet::calendar {
 
-static_assert(std::is_trivially_copyable_v<Schedule>);
 static_assert(sizeof(Schedule) <= 64);
 
 namespace {
 
 constexpr char kFormsHint[] =
     "Write an interval (\"5 minutes\", \"5 minutes after completion\"), a cron line "
-    "(\"0 9 * * MON-FRI\"), a point in time (\"at 2027-01-01 00:00\"), or one of @hourly, @daily, "
-    "@weekly, @monthly, @yearly, @startup, @continuous and @manual.";
-
-bool IsCalendarRule(std::string_view text) {
-  for (const char* property : {"RRULE", "RDATE", "EXRULE", "EXDATE", "DTSTART"}) {
-    const std::string_view name = property;
-    if (StartsWithIgnoringCase(text, name) && text.size() > name.size() &&
-        (text[name.size()] == ':' || text[name.size()] == ';')) {
-      return true;
-    }
-  }
-  return false;
-}
+    "(\"0 9 * * MON-FRI\"), a rule (\"RRULE:FREQ=DAILY;BYHOUR=9\"), a point in time (\"at 2027-01-01 "
+    "00:00\"), or one of @hourly, @daily, @weekly, @monthly, @yearly, @startup, @continuous and "
+    "@manual.";
 
 // Removes 'after completion' from the end of `text`.
 bool TakeAfterCompletion(std::string_view* text) {
@@ -107,6 +95,13 @@ Instant DueOnce(const Once& once, const Zone& zone) {
 ScheduleError::ScheduleError(const std::string& message, std::string hint)
     : std::runtime_error(message), hint_(std::move(hint)) {}
 
+bool operator==(const Schedule& a, const Schedule& b) {
+  if (a.kind_ != Kind::kRule || b.kind_ != Kind::kRule) {
+    return a.kind_ == b.kind_ && a.rule_ == b.rule_;
+  }
+  return a.rule().text() == b.rule().text();
+}
+
 Schedule Schedule::Parse(std::string_view text, std::string_view job_name) {
   if (text.size() > kMaxScheduleLength) {
     throw ScheduleError("schedule " + Quote(text) + " is too long",
@@ -120,7 +115,7 @@ Schedule Schedule::Parse(std::string_view text, std::string_view job_name) {
     return ParseName(whole);
   }
   if (IsCalendarRule(whole)) {
-    throw ScheduleError("iCalendar schedule " + Quote(whole) + " is not supported", kFormsHint);
+    return Schedule(ParseRule(whole));
   }
   std::string_view rest = whole;
   const std::string_view word = TakeWord(&rest);
@@ -197,6 +192,8 @@ Instant Schedule::Next(Instant after, const Zone& zone, Instant anchor) const {
       return anchor > after && anchor < kEndInstant ? anchor : kNever;
     case Kind::kCron:
       return NextOfCron(cron(), after, zone);
+    case Kind::kRule:
+      return anchor >= kEndInstant ? kNever : rule().Next(after, zone, ClampInstant(anchor));
     case Kind::kOnce: {
       const Instant due = DueOnce(once(), zone);
       return due > after ? due : kNever;
@@ -222,6 +219,8 @@ Instant Schedule::Last(Instant after, Instant until, const Zone& zone, Instant a
                  : LastOnGrid(interval(), after, until, zone, ClampInstant(anchor));
     case Kind::kCron:
       return LastOfCron(cron(), after, until, zone);
+    case Kind::kRule:
+      return anchor >= kEndInstant ? kNever : rule().Last(after, until, zone, ClampInstant(anchor));
     case Kind::kAfterCompletion:
     case Kind::kOnce:
     case Kind::kManual:
@@ -260,6 +259,7 @@ bool Schedule::HasFixedTimes() const {
   switch (kind_) {
     case Kind::kInterval:
     case Kind::kCron:
+    case Kind::kRule:
     case Kind::kOnce:
       return true;
     case Kind::kAfterCompletion:
@@ -280,6 +280,8 @@ bool Schedule::MeansWallClock() const {
       return !cron().elapsed;
     case Kind::kOnce:
       return !once().is_instant;
+    case Kind::kRule:
+      return true;
     case Kind::kManual:
     case Kind::kStartup:
     case Kind::kContinuous:
@@ -289,6 +291,9 @@ bool Schedule::MeansWallClock() const {
 }
 
 Instant Schedule::AnchorBefore(Instant from, const Zone& zone, Instant anchor) const {
+  if (kind_ == Kind::kRule && anchor < kEndInstant) {
+    return rule().AnchorBefore(Clamped(from), zone, ClampInstant(anchor));
+  }
   return kind_ == Kind::kInterval && anchor < kEndInstant
              ? EarlierAnchor(interval(), ClampInstant(anchor), Clamped(from), zone)
              : anchor;

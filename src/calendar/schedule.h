@@ -1,14 +1,17 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <variant>
 
 #include "calendar/cron.h"
 #include "calendar/instant.h"
 #include "calendar/interval.h"
+#include "calendar/rrule.h"
 #include "calendar/zone.h"
 
 namespace ratchet::calendar {
@@ -17,6 +20,7 @@ enum class Kind : std::uint8_t {
   kInterval,         // '5 minutes': a fixed grid from the anchor
   kAfterCompletion,  // '5 minutes after completion'
   kCron,             // '0 9 * * MON-FRI', '@daily'
+  kRule,             // 'RRULE:FREQ=MONTHLY;BYDAY=-1FR;BYHOUR=18'
   kOnce,             // 'at 2027-01-01 00:00'
   kManual,           // '@manual'
   kStartup,          // '@startup'
@@ -42,10 +46,11 @@ struct Once {
   friend bool operator==(const Once&, const Once&) = default;
 };
 
-// When a job is due. A plain value without heap memory: a server holds a million of them.
+// When a job is due. A value without heap memory, for a server holds a million of them; only what an
+// iCalendar rule says is kept elsewhere, and shared by its copies.
 //
-// Wall-clock schedules (cron with a fixed minute and hour, intervals of days and longer, 'at'
-// without an offset) meet daylight saving as cronie does: an occurrence in a spring gap is due
+// Wall-clock schedules (cron with a fixed minute and hour, intervals of days and longer, iCalendar
+// rules, 'at' without an offset) meet daylight saving as cronie does: an occurrence in a spring gap is due
 // once, at the first valid instant after it; one in a repeated hour once, in its first pass; one in
 // a gap longer than three hours not at all. Cron whose minute or hour field starts with '*' and
 // intervals below a day go by elapsed time: due in both passes of a repeated hour, never in a gap.
@@ -60,9 +65,10 @@ class Schedule {
 
   Kind kind() const { return kind_; }
 
-  // First occurrence strictly after `after`, or kNever. `anchor` matters to intervals only: their
-  // first occurrence is the anchor itself. kAfterCompletion has the anchor as its only occurrence
-  // known in advance; kManual, kStartup and kContinuous have none.
+  // First occurrence strictly after `after`, or kNever. `anchor` matters to intervals, whose first
+  // occurrence is the anchor itself, and to rules without DTSTART, for which it is just that.
+  // kAfterCompletion has the anchor as its only occurrence known in advance; kManual, kStartup and
+  // kContinuous have none.
   Instant Next(Instant after, const Zone& zone, Instant anchor) const;
 
   // Latest occurrence in (after, until], or kNever when there is none.
@@ -73,14 +79,14 @@ class Schedule {
   std::int64_t Count(Instant after, Instant until, const Zone& zone, Instant anchor,
                      std::int64_t limit) const;
 
-  // Whether its occurrences are known without looking at runs: cron, intervals, 'at'.
+  // Whether its occurrences are known without looking at runs: cron, intervals, rules, 'at'.
   bool HasFixedTimes() const;
 
   // Whether its occurrences are meant as readings of a clock on the wall, else as elapsed time.
   bool MeansWallClock() const;
 
-  // For Next and its like: an anchor with which a fixed interval also has the occurrences from
-  // `from` on that it would have had.
+  // For Next and its like: an anchor with which a fixed interval, or a rule without DTSTART and
+  // COUNT, also has the occurrences from `from` on that it would have had.
   Instant AnchorBefore(Instant from, const Zone& zone, Instant anchor) const;
 
   // kAfterCompletion: the start that follows a run which finished then. kNever for other kinds.
@@ -89,21 +95,24 @@ class Schedule {
   // Exact English, to read behind "runs ": 'at 09:00 on Monday', 'every 5 minutes'.
   std::string Describe() const;
 
-  friend bool operator==(const Schedule&, const Schedule&) = default;
+  friend bool operator==(const Schedule& a, const Schedule& b);
 
  private:
   explicit Schedule(Kind kind) : kind_(kind) {}
   Schedule(Kind kind, const Interval& interval) : rule_(interval), kind_(kind) {}
   explicit Schedule(const Cron& cron) : rule_(cron), kind_(Kind::kCron) {}
+  explicit Schedule(std::shared_ptr<const Rule> rule)
+      : rule_(std::move(rule)), kind_(Kind::kRule) {}
   explicit Schedule(const Once& once) : rule_(once), kind_(Kind::kOnce) {}
 
   static Schedule ParseName(std::string_view name);
 
   const Cron& cron() const { return *std::get_if<Cron>(&rule_); }
   const Interval& interval() const { return *std::get_if<Interval>(&rule_); }
+  const Rule& rule() const { return **std::get_if<std::shared_ptr<const Rule>>(&rule_); }
   const Once& once() const { return *std::get_if<Once>(&rule_); }
 
-  std::variant<std::monostate, Interval, Cron, Once> rule_;
+  std::variant<std::monostate, Interval, Cron, Once, std::shared_ptr<const Rule>> rule_;
   Kind kind_ = Kind::kManual;
 };
 

@@ -224,6 +224,7 @@ void ForgetTheFuture(JobPlan* plan, Instant now, std::int64_t longest_rest) {
   switch (plan->schedule->kind()) {
     case Kind::kInterval:
     case Kind::kCron:
+    case Kind::kRule:
       if (!plan->schedule->MeansWallClock() || plan->watermark - now > kLongestStepBack) {
         plan->watermark = std::min(plan->watermark, now);
       }

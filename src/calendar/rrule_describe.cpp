@@ -1,0 +1,2 @@
+#include "calendar/rrule.h"
+namespace ratchet::calendar { std::string Rule::Describe() const { return "by a rule"; } }
