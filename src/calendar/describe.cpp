@@ -4,6 +4,7 @@
 
 #include "calendar/civil.h"
 #include "calendar/describe_cron.h"
+#include "calendar/describe_words.h"
 #include "calendar/parse.h"
 #include "calendar/schedule.h"
 #include "calendar/text.h"
@@ -13,21 +14,7 @@ namespace ratchet::calendar {
 namespace {
 
 std::string DescribeOnce(const Once& once) {
-  const CivilDate date = CivilFromDays(DayOfLocal(once.time));
-  const std::int64_t time = TimeOfLocal(once.time);
-  const std::string year = std::to_string(date.year);
-  std::string text = "once at " + std::string(year.size() < 4 ? 4 - year.size() : 0, '0') + year +
-                     '-' + TwoDigits(date.month) + '-' + TwoDigits(date.day) + ' ' +
-                     TwoDigits(time / kHour) + ':' + TwoDigits(time % kHour / kMinute);
-  if (time % kMinute != 0) {
-    text += ':' + TwoDigits(time % kMinute / kSecond);
-  }
-  if (time % kSecond != 0) {
-    std::string fraction = std::to_string(kSecond + time % kSecond).substr(1);
-    fraction.erase(fraction.find_last_not_of('0') + 1);
-    text += '.' + fraction;
-  }
-  return once.is_instant ? text + " UTC" : text;
+  return "once at " + ReadingText(once.time) + (once.is_instant ? " UTC" : "");
 }
 
 // 'every minute', but 'every 1 hour 30 minutes'.

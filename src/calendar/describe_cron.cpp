@@ -3,7 +3,7 @@
 #include <bit>
 #include <cstdint>
 
-#include "calendar/civil.h"
+#include "calendar/describe_words.h"
 
 namespace ratchet::calendar {
 
@@ -12,61 +12,27 @@ namespace {
 // Up to this many times of day are listed one by one.
 constexpr int kMaxListedTimes = 8;
 
-constexpr const char* kMonthNames[] = {"January",   "February", "March",    "April",
-                                       "May",       "June",     "July",     "August",
-                                       "September", "October",  "November", "December"};
-constexpr const char* kWeekdayNames[] = {"Sunday",   "Monday", "Tuesday", "Wednesday",
-                                         "Thursday", "Friday", "Saturday"};
-constexpr const char* kOrdinals[] = {"first", "second", "third", "fourth", "fifth"};
-
-std::string NumberName(int value) { return std::to_string(value); }
-// Values beyond the year come from ranges that wrap around.
-std::string MonthName(int value) { return kMonthNames[(value - 1) % 12]; }
-
 using NameOf = std::string (*)(int);
-
-// '1, 2 and 5 to 9': stretches of three and more become a range.
-std::string List(std::uint64_t set, NameOf name) {
-  std::vector<std::string> parts;
-  for (int from = 0; from < 64; ++from) {
-    if ((set >> from & 1) == 0) {
-      continue;
-    }
-    const int length = std::countr_one(set >> from);
-    if (length >= 3) {
-      parts.push_back(name(from) + " to " + name(from + length - 1));
-      from += length;
-    } else {
-      parts.push_back(name(from));
-    }
-  }
-  return Join(parts, " and ");
-}
-
-constexpr std::uint64_t Below(int count) { return (std::uint64_t{1} << count) - 1; }
 
 // How the values of a field are called. A range from `low` to `high` goes without saying.
 struct FieldWords {
   CronField field;
   const char* one;
-  const char* many;
   const char* any;
   int low;
   int high;
   NameOf name;
 };
 
-constexpr FieldWords kSecond = {CronField::kSecond, "second", "seconds", "a second", 0, 59,
-                                NumberName};
-constexpr FieldWords kMinute = {CronField::kMinute, "minute", "minutes", "a minute", 0, 59,
-                                NumberName};
-constexpr FieldWords kHour = {CronField::kHour, "hour", "hours", "an hour", 0, 23, NumberName};
+constexpr FieldWords kSecond = {CronField::kSecond, "second", "a second", 0, 59, NumberName};
+constexpr FieldWords kMinute = {CronField::kMinute, "minute", "a minute", 0, 59, NumberName};
+constexpr FieldWords kHour = {CronField::kHour, "hour", "an hour", 0, 23, NumberName};
 // H means a day that all months have: that is said.
-constexpr FieldWords kDay = {CronField::kDay, "day of the month", "", "a day of the month", 1, 31,
+constexpr FieldWords kDay = {CronField::kDay, "day of the month", "a day of the month", 1, 31,
                              NumberName};
-constexpr FieldWords kMonth = {CronField::kMonth, "month", "", "a month", 1, 12, MonthName};
-constexpr FieldWords kWeekday = {
-    CronField::kWeekday, "day of the week", "", "a day of the week", 0, 6, WeekdayName};
+constexpr FieldWords kMonth = {CronField::kMonth, "month", "a month", 1, 12, MonthName};
+constexpr FieldWords kWeekday = {CronField::kWeekday, "day of the week", "a day of the week", 0, 6,
+                                 WeekdayName};
 
 // '21st'
 std::string Ordinal(int n) {
@@ -120,16 +86,11 @@ class CronDescription {
     }
   }
 
-  // 'minute 5', 'minutes 0, 15, 30 and 45'.
-  static std::string Numbered(const char* one, const char* many, std::uint64_t set) {
-    return std::string(std::popcount(set) == 1 ? one : many) + ' ' + List(set, NumberName);
-  }
-
-  // The same with what the name chooses.
+  // 'minute 5', 'minutes 0 and 30', with what the name chooses.
   std::string Values(const FieldWords& words, std::uint64_t set) const {
     std::vector<std::string> parts;
     if (set != 0) {
-      parts.push_back(Numbered(words.one, words.many, set));
+      parts.push_back(Numbered(words.one, set));
     }
     AppendHashed(&parts, words);
     return Join(parts, " and ");
@@ -209,7 +170,7 @@ class CronDescription {
     }
     std::vector<std::string> parts;
     if (cron_.days != 0) {
-      parts.push_back(Numbered("day", "days", cron_.days) + " of the month");
+      parts.push_back(Numbered("day", cron_.days) + " of the month");
     }
     for (std::uint32_t rest = cron_.nearest_weekdays; rest != 0; rest &= rest - 1) {
       parts.push_back("the weekday nearest to day " + std::to_string(std::countr_zero(rest)) +
@@ -280,25 +241,6 @@ class CronDescription {
 };
 
 }  // namespace
-
-std::string TwoDigits(std::int64_t value) {
-  return (value < 10 ? "0" : "") + std::to_string(value);
-}
-
-std::string Join(const std::vector<std::string>& parts, const char* last_separator) {
-  std::string text;
-  for (std::size_t i = 0; i < parts.size(); ++i) {
-    text += i == 0 ? "" : (i + 1 < parts.size() ? ", " : last_separator);
-    text += parts[i];
-  }
-  return text;
-}
-
-std::string WeekdayName(int value) { return kWeekdayNames[value % 7]; }
-
-std::string ListWeekdays(std::uint32_t weekdays) {
-  return List((weekdays & 0x7e) | (weekdays & 1) << 7, WeekdayName);
-}
 
 std::string DescribeCron(const Cron& cron, const std::vector<HashedItem>& hashed) {
   return CronDescription(cron, hashed).Text();

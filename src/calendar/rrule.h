@@ -58,8 +58,8 @@ struct RuleText {
   bool in_utc = false;
   DateParts dates;
   TimeParts times;
-  std::vector<int> positions;  // BYSETPOS, without repetition
-  std::vector<RuleTime> added;  // RDATE
+  std::vector<int> positions;      // BYSETPOS, without repetition
+  std::vector<RuleTime> added;     // RDATE
   std::vector<RuleTime> left_out;  // EXDATE
 
   friend bool operator==(const RuleText&, const RuleText&) = default;

@@ -64,11 +64,11 @@ class RuleCourse {
   std::vector<int> positions_;
   std::int64_t smallest_position_ = 0;
   std::int64_t first_period_ = 0;
-  std::int64_t unit_ = 0;                // of ticks, in seconds
-  std::int64_t step_ = 0;                // between ticks
-  std::int64_t first_tick_ = 0;          // the one that `start_` is in
-  std::vector<std::int64_t> offsets_;    // in a tick, ascending
-  std::optional<std::int64_t> end_;      // no occurrence is later
+  std::int64_t unit_ = 0;              // of ticks, in seconds
+  std::int64_t step_ = 0;              // between ticks
+  std::int64_t first_tick_ = 0;        // the one that `start_` is in
+  std::vector<std::int64_t> offsets_;  // in a tick, ascending
+  std::optional<std::int64_t> end_;    // no occurrence is later
 };
 
 }  // namespace ratchet::calendar

@@ -15,7 +15,8 @@ std::int64_t FirstDayOf(std::int64_t year) { return DaysFromCivil({year, 1, 1});
 constexpr int kFirstSample = 2001;
 
 int KindOf(std::int64_t year, std::int64_t first_day) {
-  const int leap = IsLeapYear(year) ? 1 : (IsLeapYear(year - 1) ? 2 : (IsLeapYear(year + 1) ? 3 : 0));
+  const int leap =
+      IsLeapYear(year) ? 1 : (IsLeapYear(year - 1) ? 2 : (IsLeapYear(year + 1) ? 3 : 0));
   return leap * 7 + WeekdayFromDays(first_day);
 }
 

@@ -151,8 +151,7 @@ YearMask ExpandWeekdays(const std::vector<WeekdayPart>& weekdays, bool nth_in_mo
   YearMask mask{};
   icalrecurrencetype weekly = RuleOf(ICAL_WEEKLY_RECURRENCE);
   PartWriter by_day(weekly.by_day);
-  icalrecurrencetype nth =
-      RuleOf(nth_in_month ? ICAL_MONTHLY_RECURRENCE : ICAL_YEARLY_RECURRENCE);
+  icalrecurrencetype nth = RuleOf(nth_in_month ? ICAL_MONTHLY_RECURRENCE : ICAL_YEARLY_RECURRENCE);
   PartWriter by_nth_day(nth.by_day);
   // Weekly rules want the days in the order of a week that starts on Monday.
   std::uint32_t every = 0;

@@ -17,7 +17,8 @@ constexpr char kTimeHint[] =
     "Write 20270131T090000 for a time of the job's time zone, 20270131T080000Z for one in UTC, or "
     "20270131 for a date.";
 constexpr char kPropertyHint[] =
-    "An iCalendar schedule is an RRULE, with a DTSTART, RDATEs and EXDATEs if need be, separated by "
+    "An iCalendar schedule is an RRULE, with a DTSTART, RDATEs and EXDATEs if need be, separated "
+    "by "
     "spaces or line ends: \"DTSTART:20270101T090000 RRULE:FREQ=DAILY;COUNT=10\".";
 
 std::string_view TakeUntil(std::string_view* rest, char separator) {
@@ -69,9 +70,10 @@ class RuleParser {
       return;
     }
     if (is("EXRULE")) {
-      Fail("property", line,
-           "EXRULE is no longer a part of iCalendar: list what is left out in EXDATE, or as days of "
-           "the job's calendar.");
+      Fail(
+          "property", line,
+          "EXRULE is no longer a part of iCalendar: list what is left out in EXDATE, or as days of "
+          "the job's calendar.");
     }
     if (is("DURATION") || is("DTEND") || is("DUE")) {
       Fail("property", line, "An occurrence of a job has no end. For a time limit use timeout.");
@@ -125,9 +127,10 @@ class RuleParser {
       const std::string_view parameter = rest->substr(0, end);
       rest->remove_prefix(end == std::string_view::npos ? rest->size() : end);
       if (StartsWithIgnoringCase(parameter, "TZID=")) {
-        Fail("parameter", parameter,
-             "The zone of a schedule is the job's: leave TZID out and set time_zone, or write times "
-             "in UTC with a Z at the end.");
+        Fail(
+            "parameter", parameter,
+            "The zone of a schedule is the job's: leave TZID out and set time_zone, or write times "
+            "in UTC with a Z at the end.");
       }
       if (EqualsIgnoringCase(parameter, "VALUE=DATE")) {
         is_date = true;

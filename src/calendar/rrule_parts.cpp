@@ -118,10 +118,11 @@ class PartParser {
                  "Only the Gregorian calendar of RFC 5545 is known, without RSCALE and SKIP.");
     }
     if (equals == std::string_view::npos || index == static_cast<int>(Part::kUnknown)) {
-      FailInRule("rule part", part, whole_,
-                 "The parts of an RRULE are FREQ, INTERVAL, COUNT, UNTIL, WKST, BYSECOND, BYMINUTE, "
-                 "BYHOUR, BYDAY, BYMONTHDAY, BYYEARDAY, BYWEEKNO, BYMONTH and BYSETPOS, as in "
-                 "\"FREQ=DAILY;BYHOUR=9\".");
+      FailInRule(
+          "rule part", part, whole_,
+          "The parts of an RRULE are FREQ, INTERVAL, COUNT, UNTIL, WKST, BYSECOND, BYMINUTE, "
+          "BYHOUR, BYDAY, BYMONTHDAY, BYYEARDAY, BYWEEKNO, BYMONTH and BYSETPOS, as in "
+          "\"FREQ=DAILY;BYHOUR=9\".");
     }
     std::string& shown = shown_[static_cast<std::size_t>(index)];
     if (!shown.empty()) {

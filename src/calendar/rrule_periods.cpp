@@ -107,9 +107,8 @@ bool RuleCourse::FirstChosen(std::int64_t from, std::int64_t* reading) const {
         }
       }
       if (best < size) {
-        *reading =
-            dates_.Nth(begin, end, static_cast<int>(best / times_in_day_)) * kDaySeconds +
-            NthTime(times_, best % times_in_day_);
+        *reading = dates_.Nth(begin, end, static_cast<int>(best / times_in_day_)) * kDaySeconds +
+                   NthTime(times_, best % times_in_day_);
         return true;
       }
     }
@@ -135,9 +134,8 @@ bool RuleCourse::LastChosen(std::int64_t to, std::int64_t* reading) const {
         }
       }
       if (best >= 0) {
-        *reading =
-            dates_.Nth(begin, end, static_cast<int>(best / times_in_day_)) * kDaySeconds +
-            NthTime(times_, best % times_in_day_);
+        *reading = dates_.Nth(begin, end, static_cast<int>(best / times_in_day_)) * kDaySeconds +
+                   NthTime(times_, best % times_in_day_);
         return true;
       }
     }

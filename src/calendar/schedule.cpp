@@ -15,7 +15,8 @@ namespace {
 
 constexpr char kFormsHint[] =
     "Write an interval (\"5 minutes\", \"5 minutes after completion\"), a cron line "
-    "(\"0 9 * * MON-FRI\"), a rule (\"RRULE:FREQ=DAILY;BYHOUR=9\"), a point in time (\"at 2027-01-01 "
+    "(\"0 9 * * MON-FRI\"), a rule (\"RRULE:FREQ=DAILY;BYHOUR=9\"), a point in time (\"at "
+    "2027-01-01 "
     "00:00\"), or one of @hourly, @daily, @weekly, @monthly, @yearly, @startup, @continuous and "
     "@manual.";
 

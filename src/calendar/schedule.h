@@ -46,14 +46,15 @@ struct Once {
   friend bool operator==(const Once&, const Once&) = default;
 };
 
-// When a job is due. A value without heap memory, for a server holds a million of them; only what an
-// iCalendar rule says is kept elsewhere, and shared by its copies.
+// When a job is due. A value without heap memory, for a server holds a million of them; only what
+// an iCalendar rule says is kept elsewhere, and shared by its copies.
 //
 // Wall-clock schedules (cron with a fixed minute and hour, intervals of days and longer, iCalendar
-// rules, 'at' without an offset) meet daylight saving as cronie does: an occurrence in a spring gap is due
-// once, at the first valid instant after it; one in a repeated hour once, in its first pass; one in
-// a gap longer than three hours not at all. Cron whose minute or hour field starts with '*' and
-// intervals below a day go by elapsed time: due in both passes of a repeated hour, never in a gap.
+// rules, 'at' without an offset) meet daylight saving as cronie does: an occurrence in a spring gap
+// is due once, at the first valid instant after it; one in a repeated hour once, in its first pass;
+// one in a gap longer than three hours not at all. Cron whose minute or hour field starts with '*'
+// and intervals below a day go by elapsed time: due in both passes of a repeated hour, never in a
+// gap.
 class Schedule {
  public:
   // Same as Parse("@manual").

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "calendar/describe_cron.h"
+#include "calendar/describe_words.h"
 #include "calendar/elapsed.h"
 
 namespace ratchet::calendar {

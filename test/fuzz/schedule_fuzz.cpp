@@ -18,6 +18,8 @@ using ratchet::calendar::kNever;
 using ratchet::calendar::Schedule;
 using ratchet::calendar::ScheduleError;
 
+constexpr Instant kStart = 852076800000000;  // 2027
+
 void Require(bool condition) {
   if (!condition) {
     std::abort();
@@ -56,12 +58,13 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       Require(schedule == Schedule::Parse(text, "another name"));
       Require(schedule.Describe() == ratchet::calendar::DescribeSchedule(text));
     }
+    Require(schedule.AnchorBefore(kStart, FixedZone(0), kStart + 1) <= kStart + 1);
     if (schedule.kind() == Kind::kInterval || schedule.kind() == Kind::kAfterCompletion) {
       Require(Schedule::Parse(schedule.Describe()) == schedule);
     }
-    // 2027, the ends of time, and a time before the epoch.
-    for (const Instant after : {Instant{852076800000000}, INT64_MIN, kNever - 1,
-                                kEndInstant - 100000000000, Instant{-3155760000000000}}) {
+    // The ends of time, and a time before the epoch.
+    for (const Instant after :
+         {kStart, INT64_MIN, kNever - 1, kEndInstant - 100000000000, Instant{-3155760000000000}}) {
       CheckOccurrences(schedule, after);
     }
   } catch (const ScheduleError& error) {

@@ -134,11 +134,9 @@ class RruleModel {
         (d.days_from_end >> (in_month - date.day + 1) & 1) == 0) {
       return false;
     }
-    const bool of_month =
-        rule_.frequency == Frequency::kMonthly || rule_.dates.months != 0;
+    const bool of_month = rule_.frequency == Frequency::kMonthly || rule_.dates.months != 0;
     const std::int64_t from_front = of_month ? date.day : year_day;
-    const std::int64_t from_back =
-        of_month ? in_month - date.day + 1 : in_year - year_day + 1;
+    const std::int64_t from_back = of_month ? in_month - date.day + 1 : in_year - year_day + 1;
     return d.weekdays.empty() ||
            std::any_of(d.weekdays.begin(), d.weekdays.end(), [&](const WeekdayPart& part) {
              return part.weekday == WeekdayFromDays(day) &&
