@@ -45,3 +45,18 @@ SELECT schedule, ratchet.describe_schedule(schedule)
                     'at 2027-01-01 00:00', 'H * * * *', '@continuous']) AS schedule;
 SELECT ratchet.describe_schedule('nonsense');
 SELECT ratchet.describe_schedule(NULL) IS NULL AS unknown;
+
+-- iCalendar rules.
+SELECT ratchet.next_runs('RRULE:FREQ=MONTHLY;BYDAY=-1FR;BYHOUR=18', 'UTC', 3, '2026-01-01 00:00');
+SELECT next_run AT TIME ZONE 'America/New_York' AS in_new_york
+  FROM ratchet.next_runs('DTSTART:19970902T090000 RRULE:FREQ=DAILY;COUNT=4 EXDATE:19970904T090000',
+                         'America/New_York', 10, '1997-01-01') AS next_run;
+SELECT ratchet.next_runs(E'RRULE:FREQ=WEEKLY;INTERVAL=2;BYDAY=SU\r\nDTSTART:20260324T023000', 'Europe/Berlin', 3,
+                         '2026-03-01');
+SELECT ratchet.next_runs('DTSTART:20260101T000000Z RRULE:FREQ=DAILY;UNTIL=20260103', 'Asia/Tokyo', 5, '2025-01-01');
+SELECT ratchet.next_runs('DTSTART:20960229T090000 RRULE:FREQ=YEARLY', 'UTC', 2, '2096-03-01');
+SELECT ratchet.next_runs('RRULE:FREQ=DAILY;BYMONTH=13');
+SELECT ratchet.next_runs('RRULE:FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=30');
+SELECT ratchet.next_runs('DTSTART;TZID=Europe/Paris:20260101T000000 RRULE:FREQ=DAILY');
+SELECT ratchet.describe_schedule('RRULE:FREQ=MONTHLY;BYDAY=-1FR;BYHOUR=18');
+SELECT ratchet.schedule('over', 'DTSTART:20200101T000000 RRULE:FREQ=DAILY;COUNT=3', 'SELECT 1');
