@@ -23,6 +23,28 @@ constexpr std::size_t kLongestName = 255;
   throw pg::Error(ERRCODE_INVALID_PARAMETER_VALUE, message, hint);
 }
 
+[[noreturn]] void RefuseNever(const JobDefinition& job, const catalog::Timing& timing) {
+  catalog::Timing always = timing;
+  always.window.reset();
+  if (always.Occurrences(job.schedule_since, job.start_at, 0, job.schedule_since)
+          .Next(job.schedule_since) != calendar::kNever) {
+    Refuse("schedule \"" + job.schedule + "\" has no occurrence within active_window \"" +
+               job.active_window + "\"",
+           "The window is open " + timing.window->Describe() + ".");
+  }
+  const char* hint = "";
+  if (timing.schedule.kind() == calendar::Kind::kOnce) {
+    hint =
+        "The point in time is over, or never comes. For a run at once use @manual and "
+        "ratchet.trigger().";
+  } else if (timing.schedule.kind() == calendar::Kind::kRule) {
+    hint =
+        "Its COUNT or UNTIL is over, or its parts never match from where it begins. See "
+        "ratchet.next_runs() with an earlier after.";
+  }
+  Refuse("schedule \"" + job.schedule + "\" has no occurrence left", hint);
+}
+
 // Whether the schedule is one, and ever comes.
 void CheckSchedule(const JobDefinition& job) {
   if (job.start_at != 0 && job.end_at != 0 && job.end_at <= job.start_at) {
@@ -37,21 +59,7 @@ void CheckSchedule(const JobDefinition& job) {
       timing.Occurrences(job.schedule_since, job.start_at, 0, job.schedule_since);
   const calendar::Instant next = timeline.Next(job.schedule_since);
   if (next == calendar::kNever) {
-    catalog::Timing always = timing;
-    always.window.reset();
-    const bool is_window =
-        always.Occurrences(job.schedule_since, job.start_at, 0, job.schedule_since)
-            .Next(job.schedule_since) != calendar::kNever;
-    if (is_window) {
-      Refuse("schedule \"" + job.schedule + "\" has no occurrence within active_window \"" +
-                 job.active_window + "\"",
-             "The window is open " + timing.window->Describe() + ".");
-    }
-    Refuse("schedule \"" + job.schedule + "\" has no occurrence left",
-           timing.schedule.kind() == calendar::Kind::kOnce
-               ? "The point in time is over, or never comes. For a run at once use @manual and "
-                 "ratchet.trigger()."
-               : "");
+    RefuseNever(job, timing);
   }
   if (job.end_at != 0 && next > job.end_at) {
     Refuse("schedule \"" + job.schedule + "\" has no occurrence before end_at");

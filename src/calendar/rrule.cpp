@@ -126,7 +126,7 @@ void Rule::RequireOccurrence(std::string_view whole) const {
     simple.count = 0;
     simple.until.reset();
     std::int64_t second = DaysFromCivil({2001, 1, 1}) * kDay / kSecond;
-    if (!RuleCourse(simple, second).First(second, &second)) {
+    if (!RuleCourse(simple, second, nullptr).First(second, &second)) {
       Never(whole, "There is no time at which all parts of its RRULE match.");
     }
     return;
@@ -150,7 +150,7 @@ void Rule::RequireOccurrence(std::string_view whole) const {
 const RuleCourse& Rule::CourseFrom(const Zone& zone, Instant anchor) const {
   const std::int64_t start = StartOf(text_, zone, anchor);
   if (course_ == nullptr || course_->start() != start) {
-    course_ = std::make_unique<RuleCourse>(text_, start);
+    course_ = std::make_unique<RuleCourse>(text_, start, course_.get());
   }
   return *course_;
 }

@@ -1,6 +1,7 @@
 #include "calendar/rrule_course.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "calendar/rrule_times.h"
 
@@ -30,19 +31,19 @@ std::int64_t UnitOf(Frequency frequency) {
 
 }  // namespace
 
-RuleCourse::RuleCourse(const RuleText& text, std::int64_t start)
+RuleCourse::RuleCourse(const RuleText& text, std::int64_t start, const RuleCourse* before)
     : frequency_(text.frequency),
       interval_(text.interval),
       has_start_in_text_(text.start.has_value()),
       start_(start),
-      dates_([&] {
-        DateParts dates = text.dates;
-        CompleteDates(&dates);
-        return dates;
-      }()),
       times_(text.times),
       positions_(text.positions),
       unit_(UnitOf(text.frequency)) {
+  DateParts dates = text.dates;
+  CompleteDates(&dates);
+  dates_ = before != nullptr && before->dates_->parts() == dates
+               ? before->dates_
+               : std::make_shared<const DateSet>(std::move(dates));
   CompleteTimes();
   if (IsTicking()) {
     step_ = unit_ * interval_;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <vector>
 
@@ -16,7 +17,9 @@ namespace ratchet::calendar {
 // here called ticks, have offsets from their beginning, and happen on some dates and times only.
 class RuleCourse {
  public:
-  RuleCourse(const RuleText& text, std::int64_t start);
+  // `before` is another course of the same rule, or nullptr: what libical has said is taken over
+  // from it, if the dates are the same.
+  RuleCourse(const RuleText& text, std::int64_t start, const RuleCourse* before);
 
   std::int64_t start() const { return start_; }
 
@@ -58,7 +61,7 @@ class RuleCourse {
   std::int64_t interval_;
   bool has_start_in_text_;
   std::int64_t start_;
-  DateSet dates_;
+  std::shared_ptr<const DateSet> dates_;
   TimeParts times_;
   std::int64_t times_in_day_ = 1;
   std::vector<int> positions_;

@@ -14,7 +14,7 @@ std::int64_t FirstWeekday(int week_start) { return (week_start + 1) % 7; }
 }  // namespace
 
 std::int64_t RuleCourse::PeriodOf(std::int64_t day) const {
-  const DateParts& parts = dates_.parts();
+  const DateParts& parts = dates_->parts();
   switch (frequency_) {
     case Frequency::kYearly:
       // With BYWEEKNO, the year of the weeks: the first of them may begin in December.
@@ -31,7 +31,7 @@ std::int64_t RuleCourse::PeriodOf(std::int64_t day) const {
 }
 
 std::int64_t RuleCourse::BeginOf(std::int64_t period) const {
-  const DateParts& parts = dates_.parts();
+  const DateParts& parts = dates_->parts();
   switch (frequency_) {
     case Frequency::kYearly:
       return parts.weeks.empty() ? DaysFromCivil({period, 1, 1})
@@ -55,7 +55,7 @@ std::int64_t RuleCourse::OffGrid(std::int64_t period) const {
 
 bool RuleCourse::FirstDate(std::int64_t from, std::int64_t* day) const {
   from = std::max(from, kFirstRuleDay);
-  while (dates_.First(from, kEndRuleDay, day)) {
+  while (dates_->First(from, kEndRuleDay, day)) {
     const std::int64_t period = PeriodOf(*day);
     const std::int64_t off = OffGrid(period);
     if (off == 0) {
@@ -68,7 +68,7 @@ bool RuleCourse::FirstDate(std::int64_t from, std::int64_t* day) const {
 
 bool RuleCourse::LastDate(std::int64_t to, std::int64_t* day) const {
   std::int64_t end = std::min(to + 1, kEndRuleDay);
-  while (dates_.Last(kFirstRuleDay, end, day)) {
+  while (dates_->Last(kFirstRuleDay, end, day)) {
     const std::int64_t period = PeriodOf(*day);
     const std::int64_t off = OffGrid(period);
     if (off == 0) {
@@ -84,8 +84,8 @@ std::int64_t RuleCourse::RankIn(std::int64_t begin, std::int64_t reading) const 
   if (day < begin) {
     return 0;
   }
-  const std::int64_t before = dates_.Count(begin, day);
-  const bool is_date = dates_.Count(day, day + 1) != 0;
+  const std::int64_t before = dates_->Count(begin, day);
+  const bool is_date = dates_->Count(day, day + 1) != 0;
   return before * times_in_day_ +
          (is_date ? CountTimesBefore(times_, static_cast<int>(reading - day * kDaySeconds)) : 0);
 }
@@ -96,7 +96,7 @@ bool RuleCourse::FirstChosen(std::int64_t from, std::int64_t* reading) const {
     const std::int64_t period = PeriodOf(day);
     const std::int64_t begin = BeginOf(period);
     const std::int64_t end = BeginOf(period + 1);
-    const std::int64_t size = dates_.Count(begin, end) * times_in_day_;
+    const std::int64_t size = dates_->Count(begin, end) * times_in_day_;
     if (smallest_position_ <= size) {
       const std::int64_t rank = RankIn(begin, from);
       std::int64_t best = size;
@@ -107,7 +107,7 @@ bool RuleCourse::FirstChosen(std::int64_t from, std::int64_t* reading) const {
         }
       }
       if (best < size) {
-        *reading = dates_.Nth(begin, end, static_cast<int>(best / times_in_day_)) * kDaySeconds +
+        *reading = dates_->Nth(begin, end, static_cast<int>(best / times_in_day_)) * kDaySeconds +
                    NthTime(times_, best % times_in_day_);
         return true;
       }
@@ -123,7 +123,7 @@ bool RuleCourse::LastChosen(std::int64_t to, std::int64_t* reading) const {
     const std::int64_t period = PeriodOf(day);
     const std::int64_t begin = BeginOf(period);
     const std::int64_t end = BeginOf(period + 1);
-    const std::int64_t size = dates_.Count(begin, end) * times_in_day_;
+    const std::int64_t size = dates_->Count(begin, end) * times_in_day_;
     if (smallest_position_ <= size) {
       const std::int64_t rank = to + 1 < end * kDaySeconds ? RankIn(begin, to + 1) : size;
       std::int64_t best = -1;
@@ -134,7 +134,7 @@ bool RuleCourse::LastChosen(std::int64_t to, std::int64_t* reading) const {
         }
       }
       if (best >= 0) {
-        *reading = dates_.Nth(begin, end, static_cast<int>(best / times_in_day_)) * kDaySeconds +
+        *reading = dates_->Nth(begin, end, static_cast<int>(best / times_in_day_)) * kDaySeconds +
                    NthTime(times_, best % times_in_day_);
         return true;
       }

@@ -54,7 +54,7 @@ bool RuleCourse::FirstTick(std::int64_t from, std::int64_t* tick) const {
   for (;;) {
     const std::int64_t at_day = FloorDiv(at, kDaySeconds);
     std::int64_t day = 0;
-    if (!dates_.First(std::max(at_day, kFirstRuleDay), kEndRuleDay, &day)) {
+    if (!dates_->First(std::max(at_day, kFirstRuleDay), kEndRuleDay, &day)) {
       return false;
     }
     if (day > at_day) {
@@ -83,7 +83,7 @@ bool RuleCourse::LastTick(std::int64_t to, std::int64_t* tick) const {
   for (;;) {
     const std::int64_t at_day = FloorDiv(at, kDaySeconds);
     std::int64_t day = 0;
-    if (!dates_.Last(kFirstRuleDay, std::min(at_day + 1, kEndRuleDay), &day)) {
+    if (!dates_->Last(kFirstRuleDay, std::min(at_day + 1, kEndRuleDay), &day)) {
       return false;
     }
     if (day < at_day) {
