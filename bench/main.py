@@ -15,6 +15,7 @@ BENCHMARKS = {
     "trigger": "commit of a trigger to the first statement of its run (T3)",
     "durable": "jobs that do one durable UPDATE, against pgbench (T2)",
     "records": "no-op jobs with a record each, against pg_cron (T1)",
+    "on_change": "writers of a table with a change trigger (T9)",
     "lag": "start lag of one due job and of 100, against pg_cron (T4)",
     "batch": "batch jobs, against the same work by hand (T7, T8)",
     "schedule": "defining jobs, and starting with very many (T6)",

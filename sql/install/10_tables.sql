@@ -157,6 +157,7 @@ CREATE TABLE ratchet.run_queue (
     walk                  bigint      NOT NULL,
     items_of              bigint,
     backfill_id           bigint,
+    on_change             boolean     NOT NULL,
     PRIMARY KEY (run_id)
 ) WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.0, autovacuum_vacuum_threshold = 5000);
 CREATE INDEX run_queue_job_idx ON ratchet.run_queue (job_id);
@@ -168,6 +169,8 @@ COMMENT ON COLUMN ratchet.run_queue.walk IS
     'whose checkpoint it goes on behind: 0 for the job''s own, else the run with which a replay or another walk beside the job''s own began';
 COMMENT ON COLUMN ratchet.run_queue.items_of IS
     'it does the failed items of this run only';
+COMMENT ON COLUMN ratchet.run_queue.on_change IS
+    'a table has changed that has a change trigger; at most one run of a job waits because of that';
 COMMENT ON COLUMN ratchet.run_queue.backfill_id IS
     'the backfill whose occurrence it is for';
 

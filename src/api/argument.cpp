@@ -48,6 +48,11 @@ std::int64_t Arguments::Int64(int i, const char* name) const {
   return DatumGetInt64(Value(i));
 }
 
+Oid Arguments::ObjectId(int i, const char* name) const {
+  RequireValue(i, name);
+  return DatumGetObjectId(Value(i));
+}
+
 TimestampTz Arguments::Time(int i, const char* name) const {
   RequireValue(i, name);
   return FiniteTime(Value(i), name);

@@ -19,6 +19,7 @@ class Arguments {
   // Null for these is an error.
   std::string Text(int i, const char* name) const;
   std::int64_t Int64(int i, const char* name) const;
+  Oid ObjectId(int i, const char* name) const;
   // Null is an error, and so is infinity.
   TimestampTz Time(int i, const char* name) const;
 

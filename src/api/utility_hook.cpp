@@ -172,7 +172,7 @@ void OnUtility(PlannedStmt* statement, const char* query, bool read_only_tree,
   // What a prepared transaction has touched was noted by another session, which has forgotten it.
   if (IsA(node, TransactionStmt) &&
       reinterpret_cast<TransactionStmt*>(node)->kind == TRANS_STMT_COMMIT_PREPARED) {
-    board::NoteChanges(MyDatabaseId, {}, true);
+    board::NotePreparedCommit(MyDatabaseId);
   }
 }
 

@@ -22,6 +22,7 @@ DatabaseEntry* databases = nullptr;
 WorkerSlot* workers = nullptr;
 Pool* pools = nullptr;
 RunSlot* runs = nullptr;
+ChangedJob* changed_jobs = nullptr;
 
 shmem_request_hook_type previous_request = nullptr;
 shmem_startup_hook_type previous_startup = nullptr;
@@ -35,8 +36,9 @@ struct Sizes {
   Size workers = MAXALIGN(sizeof(WorkerSlot) * pg::settings.max_workers);
   Size pools = MAXALIGN(sizeof(Pool) * kPools);
   Size runs = MAXALIGN(sizeof(RunSlot) * RunSlots());
+  Size changed_jobs = MAXALIGN(sizeof(ChangedJob) * kChangedJobs);
 
-  Size Total() const { return board + databases + workers + pools + runs; }
+  Size Total() const { return board + databases + workers + pools + runs + changed_jobs; }
 };
 
 void Place(char* base) {
@@ -45,7 +47,8 @@ void Place(char* base) {
   databases = reinterpret_cast<DatabaseEntry*>(base += sizes.board);
   workers = reinterpret_cast<WorkerSlot*>(base += sizes.databases);
   pools = reinterpret_cast<Pool*>(base += sizes.workers);
-  runs = reinterpret_cast<RunSlot*>(base + sizes.pools);
+  runs = reinterpret_cast<RunSlot*>(base += sizes.pools);
+  changed_jobs = reinterpret_cast<ChangedJob*>(base + sizes.runs);
 }
 
 void Initialize() {
@@ -74,6 +77,10 @@ void Initialize() {
     runs[i].proc = kNone;
   }
   the_board->free_run = 0;
+  for (int i = 0; i < kChangedJobs; i++) {
+    pg_atomic_init_u32(&changed_jobs[i].used, 0);
+    pg_atomic_init_u64(&changed_jobs[i].due, 0);
+  }
 }
 
 void RequestSharedMemory() {
@@ -115,6 +122,7 @@ DatabaseEntry* Databases() { return databases; }
 WorkerSlot* Workers() { return workers; }
 Pool* Pools() { return pools; }
 RunSlot* Runs() { return runs; }
+ChangedJob* ChangedJobs() { return changed_jobs; }
 
 void InstallSharedMemory() {
   previous_request = shmem_request_hook;

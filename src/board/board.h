@@ -15,6 +15,7 @@
 #include "pg/server.h"
 
 extern "C" {
+#include "port/atomics.h"
 #include "storage/condition_variable.h"
 #include "storage/lwlock.h"
 }
@@ -32,9 +33,12 @@ constexpr int kNone = -1;
 
 // What a transaction that committed has touched, for the scheduler of its database.
 struct Change {
-  enum Kind : std::uint32_t { kJob, kRun, kEverything, kStatReset };
+  enum Kind : std::uint32_t { kJob, kRun, kEverything, kStatReset, kTableChange };
   Kind kind;
   std::int64_t id;
+  // kTableChange: the job with this id that was made at `job_born` shall run by `due`.
+  std::int64_t job_born = 0;
+  TimestampTz due = 0;
 };
 constexpr int kChangeRingSize = 256;
 
@@ -54,8 +58,10 @@ struct DatabaseEntry {
   bool leave;             // asks the scheduler to leave
   bool changes_lost;      // the ring was full: read everything
   bool waits_for_worker;
-  bool only_held;  // the entry is there for a Hold alone
-  int holds;       // sessions that do something for which nobody may be connected
+  bool only_held;         // the entry is there for a Hold alone
+  bool changes_swept;     // what changed while nobody could say so has been asked for
+  bool prepared_changes;  // a prepared transaction may have changed a table with a change trigger
+  int holds;              // sessions that do something for which nobody may be connected
   int scheduler_proc;
   pid_t scheduler_pid;
   TimestampTz rest_until;
@@ -65,6 +71,17 @@ struct DatabaseEntry {
   int first_ended;  // list of ended runs through RunSlot.next
   Change changes[kChangeRingSize];
 };
+
+// A job of which a change trigger has told since the server started: see change_board.h. The first
+// four are written once, before `used`.
+struct ChangedJob {
+  Oid database;
+  std::int64_t job_id;
+  std::int64_t job_born;
+  pg_atomic_uint32 used;
+  pg_atomic_uint64 due;  // when its run is to start; 0: nothing has changed
+};
+constexpr int kChangedJobs = 4096;
 
 // ---- Workers ---------------------------------------------------------------------------------
 
@@ -205,6 +222,7 @@ struct Board {
   int runs;
   int free_run;  // list of free run slots through RunSlot.next
   int pools;     // end of the entries of the table of pools that were ever in use
+  bool changed_jobs_full;
 };
 
 static_assert(std::is_trivially_copyable_v<RunSlot> && std::is_standard_layout_v<RunSlot>);
@@ -220,6 +238,7 @@ DatabaseEntry* Databases();
 WorkerSlot* Workers();
 Pool* Pools();
 RunSlot* Runs();
+ChangedJob* ChangedJobs();
 
 // Installs the hooks that reserve and set up the segment. Called by _PG_init while preloading.
 void InstallSharedMemory();

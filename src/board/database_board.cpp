@@ -75,7 +75,7 @@ void WakeSchedulerOf(Oid database) {
   }
 }
 
-void NoteChanges(Oid database, const std::vector<Change>& changes, bool everything) {
+void NoteChanges(Oid database, std::span<const Change> changes, bool everything) {
   if (TheBoard() == nullptr) {
     return;
   }
@@ -94,6 +94,31 @@ void NoteChanges(Oid database, const std::vector<Change>& changes, bool everythi
     }
   }
   WakeSchedulerOrLauncher(entry);
+}
+
+void NotePreparedChanges(Oid database) {
+  if (TheBoard() == nullptr) {
+    return;
+  }
+  const Lock lock;
+  DatabaseEntry* entry = FindOrAdd(database);
+  if (entry != nullptr) {
+    entry->prepared_changes = true;
+  }
+}
+
+void NotePreparedCommit(Oid database) {
+  if (TheBoard() == nullptr) {
+    return;
+  }
+  {
+    const Lock lock;
+    DatabaseEntry* entry = FindEntry(database);
+    if (entry != nullptr && entry->prepared_changes) {
+      entry->changes_swept = false;
+    }
+  }
+  NoteChanges(database, {}, true);
 }
 
 bool Hold(Oid database) {

@@ -5,6 +5,7 @@
 //                 └──── its process died, or something changed there ◀────────────┘
 #pragma once
 
+#include <span>
 #include <vector>
 
 #include "board/board.h"
@@ -15,7 +16,12 @@ namespace ratchet::board {
 
 // After a commit that touched jobs or runs of the database: tells its scheduler, or the launcher
 // when there is none.
-void NoteChanges(Oid database, const std::vector<Change>& changes, bool everything);
+void NoteChanges(Oid database, std::span<const Change> changes, bool everything);
+
+// A transaction was prepared that has fired change triggers.
+void NotePreparedChanges(Oid database);
+// A prepared transaction was committed: what it has touched is not known any more.
+void NotePreparedCommit(Oid database);
 
 // Between Hold and Release no scheduler and no new worker is connected to the database. Hold
 // returns false when the table of databases is full.

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "board/change_board.h"
 #include "board/database_board.h"
 #include "board/run_board.h"
 #include "pg/guard.h"
@@ -18,25 +19,34 @@ struct Cancel {
   SubTransactionId savepoint;
 };
 
+struct TableChange {
+  std::int64_t job_id;
+  std::int64_t job_born;
+  std::int64_t debounce;
+  SubTransactionId savepoint;
+};
+
 // What the transaction that is under way has touched. Never destroyed: a backend's exit runs
 // callbacks after static destructors would have run.
 struct Pending {
   std::vector<board::Change> changes;
   std::vector<board::Change> held;  // told after a rollback, too
   std::vector<Cancel> cancels;
+  std::vector<TableChange> table_changes;
   bool everything = false;
   bool session_settings = false;
   bool databases = false;
   bool runs_recorded = false;
 
   bool Any() const {
-    return !changes.empty() || !held.empty() || !cancels.empty() || everything ||
-           session_settings || databases || runs_recorded;
+    return !changes.empty() || !held.empty() || !cancels.empty() || !table_changes.empty() ||
+           everything || session_settings || databases || runs_recorded;
   }
   void Clear() {
     changes.clear();
     held.clear();
     cancels.clear();
+    table_changes.clear();
     everything = session_settings = databases = runs_recorded = false;
   }
 };
@@ -77,8 +87,20 @@ void CancelRuns(const std::vector<Cancel>& cancels) {
   }
 }
 
+// A transaction without an id has written nothing: its statements found no rows.
+void AskForRunsOnChange(const std::vector<TableChange>& changes) {
+  if (changes.empty() || !TransactionIdIsValid(GetTopTransactionIdIfAny())) {
+    return;
+  }
+  const TimestampTz now = GetCurrentTimestamp();
+  for (const TableChange& change : changes) {
+    board::AnnounceTableChange(MyDatabaseId, change.job_id, change.job_born, now + change.debounce);
+  }
+}
+
 void Tell() {
   Pending& pending = ThePending();
+  AskForRunsOnChange(pending.table_changes);
   CancelRuns(pending.cancels);
   if (!pending.changes.empty() || pending.everything) {
     board::NoteChanges(MyDatabaseId, pending.changes, pending.everything);
@@ -103,17 +125,26 @@ void TellOfRollback() {
   pending.Clear();
 }
 
+template <typename Notice>
+void EndSavepoint(std::vector<Notice>* notices, bool keep, SubTransactionId own,
+                  SubTransactionId parent) {
+  if (!keep) {
+    std::erase_if(*notices, [own](const Notice& notice) { return notice.savepoint == own; });
+    return;
+  }
+  for (Notice& notice : *notices) {
+    notice.savepoint = notice.savepoint == own ? parent : notice.savepoint;
+  }
+}
+
 // What else is noted in a savepoint that is rolled back makes the scheduler look in vain; a cancel
-// would be carried out.
+// would be carried out, and a job would run.
 void AtSavepointEnd(SubXactEvent event, SubTransactionId own, SubTransactionId parent,
                     void* /*argument*/) {
-  std::vector<Cancel>& cancels = ThePending().cancels;
-  if (event == SUBXACT_EVENT_ABORT_SUB) {
-    std::erase_if(cancels, [own](const Cancel& cancel) { return cancel.savepoint == own; });
-  } else if (event == SUBXACT_EVENT_COMMIT_SUB) {
-    for (Cancel& cancel : cancels) {
-      cancel.savepoint = cancel.savepoint == own ? parent : cancel.savepoint;
-    }
+  if (event == SUBXACT_EVENT_ABORT_SUB || event == SUBXACT_EVENT_COMMIT_SUB) {
+    const bool keep = event == SUBXACT_EVENT_COMMIT_SUB;
+    EndSavepoint(&ThePending().cancels, keep, own, parent);
+    EndSavepoint(&ThePending().table_changes, keep, own, parent);
   }
 }
 
@@ -133,6 +164,10 @@ void AtTransactionEnd(XactEvent event, void* /*argument*/) {
       break;
     // COMMIT PREPARED happens elsewhere: the hook on it (api/utility_hook.cpp) notes everything.
     case XACT_EVENT_PREPARE:
+      if (!ThePending().table_changes.empty()) {
+        board::NotePreparedChanges(MyDatabaseId);
+      }
+      [[fallthrough]];
     case XACT_EVENT_ABORT:
       if (ThePending().Any()) {
         TellOfRollback();
@@ -155,6 +190,17 @@ void NoteRunHeld(std::int64_t run_id) {
 }
 void NoteCancel(std::int64_t run_id) {
   ThePending().cancels.push_back({run_id, GetCurrentSubTransactionId()});
+}
+// Every entry is of this savepoint or of one around it, for others are gone or have moved: so one
+// that is there already will be told if this one would be.
+void NoteTableChange(std::int64_t job_id, std::int64_t job_born, std::int64_t debounce) {
+  std::vector<TableChange>& changes = ThePending().table_changes;
+  for (const TableChange& change : changes) {
+    if (change.job_id == job_id && change.job_born == job_born && change.debounce <= debounce) {
+      return;
+    }
+  }
+  changes.push_back({job_id, job_born, debounce, GetCurrentSubTransactionId()});
 }
 void NoteRunsRecorded() { ThePending().runs_recorded = true; }
 void NoteStatReset(std::int64_t job_id) { Note({board::Change::kStatReset, job_id}); }

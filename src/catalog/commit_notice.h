@@ -16,6 +16,10 @@ void NoteRunHeld(std::int64_t run_id);
 void NoteCancel(std::int64_t run_id);
 // Records were written: who waits for a run looks again.
 void NoteRunsRecorded();
+// A table whose changes ask for a run of the job has been written to: the run starts `debounce`
+// microseconds after the commit, unless one is asked for already. Cheap when it is noted already. A
+// rolled back savepoint takes it back.
+void NoteTableChange(std::int64_t job_id, std::int64_t job_born, std::int64_t debounce);
 // The counters of the job (0: of all jobs) start again from zero.
 void NoteStatReset(std::int64_t job_id);
 // Tables were written by other means, or the extension came or went.

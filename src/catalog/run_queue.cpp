@@ -37,6 +37,7 @@ enum Column {
   kWalk,
   kItemsOf,
   kBackfillId,
+  kOnChange,
 };
 
 void Read(const pg::Row& row, QueuedRun* run) {
@@ -59,6 +60,7 @@ void Read(const pg::Row& row, QueuedRun* run) {
   run->walk = row.Int64(kWalk);
   run->items_of = row.Int64Or(kItemsOf, 0);
   run->backfill_id = row.Int64Or(kBackfillId, 0);
+  run->on_change = row.Bool(kOnChange);
 }
 
 void Fill(const QueuedRun& run, pg::Row* row) {
@@ -89,6 +91,7 @@ void Fill(const QueuedRun& run, pg::Row* row) {
   if (run.backfill_id != 0) {
     row->SetInt64(kBackfillId, run.backfill_id);
   }
+  row->SetBool(kOnChange, run.on_change);
 }
 
 bool MayShare(const QueuedRun& run, TimestampTz run_at) {

@@ -37,6 +37,7 @@ struct QueuedRun {
   std::int64_t walk = 0;         // whose checkpoint it goes on behind; 0: the job's own
   std::int64_t items_of = 0;     // it does the failed items of this run only; 0: all
   std::int64_t backfill_id = 0;  // the backfill whose occurrence it is for; 0: none
+  bool on_change = false;        // asked for by a change trigger
 };
 
 // From the sequence; newest ids are the largest.

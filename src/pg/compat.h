@@ -57,6 +57,15 @@ inline bool IsVacuum(const VirtualTransactionId& transaction) {
   return process != nullptr && (process->statusFlags & (PROC_IN_VACUUM | PROC_IN_SAFE_IC)) != 0;
 }
 
+// Whether `role` owns the table. May raise an error: for use inside pg::Call.
+inline bool OwnsTable(Oid table, Oid role) {
+#if PG_VERSION_NUM >= 160000
+  return object_ownercheck(RelationRelationId, table, role);
+#else
+  return pg_class_ownercheck(table, role);
+#endif
+}
+
 // Whether `role` may call the function. May raise an error: for use inside pg::Call.
 inline bool MayExecute(Oid function, Oid role) {
 #if PG_VERSION_NUM >= 160000

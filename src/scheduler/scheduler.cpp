@@ -96,6 +96,7 @@ void Scheduler::Forget() {
   waiting_.clear();
   later_.clear();
   waiting_of_job_.clear();
+  change_runs_.clear();
   stateless_.clear();
   flights_.clear();
   dropped_.clear();

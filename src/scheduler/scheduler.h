@@ -117,6 +117,13 @@ class Scheduler {
   void AddWaiting(catalog::QueuedRun run, ItemPointerData tid);
   void CancelOrphan(std::int64_t run_id, TimestampTz now);
 
+  // ---- scheduler_changes.cpp: runs that change triggers ask for
+  void LoadTableChanges(TimestampTz now);
+  static bool SweepChangeTriggers(TimestampTz now);
+  void LookForTableChanges(std::int64_t job_id, TimestampTz now);
+  void RunOnChange(const board::Change& change, TimestampTz now);
+  void ChangeRunLeaves(const catalog::QueuedRun& run);
+
   // ---- scheduler_dropped.cpp: jobs that were dropped, and what still runs of them
   std::uint32_t FindOrRecall(const catalog::QueuedRun& run);
   void DropJob(std::uint32_t index, TimestampTz now);
@@ -229,6 +236,7 @@ class Scheduler {
   std::unordered_map<std::int64_t, Waiting> waiting_;
   std::multimap<TimestampTz, std::int64_t> later_;  // waiting runs by run_at
   std::unordered_map<std::int64_t, std::set<std::int64_t>> waiting_of_job_;
+  std::unordered_map<std::int64_t, std::int64_t> change_runs_;  // by job: its run of that kind
   std::unordered_map<std::int64_t, Flight> flights_;
   std::set<std::int64_t> dropped_;  // jobs that are in jobs_ only for what still runs of them
   std::unordered_map<std::int64_t, std::vector<catalog::Backfill>> backfills_;  // by job

@@ -134,18 +134,24 @@ bool Scheduler::MayStart(std::uint32_t index, std::int64_t run_id, TimestampTz n
     return false;
   }
   const bool asked_by_hand =
-      waiting.run.cause == policy::Cause::kTrigger || waiting.run.replay_of != 0;
+      (waiting.run.cause == policy::Cause::kTrigger && !waiting.run.on_change) ||
+      waiting.run.replay_of != 0;
   if (!job.here && asked_by_hand) {
     CancelWaiting(run_id, policy::RunStatus::kSkipped,
                   "not meant for environment \"" + environment_ + "\"", now);
     return false;
   }
-  if ((!job.enabled && !asked_by_hand) || (!job.here && waiting.run.backfill_id != 0)) {
+  if ((!job.enabled && !asked_by_hand) ||
+      (!job.here && (waiting.run.backfill_id != 0 || waiting.run.on_change))) {
     waiting.ready = false;  // what the job had left to do waits until it is resumed
     return false;
   }
   if (const calendar::Instant opening = jobs_.PlanOf(job).Opening(now); opening > now) {
     PutOff(run_id, opening);
+    return false;
+  }
+  if (waiting.run.on_change && job.backoff_until > now) {
+    PutOff(run_id, job.backoff_until);  // each change would fail anew
     return false;
   }
   Begin();

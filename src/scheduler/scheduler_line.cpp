@@ -64,6 +64,7 @@ void Scheduler::PutOff(std::int64_t run_id, TimestampTz until) {
 
 void Scheduler::EraseWaiting(std::int64_t run_id) {
   const auto found = waiting_.find(run_id);
+  ChangeRunLeaves(found->second.run);
   const auto runs = waiting_of_job_.find(found->second.run.job_id);
   runs->second.erase(run_id);
   if (runs->second.empty()) {

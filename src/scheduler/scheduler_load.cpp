@@ -35,6 +35,7 @@ bool Scheduler::Load(TimestampTz now) {
   entry_->quarantined = quarantined_;
   LoadBackfills(now);
   LoadRuns(now);
+  LoadTableChanges(now);
   for (std::uint32_t i = 0; i < jobs_.end(); i++) {
     if (jobs_[i].alive) {
       Reconsider(i, now);
@@ -235,6 +236,8 @@ void Scheduler::TakeChanges(TimestampTz now) {
       RefreshRun(change.id, now);
     } else if (change.kind == board::Change::kStatReset) {
       statistics_.Reset(change.id, now);
+    } else if (change.kind == board::Change::kTableChange) {
+      RunOnChange(change, now);
     }
   }
 }
@@ -261,6 +264,7 @@ void Scheduler::RefreshJob(std::int64_t job_id, TimestampTz now) {
     PlanPurge(job_id, now);  // it may keep its history for another time now
   }
   ReadyAgain(index, now);
+  LookForTableChanges(job_id, now);
   Reconsider(index, now);
 }
 
@@ -299,6 +303,9 @@ void Scheduler::AddWaiting(catalog::QueuedRun run, ItemPointerData tid) {
   run.payload.clear();
   run.payload.shrink_to_fit();
   waiting_of_job_[run.job_id].insert(run_id);
+  if (run.on_change) {
+    change_runs_[run.job_id] = run_id;
+  }
   waiting_[run_id] = {std::move(run), has_payload, tid, false};
 }
 

@@ -1,0 +1,215 @@
+// ratchet.trigger_on_change(), ratchet.drop_trigger_on_change(), and the trigger itself
+#include "catalog/change_trigger.h"
+#include "api/argument.h"
+#include "api/privilege.h"
+#include "catalog/commit_notice.h"
+#include "pg/compat.h"
+#include "pg/span.h"
+#include "worker/current_run.h"
+
+extern "C" {
+#include "catalog/pg_class.h"
+#include "catalog/pg_trigger.h"
+#include "commands/trigger.h"
+#include "storage/lmgr.h"
+#include "utils/lsyscache.h"
+#include "utils/syscache.h"
+}
+
+namespace ratchet::api {
+namespace {
+
+enum Argument { kTable, kJobName, kDebounce, kIfExists = kDebounce };
+
+struct Table {
+  Oid oid;
+  char kind;
+  char persistence;
+  std::string name;
+};
+
+Table RequireTable(Oid oid) {
+  Table table{oid, '\0', '\0', std::to_string(oid)};
+  const bool exists = pg::Call([&table] {
+    char* name = get_rel_name(table.oid);
+    if (name == nullptr) {
+      return false;
+    }
+    table.kind = get_rel_relkind(table.oid);
+    table.persistence = get_rel_persistence(table.oid);
+    table.name = name;
+    return true;
+  });
+  if (!exists) {
+    throw pg::Error(ERRCODE_UNDEFINED_TABLE,
+                    "table_name: table with OID " + std::to_string(oid) + " does not exist");
+  }
+  return table;
+}
+
+void RequireSuitable(const Table& table) {
+  if (table.kind != RELKIND_RELATION && table.kind != RELKIND_PARTITIONED_TABLE) {
+    throw pg::Error(ERRCODE_WRONG_OBJECT_TYPE, "table_name: \"" + table.name + "\" is not a table",
+                    "Only ordinary and partitioned tables say when they change.");
+  }
+  if (table.persistence == RELPERSISTENCE_TEMP) {
+    throw pg::Error(ERRCODE_WRONG_OBJECT_TYPE,
+                    "table_name: \"" + table.name + "\" is a temporary table",
+                    "The run of a job has a session of its own, which cannot see it.");
+  }
+}
+
+bool MayMakeTriggers(Oid table) {
+  return pg::Call(
+      [table] { return pg_class_aclcheck(table, GetUserId(), ACL_TRIGGER) == ACLCHECK_OK; });
+}
+
+void RequireMayMakeTriggers(const Table& table) {
+  if (!MayMakeTriggers(table.oid)) {
+    throw pg::Error(ERRCODE_INSUFFICIENT_PRIVILEGE, "permission denied for table " + table.name,
+                    "It needs the privilege TRIGGER on the table.");
+  }
+}
+
+std::int64_t DebounceIn(const Arguments& arguments) {
+  if (arguments.IsNull(kDebounce)) {
+    throw pg::Error(ERRCODE_NULL_VALUE_NOT_ALLOWED, "debounce must not be null");
+  }
+  std::int64_t debounce = 0;
+  if (!pg::SpanOf(*DatumGetIntervalP(arguments.Value(kDebounce)), &debounce) ||
+      debounce > pg::kMicrosecondsPerDay) {
+    throw pg::Error(ERRCODE_INVALID_PARAMETER_VALUE, "debounce must not be longer than 1 day");
+  }
+  if (debounce < 0) {
+    throw pg::Error(ERRCODE_INVALID_PARAMETER_VALUE, "debounce must not be negative");
+  }
+  return debounce;
+}
+
+const catalog::ChangeTrigger* FindOf(const std::vector<catalog::ChangeTrigger>& triggers,
+                                     std::int64_t job_id) {
+  for (const catalog::ChangeTrigger& trigger : triggers) {
+    if (trigger.target.job_id == job_id) {
+      return &trigger;
+    }
+  }
+  return nullptr;
+}
+
+// What is so already is left alone, without a lock on the table.
+std::string TriggerOnChange(const Arguments& arguments) {
+  RequireWritable("ratchet.trigger_on_change()");
+  const Oid oid = arguments.ObjectId(kTable, "table_name");
+  const catalog::JobDefinition job = RequireJob(arguments.Text(kJobName, "job_name"));
+  const std::int64_t debounce = DebounceIn(arguments);
+  Table table = RequireTable(oid);
+  RequireSuitable(table);
+  RequireMayMakeTriggers(table);
+
+  catalog::ChangeTrigger wanted{InvalidOid,
+                                oid,
+                                TRIGGER_FIRES_ON_ORIGIN,
+                                true,
+                                {job.job_id, job.created_at, debounce},
+                                "ratchet_change_" + std::to_string(job.job_id),
+                                job.job_name};
+  std::vector<catalog::ChangeTrigger> triggers;
+  catalog::FindChangeTriggers(oid, &triggers);
+  const catalog::ChangeTrigger* found = FindOf(triggers, job.job_id);
+  if (found != nullptr && found->target == wanted.target && found->job_name == wanted.job_name) {
+    return found->name;
+  }
+  pg::Call([oid] { LockRelationOid(oid, ShareRowExclusiveLock); });
+  table = RequireTable(oid);  // it may be gone, or another one's
+  RequireMayMakeTriggers(table);
+  triggers.clear();
+  catalog::FindChangeTriggers(oid, &triggers);
+  found = FindOf(triggers, job.job_id);
+  if (found != nullptr) {
+    wanted.name = found->name;
+    wanted.fires = found->fires;
+  }
+  catalog::MakeChangeTrigger(wanted, found != nullptr);
+  return wanted.name;
+}
+
+// Of a job that is gone it is found by the name that the job had. Who owns the table may get rid of
+// whatever hangs on it.
+bool DropTriggerOnChange(const Arguments& arguments) {
+  RequireWritable("ratchet.drop_trigger_on_change()");
+  const Table table = RequireTable(arguments.ObjectId(kTable, "table_name"));
+  const std::string job_name = arguments.Text(kJobName, "job_name");
+  const bool owner = pg::Call([&table] { return pg::OwnsTable(table.oid, GetUserId()); });
+  const auto job = catalog::FindJobByName(job_name);
+  if (!owner) {
+    RequireMayMakeTriggers(table);
+    if (job) {
+      RequireMayManage(*job);
+    }
+  }
+  std::vector<catalog::ChangeTrigger> triggers;
+  catalog::FindChangeTriggers(table.oid, &triggers);
+  bool dropped = false;
+  for (const catalog::ChangeTrigger& trigger : triggers) {
+    const bool matches =
+        job ? trigger.target.job_id == job->job_id
+            : trigger.job_name == job_name && !catalog::FindJob(trigger.target.job_id);
+    if (matches) {
+      catalog::DropChangeTrigger(trigger.trigger);
+      dropped = true;
+    }
+  }
+  if (!dropped && !arguments.BoolOr(kIfExists, false)) {
+    throw pg::Error(ERRCODE_UNDEFINED_OBJECT, "changes of table \"" + table.name +
+                                                  "\" do not trigger job \"" + job_name + "\"");
+  }
+  return dropped;
+}
+
+// The writer's statement must never fail because of us: whatever does not fit is left out. What a
+// run of the job changes itself asks for no further run, or there would be no end.
+void OnChange(const Trigger& trigger) {
+  catalog::ChangeTarget target;
+  if (!catalog::ParseChangeTarget(trigger.tgargs, trigger.tgnargs, &target)) {
+    return;
+  }
+  const worker::CurrentRun* run = worker::TheCurrentRun();
+  if (run != nullptr && run->ticket.job_id == target.job_id) {
+    return;
+  }
+  catalog::NoteTableChange(target.job_id, target.job_born, target.debounce);
+}
+
+}  // namespace
+}  // namespace ratchet::api
+
+extern "C" {
+
+PG_FUNCTION_INFO_V1(ratchet_trigger_on_change);
+PGDLLEXPORT Datum ratchet_trigger_on_change(PG_FUNCTION_ARGS) {
+  return ratchet::pg::Entry([fcinfo] {
+    const std::string name = ratchet::api::TriggerOnChange(ratchet::api::Arguments(fcinfo));
+    return ratchet::pg::Call([&name] { return CStringGetTextDatum(name.c_str()); });
+  });
+}
+
+PG_FUNCTION_INFO_V1(ratchet_drop_trigger_on_change);
+PGDLLEXPORT Datum ratchet_drop_trigger_on_change(PG_FUNCTION_ARGS) {
+  return ratchet::pg::Entry([fcinfo] {
+    return BoolGetDatum(ratchet::api::DropTriggerOnChange(ratchet::api::Arguments(fcinfo)));
+  });
+}
+
+PG_FUNCTION_INFO_V1(ratchet_change);
+PGDLLEXPORT Datum ratchet_change(PG_FUNCTION_ARGS) {
+  ratchet::pg::Entry([fcinfo] {
+    if (!CALLED_AS_TRIGGER(fcinfo)) {
+      throw ratchet::pg::Error(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED,
+                               "ratchet._change() can only be called by a trigger");
+    }
+    ratchet::api::OnChange(*reinterpret_cast<const TriggerData*>(fcinfo->context)->tg_trigger);
+  });
+  return PointerGetDatum(nullptr);
+}
+
+}  // extern "C"

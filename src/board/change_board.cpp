@@ -1,0 +1,143 @@
+#include "board/change_board.h"
+
+#include <algorithm>
+
+#include "board/database_board.h"
+
+extern "C" {
+#include "common/hashfn.h"
+}
+
+namespace ratchet::board {
+namespace {
+
+// Where the search for the job begins; entries never go, so that it needs no lock.
+int HomeOf(Oid database, std::int64_t job_id) {
+  const auto id = static_cast<std::uint64_t>(job_id);
+  const uint32 hash =
+      hash_combine(murmurhash32(database), murmurhash32(static_cast<uint32>(id ^ (id >> 32))));
+  return static_cast<int>(hash % kChangedJobs);
+}
+
+// Visits the entries of the job, and the free one behind them; stops when `visit` returns true.
+template <typename Visit>
+void Probe(Oid database, std::int64_t job_id, Visit visit) {
+  const int home = HomeOf(database, job_id);
+  for (int i = 0; i < kChangedJobs; i++) {
+    ChangedJob* entry = &ChangedJobs()[(home + i) % kChangedJobs];
+    const bool used = pg_atomic_read_u32(&entry->used) != 0;
+    pg_read_barrier();
+    if (!used) {
+      visit(entry, false);
+      return;
+    }
+    if (entry->database == database && entry->job_id == job_id && visit(entry, true)) {
+      return;
+    }
+  }
+}
+
+ChangedJob* Find(Oid database, std::int64_t job_id, std::int64_t job_born) {
+  ChangedJob* found = nullptr;
+  Probe(database, job_id, [&](ChangedJob* entry, bool used) {
+    if (used && entry->job_born == job_born) {
+      found = entry;
+    }
+    return found != nullptr;
+  });
+  return found;
+}
+
+// Null when the table is full.
+ChangedJob* FindOrAdd(Oid database, std::int64_t job_id, std::int64_t job_born) {
+  ChangedJob* found = Find(database, job_id, job_born);
+  if (found != nullptr) {
+    return found;
+  }
+  const Lock lock;
+  Probe(database, job_id, [&](ChangedJob* entry, bool used) {
+    if (!used) {
+      entry->database = database;
+      entry->job_id = job_id;
+      entry->job_born = job_born;
+      pg_write_barrier();
+      pg_atomic_write_u32(&entry->used, 1);
+      found = entry;
+    } else if (entry->job_born == job_born) {
+      found = entry;
+    }
+    return found != nullptr;
+  });
+  if (found == nullptr) {
+    TheBoard()->changed_jobs_full = true;
+  }
+  return found;
+}
+
+// False when a run is asked for already that is not later.
+bool Ask(ChangedJob* entry, std::uint64_t due) {
+  std::uint64_t asked = pg_atomic_read_u64(&entry->due);
+  while (asked == 0 || asked > due) {
+    if (pg_atomic_compare_exchange_u64(&entry->due, &asked, due)) {
+      return true;
+    }
+  }
+  return false;
+}
+
+void AppendIfAsked(ChangedJob* entry, std::vector<Change>* changes) {
+  const std::uint64_t due = pg_atomic_read_u64(&entry->due);
+  if (due != 0) {
+    changes->push_back(
+        {Change::kTableChange, entry->job_id, entry->job_born, static_cast<TimestampTz>(due)});
+  }
+}
+
+}  // namespace
+
+void AnnounceTableChange(Oid database, std::int64_t job_id, std::int64_t job_born,
+                         TimestampTz due) {
+  if (TheBoard() == nullptr) {
+    return;
+  }
+  due = std::max<TimestampTz>(due, 1);  // 0 stands for "nothing"
+  pg_memory_barrier();
+  ChangedJob* entry = FindOrAdd(database, job_id, job_born);
+  if (entry != nullptr && !Ask(entry, static_cast<std::uint64_t>(due))) {
+    return;
+  }
+  // When the table is full, every commit tells the scheduler: slower, and nothing is lost.
+  const Change change{Change::kTableChange, job_id, job_born, due};
+  NoteChanges(database, {&change, 1}, false);
+}
+
+void ClearTableChange(Oid database, std::int64_t job_id) {
+  Probe(database, job_id, [](ChangedJob* entry, bool used) {
+    if (used) {
+      pg_atomic_exchange_u64(&entry->due, 0);
+    }
+    return false;
+  });
+}
+
+void ListTableChanges(Oid database, std::int64_t job_id, std::vector<Change>* changes) {
+  if (job_id != 0) {
+    Probe(database, job_id, [changes](ChangedJob* entry, bool used) {
+      if (used) {
+        AppendIfAsked(entry, changes);
+      }
+      return false;
+    });
+    return;
+  }
+  for (int i = 0; i < kChangedJobs; i++) {
+    ChangedJob* entry = &ChangedJobs()[i];
+    const bool used = pg_atomic_read_u32(&entry->used) != 0;
+    pg_read_barrier();
+    if (used && entry->database == database) {
+      AppendIfAsked(entry, changes);
+    }
+  }
+}
+
+}  // namespace ratchet::board

@@ -1,0 +1,91 @@
+// Runs that change triggers ask for: see board/change_board.h for why none is lost.
+#include "scheduler/scheduler.h"
+
+#include "board/change_board.h"
+#include "catalog/change_trigger.h"
+#include "catalog/job.h"
+
+namespace ratchet::scheduler {
+
+// What is asked for on the board, and no run waits for. Before that, if nobody has been there since
+// the server started: what may have changed meanwhile.
+void Scheduler::LoadTableChanges(TimestampTz now) {
+  if (quarantined_) {
+    return;
+  }
+  if (!entry_->changes_swept || board::TheBoard()->changed_jobs_full) {
+    const bool prepared = SweepChangeTriggers(now);
+    const board::Lock lock;
+    entry_->changes_swept = true;
+    entry_->prepared_changes = entry_->prepared_changes || prepared;
+  }
+  LookForTableChanges(0, now);
+}
+
+// A change that was committed before the server stopped or crashed may not have been served: every
+// job with a change trigger shall run. It is asked for on the board, where an error of this
+// transaction does not undo it. Returns whether there are transactions that were prepared before.
+bool Scheduler::SweepChangeTriggers(TimestampTz now) {
+  std::vector<catalog::ChangeTrigger> triggers;
+  catalog::FindChangeTriggers(InvalidOid, &triggers);
+  for (const catalog::ChangeTrigger& trigger : triggers) {
+    if (trigger.enabled) {
+      board::AnnounceTableChange(MyDatabaseId, trigger.target.job_id, trigger.target.job_born, now);
+    }
+  }
+  return catalog::HasPreparedTransactions();
+}
+
+// Of one job, or of all of them (0).
+void Scheduler::LookForTableChanges(std::int64_t job_id, TimestampTz now) {
+  std::vector<board::Change> changes;
+  board::ListTableChanges(entry_->database, job_id, &changes);
+  for (const board::Change& change : changes) {
+    RunOnChange(change, now);
+  }
+}
+
+// A change of a job that is paused or of another environment stays asked for: it runs when that is
+// over (RefreshJob, Load). One of a job that is not there, or is another one, is of no interest.
+void Scheduler::RunOnChange(const board::Change& change, TimestampTz now) {
+  const auto known = change_runs_.find(change.id);
+  if (known != change_runs_.end()) {
+    const Waiting& waiting = waiting_[known->second];
+    if (!waiting.ready && change.due < waiting.run.run_at) {
+      later_.emplace(change.due, known->second);
+    }
+    return;
+  }
+  const std::uint32_t index = jobs_.Find(change.id);
+  if (index == JobTable::kNoJob || jobs_[index].dropped || !jobs_[index].enabled ||
+      !jobs_[index].here || quarantined_) {
+    return;
+  }
+  Begin();
+  const auto definition = catalog::FindJob(change.id);
+  if (!definition || definition->created_at != change.job_born) {
+    return;
+  }
+  catalog::QueuedRun run;
+  run.run_id = catalog::NextRunId();
+  run.job_id = change.id;
+  run.owner = jobs_[index].owner;
+  run.cause = policy::Cause::kTrigger;
+  run.scheduled_at = change.due;
+  run.run_at = change.due;
+  run.queued_at = now;
+  run.on_change = true;
+  ItemPointerData tid;
+  catalog::InsertQueuedRun(run, &tid);
+  AddWaiting(std::move(run), tid);
+}
+
+// It is about to be claimed, or was canceled: what commits from now on asks for another run.
+void Scheduler::ChangeRunLeaves(const catalog::QueuedRun& run) {
+  if (run.on_change) {
+    change_runs_.erase(run.job_id);
+    board::ClearTableChange(entry_->database, run.job_id);
+  }
+}
+
+}  // namespace ratchet::scheduler
