@@ -2,7 +2,7 @@
 -- may do is looked up in each of them. None is SECURITY DEFINER.
 --
 -- search_path: functions in SQL or PL/pgSQL set it to pg_catalog, pg_temp, and so do those in C, but for
---   * schedule, schedule_batch and alter_job, which pin the search_path of the calling session;
+--   * schedule, schedule_batch, alter_job and apply_jobs, which pin the search_path of the calling session;
 --   * the procedures run and wait_for: a procedure that sets something cannot commit;
 --   * functions called for every row or in every run, which look up nothing by name.
 -- The test "privileges" has the list.

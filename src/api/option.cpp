@@ -296,20 +296,33 @@ constexpr int kBatchOption = [] {
   return option;
 }();
 
-int FindOption(const std::string& name) {
-  for (int i = 0; i < kOptionCount; i++) {
-    if (name == kOptions[i].name) {
-      return i;
-    }
+int RequireOption(const std::string& name) {
+  const Option* option = FindOption(name);
+  if (option == nullptr) {
+    Refuse("unknown option \"" + name + "\" in reset",
+           "The options are " + OptionNames(Options()) + ".");
   }
-  std::string names;
-  for (const Option& option : kOptions) {
-    names += (names.empty() ? "" : ", ") + std::string(option.name);
-  }
-  Refuse("unknown option \"" + name + "\" in reset", "The options are " + names + ".");
+  return static_cast<int>(option - kOptions);
 }
 
 }  // namespace
+
+std::span<const Option> Options() { return kOptions; }
+std::span<const Option> BatchOptions() { return Options().subspan(kBatchOption); }
+
+const Option* FindOption(const std::string& name) {
+  const auto* found = std::find_if(std::begin(kOptions), std::end(kOptions),
+                                   [&](const Option& option) { return name == option.name; });
+  return found != std::end(kOptions) ? found : nullptr;
+}
+
+std::string OptionNames(std::span<const Option> options) {
+  std::string names;
+  for (const Option& option : options) {
+    names += (names.empty() ? "" : ", ") + std::string(option.name);
+  }
+  return names;
+}
 
 OptionArguments::OptionArguments(const Arguments& arguments, int first, Kind kind)
     : arguments_(arguments),
@@ -327,7 +340,7 @@ void OptionArguments::SetIn(JobDefinition* job) const {
 void OptionArguments::Reset(const std::vector<std::string>& names, JobDefinition* job) const {
   const JobDefinition defaults;
   for (const std::string& name : names) {
-    const int i = FindOption(name);
+    const int i = RequireOption(name);
     if (!IsNull(i)) {
       Refuse("option \"" + name + "\" is both set and reset");
     }
@@ -336,7 +349,7 @@ void OptionArguments::Reset(const std::vector<std::string>& names, JobDefinition
 }
 
 bool OptionArguments::Gives(const char* name) const {
-  const int i = FindOption(name);
+  const int i = RequireOption(name);
   return i < count_ && !IsNull(i);
 }
 

@@ -1,6 +1,7 @@
 // The options of a job: one table for all functions that take them.
 #pragma once
 
+#include <span>
 #include <string>
 #include <vector>
 
@@ -16,6 +17,14 @@ struct Option {
   // Takes the option over from another definition.
   void (*copy)(catalog::JobDefinition* to, const catalog::JobDefinition& from);
 };
+
+// All of them, in the order in which people read them; those that only a batch job has come last.
+std::span<const Option> Options();
+std::span<const Option> BatchOptions();
+// Null when there is none of that name.
+const Option* FindOption(const std::string& name);
+// "time_zone, overlap, …"
+std::string OptionNames(std::span<const Option> options);
 
 // The options among a call's arguments: they follow each other in the table's order, and the batch
 // job's ones come last.

@@ -1,12 +1,8 @@
 // ratchet.schedule() and ratchet.schedule_batch()
 #include "api/argument.h"
+#include "api/define_job.h"
 #include "api/job_check.h"
-#include "api/job_settings.h"
 #include "api/option.h"
-#include "api/privilege.h"
-#include "catalog/backfill.h"
-#include "catalog/commit_notice.h"
-#include "catalog/home.h"
 
 namespace ratchet::api {
 namespace {
@@ -14,38 +10,7 @@ namespace {
 std::int64_t Define(catalog::JobDefinition job, const OptionArguments& options) {
   CheckName(job.job_name, "job_name");
   options.SetIn(&job);
-  catalog::LockJobName(job.job_name);
-  ItemPointerData tid;
-  const std::optional<catalog::JobDefinition> old = catalog::FindJobByName(job.job_name, &tid);
-  if (!old) {
-    CompleteJob(&job, nullptr, SearchPathOfSession());
-    if (catalog::SettleIfEmpty(GetCurrentTransactionStartTimestamp())) {
-      catalog::NoteEverythingChanged();
-    }
-    catalog::InsertJob(&job);
-    catalog::StartBackfillOf(job, nullptr);
-    catalog::NoteJobChanged(job.job_id);
-    return job.job_id;
-  }
-  RequireMayManage(*old);
-  job.job_id = old->job_id;
-  job.version = old->version;
-  job.schedule_since = old->schedule_since;
-  job.created_at = old->created_at;
-  job.changed_at = old->changed_at;
-  // Who deploys the same script again neither resumes what was paused nor takes the job over.
-  if (!options.Gives("enabled")) {
-    job.enabled = old->enabled;
-  }
-  if (!options.Gives("run_as")) {
-    job.owner = old->owner;
-  }
-  if (CompleteJob(&job, &*old, SearchPathOfSession())) {
-    catalog::UpdateJob(&tid, job);
-    catalog::StartBackfillOf(job, &*old);
-    catalog::NoteJobChanged(job.job_id);
-  }
-  return job.job_id;
+  return DefineJob(std::move(job), options.Gives("enabled"), options.Gives("run_as")).now.job_id;
 }
 
 std::int64_t Schedule(const Arguments& arguments) {

@@ -1,5 +1,6 @@
 // ratchet.unschedule()
 #include "api/argument.h"
+#include "api/define_job.h"
 #include "api/privilege.h"
 #include "catalog/commit_notice.h"
 
@@ -19,12 +20,17 @@ bool Unschedule(const Arguments& arguments) {
     return false;
   }
   const catalog::JobDefinition job = RequireJob(job_name, &tid);
-  catalog::DeleteJob(&tid);
-  catalog::NoteJobChanged(job.job_id);
+  DropJob(job, &tid);
   return true;
 }
 
 }  // namespace
+
+void DropJob(const catalog::JobDefinition& job, ItemPointer tid) {
+  catalog::DeleteJob(tid);
+  catalog::NoteJobChanged(job.job_id);
+}
+
 }  // namespace ratchet::api
 
 extern "C" {

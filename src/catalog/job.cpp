@@ -221,6 +221,8 @@ bool ReadFirst(pg::IndexScan* scan, ItemPointer tid, JobDefinition* job) {
 
 }  // namespace
 
+void FillJob(const JobDefinition& job, pg::Row* row) { Fill(job, row); }
+
 void InsertJob(JobDefinition* job) {
   pg::Call([job] {
     job->job_id = nextval_internal(pg::TableOid("job_id_seq"), false);

@@ -1,0 +1,57 @@
+#include "api/define_job.h"
+
+#include "api/job_check.h"
+#include "api/job_settings.h"
+#include "api/privilege.h"
+#include "catalog/backfill.h"
+#include "catalog/commit_notice.h"
+#include "catalog/home.h"
+
+namespace ratchet::api {
+namespace {
+
+void Insert(catalog::JobDefinition* job, const std::string& search_path) {
+  CompleteJob(job, nullptr, search_path);
+  if (catalog::SettleIfEmpty(GetCurrentTransactionStartTimestamp())) {
+    catalog::NoteEverythingChanged();
+  }
+  catalog::InsertJob(job);
+  catalog::StartBackfillOf(*job, nullptr);
+  catalog::NoteJobChanged(job->job_id);
+}
+
+}  // namespace
+
+Defined DefineJob(catalog::JobDefinition job, bool gives_enabled, bool gives_owner,
+                  const std::string* search_path) {
+  const std::string path = search_path != nullptr ? *search_path : SearchPathOfSession();
+  catalog::LockJobName(job.job_name);
+  ItemPointerData tid;
+  std::optional<catalog::JobDefinition> old = catalog::FindJobByName(job.job_name, &tid);
+  if (!old) {
+    Insert(&job, path);
+    return {std::move(old), std::move(job), true};
+  }
+  RequireMayManage(*old);
+  job.job_id = old->job_id;
+  job.version = old->version;
+  job.schedule_since = old->schedule_since;
+  job.created_at = old->created_at;
+  job.changed_at = old->changed_at;
+  // Who deploys the same script again neither resumes what was paused nor takes the job over.
+  if (!gives_enabled) {
+    job.enabled = old->enabled;
+  }
+  if (!gives_owner) {
+    job.owner = old->owner;
+  }
+  const bool changed = CompleteJob(&job, &*old, path);
+  if (changed) {
+    catalog::UpdateJob(&tid, job);
+    catalog::StartBackfillOf(job, &*old);
+    catalog::NoteJobChanged(job.job_id);
+  }
+  return {std::move(old), std::move(job), changed};
+}
+
+}  // namespace ratchet::api
