@@ -153,6 +153,27 @@ promise 'run_at: not before that time' => sub {
 		't', 'when it is time');
 };
 
+promise 'a run that waits is shared by those who ask for the same instant and payload' => sub {
+	my $at = "run_at => '2100-01-01 12:00+00'";
+	my $run = value($node, "SELECT ratchet.trigger('plain', $at)");
+	is(value($node, "SELECT ratchet.trigger('plain', run_at => '2100-01-01 13:00+01')"), $run, 'the same instant, however it is written');
+	my @others = map { value($node, "SELECT ratchet.trigger('plain', $_)") } (
+		"run_at => '2100-01-01 12:00:00.000001+00'", qq{$at, payload => '{"a": 1}'}, qq{$at, "coalesce" => false});
+	is(scalar(grep { $_ == $run } @others), 0, 'another instant, another payload, and one that wants none to be shared');
+	is(value($node, qq{SELECT ratchet.trigger('plain', $at, payload => '{ "a":1 }')}), $others[1], 'a payload is compared as jsonb');
+	# A change trigger asks for a run of its own, which nobody shares.
+	value($node, q{CREATE TABLE changed (x int); SELECT ratchet.trigger_on_change('changed', 'plain', debounce => '1 hour');
+		INSERT INTO changed VALUES (1)});
+	wait_until($node, q{SELECT count(*) = 1 FROM ratchet.run_queue WHERE on_change}, 'a change asks for a run');
+	my $change = value($node, q{SELECT run_id FROM ratchet.run_queue WHERE on_change});
+	my $now = value($node, q{SELECT ratchet.trigger('plain')});
+	isnt($now, $change, 'a trigger for now does not wait for it');
+	wait_run($node, $now, 'succeeded', 'and runs');
+	is(value($node, "SELECT bool_and(ratchet.cancel(r)) FROM unnest(ARRAY[$run, $change, " . join(', ', @others) . ']) r'), 't',
+		'they wait until they are canceled');
+	value($node, q{DROP TABLE changed});
+};
+
 promise 'to wait for a run of the same transaction is an error, not an endless wait' => sub {
 	psql_fails($node, q{BEGIN; SELECT ratchet.wait(ratchet.trigger('plain'))},
 		qr/ERROR:  55000.*triggered in this transaction.*HINT:  COMMIT/s, 'wait');
