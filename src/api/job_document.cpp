@@ -26,8 +26,6 @@ namespace {
 
 using Kind = JsonMember::Kind;
 
-constexpr const char* kTexts[] = {"schedule", "command", "source", "action"};
-
 [[noreturn]] void Refuse(const std::string& message, std::string hint = {}) {
   throw pg::Error(ERRCODE_INVALID_PARAMETER_VALUE, message, std::move(hint));
 }
