@@ -123,7 +123,9 @@ CREATE TABLE ratchet.job_state (
     consecutive_failures integer NOT NULL,
     crash_streak         integer NOT NULL,
     backoff_until        timestamptz,
-    run_count            bigint NOT NULL
+    run_count            bigint NOT NULL,
+    last_not_needed_at   timestamptz,
+    watch_seen           text
 ) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.02);
 -- Not a unique index: under an old snapshot a key has many dead versions, and each check for a duplicate
 -- would visit all of them. The scheduler is the only writer, and writes one row per job.
@@ -133,7 +135,11 @@ COMMENT ON TABLE ratchet.job_state IS
 COMMENT ON COLUMN ratchet.job_state.last_occurrence IS
     'the newest occurrence of the schedule that was started: ratchet.previous_scheduled_at() of the next run';
 COMMENT ON COLUMN ratchet.job_state.last_scheduled_at IS
-    'every occurrence up to this instant is accounted for: it ran or its skip is recorded';
+    'every occurrence up to this instant is accounted for: it ran, its skip is recorded, or it was not needed';
+COMMENT ON COLUMN ratchet.job_state.last_not_needed_at IS
+    'when the job was last due and there was nothing to do: only_if was false, or watch saw no change';
+COMMENT ON COLUMN ratchet.job_state.watch_seen IS
+    'what its last success has seen of the tables that the job watches, in the library''s own format';
 
 -- Runs asked for or under way -----------------------------------------------------------------
 
@@ -238,6 +244,7 @@ CREATE TABLE ratchet.job_stat (
     succeeded       bigint NOT NULL,
     failures        bigint NOT NULL,
     skipped         bigint NOT NULL,
+    not_needed      bigint NOT NULL,
     items           bigint NOT NULL,
     rows_affected   bigint NOT NULL,
     total_time      float8 NOT NULL,

@@ -16,7 +16,8 @@ SELECT j.job_id, j.job_name, j.owner, j.enabled, j.schedule, j.time_zone, j.comm
        j.backoff_jitter, j.on_crash, j.misfire, j.misfire_limit, j.start_at, j.end_at, j.max_runs,
        j.backfill_from, j.mutex, j.active_window, j.calendar, j.only_if, j.watch, j.depends_on,
        j.environments, j.priority, j.settings, j.payload, j.keep_history, j.comment, j.tags,
-       j.version, j.schedule_since, s.last_run_id, s.last_finished_at, j.created_at, j.changed_at
+       j.version, j.schedule_since, s.last_run_id, s.last_finished_at, j.created_at, j.changed_at,
+       s.last_not_needed_at
   FROM ratchet.job j
   LEFT JOIN ratchet.job_state s ON s.job_id = j.job_id
   LEFT JOIN (SELECT job_id, count(*) AS running
@@ -44,6 +45,8 @@ COMMENT ON COLUMN ratchet.jobs.run_count IS 'runs that the schedule started; cou
 COMMENT ON COLUMN ratchet.jobs.running IS 'runs that are running now';
 COMMENT ON COLUMN ratchet.jobs.version IS
     'grows with every change of what a run does; runs.version says which one ran';
+COMMENT ON COLUMN ratchet.jobs.last_not_needed_at IS
+    'when it was last due and there was nothing to do: only_if was false, or watch saw no change';
 COMMENT ON COLUMN ratchet.jobs.schedule_since IS
     'since when the schedule has been in force; without start_at also the anchor of an interval';
 
@@ -159,7 +162,7 @@ SELECT h.job_id, h.job_name,
        CASE WHEN NOT h.enabled OR NOT h.here THEN 'gray'
             WHEN h.failing OR h.missed >= 2 THEN 'red'
             WHEN h.in_backoff OR h.late OR h.last_status IN ('partial', 'canceled')
-                 OR h.failed_items > 0 THEN 'amber'
+                 OR h.failed_items > 0 OR h.watches_nothing THEN 'amber'
             WHEN h.last_status IS NULL THEN 'gray'
             ELSE 'green' END AS color,
        CASE WHEN NOT h.enabled THEN 'paused'
@@ -179,6 +182,8 @@ SELECT h.job_id, h.job_name,
             WHEN h.failed_items > 0
                 THEN 'failed items that are not resolved: '
                      || CASE WHEN h.failed_items > 100 THEN 'more than 100' ELSE h.failed_items::text END
+            WHEN h.watches_nothing THEN 'a table that it watches does not exist any more'
+            WHEN h.last_status IS NULL AND h.last_not_needed_at IS NOT NULL THEN 'has not been needed yet'
             WHEN h.last_status IS NULL THEN 'has not run yet'
             ELSE 'the last run ' || h.last_words END AS why,
        h.last_success_at, coalesce(d.runs, 0) AS runs_24h, coalesce(d.failures, 0) AS failures_24h,
@@ -187,7 +192,9 @@ SELECT h.job_id, h.job_name,
   FROM (SELECT j.job_id, j.job_name, j.owner, j.enabled, b.here, s.last_status, s.last_success_at,
                s.backoff_until, coalesce(s.consecutive_failures, 0) AS consecutive_failures,
                CASE WHEN j.enabled THEN s.next_run_at END AS next_run_at, e.expected_since, r.error,
-               f.failed_items,
+               f.failed_items, s.last_not_needed_at,
+               EXISTS (SELECT FROM unnest(j.watch) w
+                        WHERE NOT EXISTS (SELECT FROM pg_class c WHERE c.oid = w)) AS watches_nothing,
                t.day,
                coalesce(s.consecutive_failures > 0
                         AND s.last_status IN ('failed', 'timed_out', 'crashed'), false) AS failing,
@@ -219,7 +226,7 @@ SELECT h.job_id, h.job_name,
                       OR current_setting('ratchet.environment', true) = ANY (j.environments) AS here,
                       j.enabled AND coalesce(s.run_count < j.max_runs, true) AS expected) b
          CROSS JOIN LATERAL (
-               SELECT greatest(b.since, s.last_success_at) AS expected_since) e
+               SELECT greatest(b.since, s.last_success_at, s.last_not_needed_at) AS expected_since) e
          CROSS JOIN LATERAL (
                SELECT count(*) AS failed_items
                  FROM (SELECT FROM ratchet.failed_item i
@@ -229,13 +236,13 @@ SELECT h.job_id, h.job_name,
 COMMENT ON VIEW ratchet.job_health IS
     'jobs: how they are, and what they did over the last 24 hours';
 COMMENT ON COLUMN ratchet.job_health.color IS
-    'red: failing, or two expected runs passed without a success; amber: late, in back-off, or the last run was partial or canceled, or failed items are not resolved; gray: paused, or has not run yet; else green';
+    'red: failing, or two expected runs passed without a success; amber: late, in back-off, or the last run was partial or canceled, or failed items are not resolved, or a watched table is gone; gray: paused, or has not run yet; else green';
 COMMENT ON COLUMN ratchet.job_health.why IS 'the reason for the color';
 COMMENT ON COLUMN ratchet.job_health.avg_lag IS
     'from the time at which a run could have started to its start';
 
 CREATE VIEW ratchet.stat_jobs WITH (security_invoker = true) AS
-SELECT j.job_id, j.job_name, t.runs, t.succeeded, t.failures, t.skipped, t.items, t.rows_affected,
+SELECT j.job_id, j.job_name, t.runs, t.succeeded, t.failures, t.skipped, t.not_needed, t.items, t.rows_affected,
        t.total_time, t.max_time, t.total_time / nullif(t.runs, 0) AS mean_time, t.total_lag,
        t.max_lag, t.cpu_time, t.wal_bytes, t.blocks_read, t.blocks_hit, t.stats_reset
   FROM ratchet.job j
@@ -246,6 +253,8 @@ COMMENT ON VIEW ratchet.stat_jobs IS
 COMMENT ON COLUMN ratchet.stat_jobs.runs IS 'runs that started';
 COMMENT ON COLUMN ratchet.stat_jobs.failures IS 'runs that failed, timed out or crashed';
 COMMENT ON COLUMN ratchet.stat_jobs.skipped IS 'occurrences that did not run';
+COMMENT ON COLUMN ratchet.stat_jobs.not_needed IS
+    'those of them for which there was nothing to do: only_if was false, or watch saw no change';
 
 GRANT SELECT ON ratchet.jobs, ratchet.runs, ratchet.running, ratchet.failed_items, ratchet.job_health,
     ratchet.stat_jobs TO PUBLIC;

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "api/batch_check.h"
+#include "api/condition_check.h"
 #include "api/job_settings.h"
 #include "api/privilege.h"
 #include "api/schedule_text.h"
@@ -166,6 +167,7 @@ bool CompleteJob(JobDefinition* job, const JobDefinition* old, const std::string
              job->transaction != old->transaction) {
     CheckCommand(*job);
   }
+  CheckConditions(*job, old);
   if (old != nullptr) {
     DropVoidCheckpoint(*job, *old);
   }

@@ -144,7 +144,11 @@ policy::RunStatus Wait(std::int64_t run_id, const Deadline& deadline, F between_
   Scratch scratch;
   for (;;) {
     // What was announced before this look is in it, what is announced after it ends the sleep.
-    look = LookAt(run_id);
+    const std::optional<Look> next = TryLook(run_id);
+    if (!next) {
+      return policy::RunStatus::kSkipped;  // its only_if was false: it has left nothing behind
+    }
+    look = *next;
     const std::int64_t left = deadline.Left();
     if (look.settled || left == 0) {
       return look.status;

@@ -78,7 +78,7 @@ void RefuseTemporaryTables(const PlannedStmt* plan) {
     const Oid table = lfirst_oid(cell);
     if (get_rel_persistence(table) == RELPERSISTENCE_TEMP) {
       ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-                      errmsg("a batch job cannot use temporary table \"%s\"", get_rel_name(table)),
+                      errmsg("a job cannot use temporary table \"%s\"", get_rel_name(table)),
                       errdetail("It runs in a session of its own, which does not have it.")));
     }
   }

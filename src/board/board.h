@@ -24,6 +24,7 @@ extern "C" {
 #include <type_traits>
 
 #include "policy/run.h"
+#include "policy/watch.h"
 
 namespace ratchet::board {
 
@@ -154,6 +155,7 @@ struct RunTicket {
   std::int64_t walk;       // as in catalog::QueuedRun
   std::int64_t items_of;   // as in catalog::QueuedRun
   bool has_payload;        // its own one, in ratchet.run_queue
+  bool watches;            // tables: what it changes in them is to be counted
   char job_name[128];      // cut to fit: for display
 };
 
@@ -171,14 +173,17 @@ struct RunCounters {
 
 constexpr int kErrorTextSize = 4096;
 
-// How it ended. The texts are for runs whose process cannot write the record itself: message,
-// detail, hint and context, each ended by a zero byte, cut to fit.
+// How it ended. One that was not needed is kSkipped, and has a record only if somebody asked for it
+// (worker/condition.h). The texts are for runs whose process cannot write the record itself:
+// message, detail, hint and context, each ended by a zero byte, cut to fit.
 struct RunOutcome {
   policy::RunStatus status;
-  bool recorded;  // the record is in ratchet.run_log
+  bool recorded;          // the record is in ratchet.run_log
+  bool condition_failed;  // its only_if, and nothing of the run has begun
   int sqlstate;
   TimestampTz finished_at;
   RunCounters counters;
+  policy::OwnChanges own;  // in the tables that its job watches
   char text[kErrorTextSize];
 };
 
@@ -192,7 +197,8 @@ struct RunSlot {
   pid_t pid;
   TimestampTz started_at;
   TimestampTz cancel_at;
-  bool walks;  // a batch job: the next three are known
+  TimestampTz condition_until;  // while its only_if is evaluated: when it is canceled; 0: no limit
+  bool walks;                   // a batch job: the next three are known
   RunWait wait;
   RunCounters committed;   // of a batch job: items and batches so far
   std::int64_t walk_done;  // items of its walk that are done, those of earlier runs included

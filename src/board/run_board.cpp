@@ -43,7 +43,14 @@ TimestampTz CanceledAt(const RunSlot& run) {
   if (run.cancel != CancelReason::kNotCanceled) {
     return run.cancel_at;
   }
-  return run.ticket.timeout > 0 && !run.ticket.foreground ? run.started_at + run.ticket.timeout : 0;
+  if (run.ticket.foreground) {
+    return 0;
+  }
+  const TimestampTz timed_out = run.ticket.timeout > 0 ? run.started_at + run.ticket.timeout : 0;
+  if (run.condition_until == 0 || timed_out == 0) {
+    return std::max(run.condition_until, timed_out);
+  }
+  return std::min(run.condition_until, timed_out);
 }
 
 int TakeFreeSlot(const RunTicket& ticket, RunState state) {
@@ -65,6 +72,7 @@ int TakeFreeSlot(const RunTicket& ticket, RunState state) {
   run.cancel_at = 0;
   run.progress_done = 0;
   run.progress_remaining = -1;
+  run.condition_until = 0;
   run.ticket = ticket;
   run.walks = false;
   run.wait = RunWait::kNothing;
@@ -215,6 +223,11 @@ void SetCommitted(int slot, const RunCounters& committed, std::int64_t walk_done
 
 bool IsWalk(int slot) { return Runs()[slot].walks; }
 
+void SetConditionUntil(int slot, TimestampTz until) {
+  const Lock lock;
+  Runs()[slot].condition_until = until;
+}
+
 void SetWait(int slot, RunWait wait) { Runs()[slot].wait = wait; }
 
 CancelResult Cancel(Oid database, std::int64_t run_id, bool (*allowed)(Oid owner)) {
@@ -311,7 +324,7 @@ int TerminateStubborn(Oid database, TimestampTz now, std::int64_t grace, Timesta
     }
     const TimestampTz due = canceled + grace;
     if (due <= now) {
-      if (run.cancel == CancelReason::kNotCanceled) {
+      if (run.cancel == CancelReason::kNotCanceled && canceled != run.condition_until) {
         run.cancel = CancelReason::kTimedOut;
         run.cancel_at = canceled;
       }

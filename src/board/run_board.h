@@ -53,6 +53,8 @@ void SetProgress(int slot, std::int64_t done, std::int64_t remaining);
 // walk are done, and how many may be left (-1: not known).
 void SetCommitted(int slot, const RunCounters& committed, std::int64_t walk_done,
                   std::int64_t remaining);
+// While the run's only_if is evaluated: when that is canceled; 0: it is not, or is over.
+void SetConditionUntil(int slot, TimestampTz until);
 void SetWait(int slot, RunWait wait);
 // The run is one of a batch job. For the run's own process.
 bool IsWalk(int slot);

@@ -95,11 +95,14 @@ void WorkerGone(int /*code*/, Datum /*argument*/) {
     const RunSlot& run = Runs()[worker.run];
     lost.status = run.cancel == CancelReason::kCanceled   ? policy::RunStatus::kCanceled
                   : run.cancel == CancelReason::kTimedOut ? policy::RunStatus::kTimedOut
+                  : run.terminated                        ? policy::RunStatus::kFailed
                                                           : policy::RunStatus::kCrashed;
     lost.recorded = false;
+    lost.condition_failed = run.condition_until != 0;
     lost.sqlstate = last_sqlstate;
     lost.finished_at = now;
     lost.counters = run.committed;
+    lost.own = {};
     std::memset(lost.text, 0, sizeof(lost.text));
     strlcpy(lost.text, last_message, sizeof(last_message));
     EndLocked(worker.run, lost);

@@ -25,6 +25,8 @@ enum Column {
   kCrashStreak,
   kBackoffUntil,
   kRunCount,
+  kLastNotNeededAt,
+  kWatchSeen,
 };
 
 // For use inside pg::Call, as all functions here that take a Row.
@@ -43,6 +45,8 @@ void Read(const pg::Row& row, JobState* state) {
   state->crash_streak = row.Int32(kCrashStreak);
   state->backoff_until = row.TimeOrZero(kBackoffUntil);
   state->run_count = row.Int64(kRunCount);
+  state->last_not_needed_at = row.TimeOrZero(kLastNotNeededAt);
+  state->watch_seen = row.Text(kWatchSeen);
 }
 
 void Fill(const JobState& state, pg::Row* row) {
@@ -63,17 +67,24 @@ void Fill(const JobState& state, pg::Row* row) {
   row->SetInt32(kCrashStreak, state.crash_streak);
   row->SetTimeOrNull(kBackoffUntil, state.backoff_until);
   row->SetInt64(kRunCount, state.run_count);
+  row->SetTimeOrNull(kLastNotNeededAt, state.last_not_needed_at);
+  if (!state.watch_seen.empty()) {
+    row->SetText(kWatchSeen, state.watch_seen);
+  }
 }
 
 }  // namespace
 
 void ScanJobStates(void (*visit)(void* context, const JobState& state, const ItemPointerData& tid),
                    void* context) {
+  // Not created inside of pg::Call: it has texts.
+  JobState read;
+  JobState* kept = &read;
   pg::Call([=] {
     pg::TableScan scan(kTable, AccessShareLock);
     pg::Row row;
     ItemPointerData tid;
-    JobState state;
+    auto& state = *kept;
     while (scan.Next(&row, &tid)) {
       CHECK_FOR_INTERRUPTS();
       Read(row, &state);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 #include <vector>
 
 #include "pg/server.h"
@@ -28,6 +29,8 @@ struct JobState {
   std::int32_t crash_streak = 0;
   TimestampTz backoff_until = 0;
   std::int64_t run_count = 0;
+  TimestampTz last_not_needed_at = 0;
+  std::string watch_seen;  // policy::TableMark, encoded
 };
 
 // Calls visit(state, tid) for every row. `visit` must not throw or raise an error.

@@ -8,13 +8,17 @@ extern "C" {
 #include "catalog/pg_proc.h"
 #include "executor/executor.h"
 #include "nodes/nodeFuncs.h"
+#include "pgstat.h"
 #include "storage/lock.h"
 #include "storage/proc.h"
 #include "storage/procarray.h"
 #include "storage/sinvaladt.h"
 #include "utils/acl.h"
 #include "utils/guc.h"
+#include "utils/rel.h"
 }
+
+#include <cstdint>
 
 namespace ratchet::pg {
 
@@ -95,6 +99,38 @@ inline void RequirePlan(PlannedStmt* plan) {
 #else
   ExecCheckRTPerms(plan->rtable, true);
 #endif
+}
+
+// Rows of the table that this process has inserted, updated and deleted, and that the server's
+// statistics have not heard of yet. Not for use in a transaction that has changed the table.
+inline std::int64_t UnreportedRows(Oid table) {
+  const PgStat_TableStatus* status = find_tabstat_entry(table);
+  if (status == nullptr) {
+    return 0;
+  }
+#if PG_VERSION_NUM >= 160000
+  const PgStat_TableCounts& counts = status->counts;
+  return counts.tuples_inserted + counts.tuples_updated + counts.tuples_deleted;
+#else
+  const PgStat_TableCounts& counts = status->t_counts;
+  return counts.t_tuples_inserted + counts.t_tuples_updated + counts.t_tuples_deleted;
+#endif
+}
+
+// Whether the transaction has given the table another file.
+inline bool HasNewFile(Relation table) {
+#if PG_VERSION_NUM >= 160000
+  return table->rd_firstRelfilelocatorSubid != InvalidSubTransactionId;
+#else
+  return table->rd_firstRelfilenodeSubid != InvalidSubTransactionId;
+#endif
+}
+
+// Whether `role` may read the table, or some of its columns. May raise an error: for use inside
+// pg::Call.
+inline bool MayRead(Oid table, Oid role) {
+  return pg_class_aclcheck(table, role, ACL_SELECT) == ACLCHECK_OK ||
+         pg_attribute_aclcheck_all(table, role, ACL_SELECT, ACLMASK_ANY) == ACLCHECK_OK;
 }
 
 }  // namespace ratchet::pg

@@ -65,6 +65,10 @@ void DefineReloadableSettings() {
                           "Sets how long a run may ignore being canceled before it is terminated.",
                           nullptr, &settings.cancel_grace, 5000, 0, INT_MAX, PGC_SIGHUP,
                           GUC_UNIT_MS, nullptr, nullptr, nullptr);
+  DefineCustomIntVariable("ratchet.only_if_timeout",
+                          "Sets how long the query only_if of a job may take.",
+                          "0: as long as the run itself.", &settings.only_if_timeout, 10000, 0,
+                          INT_MAX, PGC_SIGHUP, GUC_UNIT_MS, nullptr, nullptr, nullptr);
   DefineCustomIntVariable("ratchet.worker_idle_timeout",
                           "Sets how long a worker without work stays.",
                           "It leaves at once when another role or database waits for a worker.",

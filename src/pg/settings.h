@@ -14,6 +14,7 @@ struct Settings {
   char* node;               // "" = cluster_name, else the host's name
   int keep_history;         // minutes
   int cancel_grace;         // milliseconds
+  int only_if_timeout;      // milliseconds; 0: no limit of its own
   int worker_idle_timeout;  // milliseconds
   int worker_memory_limit;  // kilobytes
   int log_runs;             // LogRuns

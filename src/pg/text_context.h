@@ -1,4 +1,4 @@
-// Where an error in a text of the user's is: a job's command, source or action.
+// Where an error in a text of the user's is: a job's command, source, action or only_if.
 #pragma once
 
 #include "pg/server.h"
@@ -9,7 +9,9 @@ namespace ratchet::pg {
 // that calls us, and the error's context names the text. Not for use inside pg::Call.
 class TextContext {
  public:
-  explicit TextContext(const char* text, const char* name = nullptr) : text_(text), name_(name) {
+  explicit TextContext(const char* text, const char* name = nullptr,
+                       const char* owner = "a batch job")
+      : text_(text), name_(name), owner_(owner) {
     callback_ = {error_context_stack, Describe, this};
     error_context_stack = &callback_;
   }
@@ -27,12 +29,13 @@ class TextContext {
       internalerrquery(context->text_);
     }
     if (context->name_ != nullptr) {
-      errcontext("%s of a batch job", context->name_);
+      errcontext("%s of %s", context->name_, context->owner_);
     }
   }
 
   const char* text_;
   const char* name_;
+  const char* owner_;
   ErrorContextCallback callback_;
 };
 

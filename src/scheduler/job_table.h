@@ -68,6 +68,9 @@ struct Job {
   bool held : 1;      // the schedule does not start before a backfill is done
   bool past_run : 1;  // what is running is an occurrence of a backfill
 
+  void CountEmptyRun(bool is_empty) {
+    empty_runs = is_empty && empty_runs < UINT16_MAX ? empty_runs + 1 : is_empty ? UINT16_MAX : 0;
+  }
   bool failing() const { return consecutive_failures > 0; }
   // 0: none.
   std::int64_t start_at() const { return has_start ? anchor : 0; }

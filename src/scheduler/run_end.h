@@ -2,9 +2,11 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include "catalog/run_log.h"
+#include "policy/watch.h"
 
 namespace ratchet::scheduler {
 
@@ -23,11 +25,14 @@ struct RunEnd {
   std::string payload;
   Oid owner = InvalidOid;
   std::int64_t replay_of = 0;
+  std::int64_t retry_of = 0;
   std::int64_t walk = 0;
   std::int64_t items_of = 0;
   std::int64_t backfill_id = 0;
   board::RunCounters counters{};
   int sqlstate = 0;  // as the server packs it, 0: none
+  std::optional<policy::TableMark> seen;  // of the tables that its job watches, before it started
+  policy::OwnChanges own{};               // in them
 };
 
 RunEnd EndOf(const catalog::RunRecord& record);

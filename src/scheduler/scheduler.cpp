@@ -86,6 +86,8 @@ void Scheduler::Decide(TimestampTz now) {
 
 void Scheduler::Forget() {
   transaction_.reset();
+  table_changes_.reset();
+  watched_.clear();
   for (const int slot : reserved_) {
     board::Unreserve(slot);
   }
@@ -118,6 +120,7 @@ void Scheduler::Begin() {
 }
 
 void Scheduler::Commit() {
+  table_changes_.reset();
   if (transaction_) {
     transaction_->Commit(pg::Durability::kAsynchronous);
     transaction_.reset();

@@ -29,7 +29,9 @@
 #include "catalog/job_version.h"
 #include "catalog/run_log.h"
 #include "catalog/run_queue.h"
+#include "catalog/table_changes.h"
 #include "pg/transaction.h"
+#include "policy/watch.h"
 #include "scheduler/job_table.h"
 #include "scheduler/run_end.h"
 #include "scheduler/statistics.h"
@@ -81,9 +83,11 @@ class Scheduler {
     Oid role;
     std::int64_t backfill_id;
     bool needs_history;  // a replay, or a new try of failed items
+    std::optional<policy::TableMark> seen;
   };
   static Flight FlightOf(const catalog::QueuedRun& run, ItemPointerData tid) {
-    return {run.job_id, tid, run.owner, run.backfill_id, run.replay_of != 0 || run.items_of != 0};
+    return {run.job_id,  tid, run.owner, run.backfill_id, run.replay_of != 0 || run.items_of != 0,
+            std::nullopt};
   }
   // Ready work in the order in which it starts.
   struct ReadyKey {
@@ -151,6 +155,17 @@ class Scheduler {
                   TimestampTz now);
   void CancelWaiting(std::int64_t run_id, policy::RunStatus status, const std::string& reason,
                      TimestampTz now);
+
+  // ---- scheduler_watch.cpp: occurrences for which there is nothing to do
+  void RememberWatch(const catalog::JobDefinition& definition);
+  void ResumeWatch(const catalog::JobState& state);
+  void ForgetMarksWithoutCounts();
+  policy::TableMark MarkOf(std::uint32_t index);
+  bool WatchSaysRun(std::uint32_t index);
+  void PassOver(std::uint32_t index, const policy::Step& due, TimestampTz now);
+  std::optional<policy::TableMark> SeenBy(std::uint32_t index, const catalog::QueuedRun& run);
+  void LearnFromRun(std::uint32_t index, const RunEnd& end);
+  void EndNotNeeded(std::uint32_t index, const RunEnd& end, TimestampTz now);
 
   // ---- scheduler_due.cpp: what is due
   void Reconsider(std::uint32_t index, TimestampTz now);
@@ -241,6 +256,14 @@ class Scheduler {
   std::set<std::int64_t> dropped_;  // jobs that are in jobs_ only for what still runs of them
   std::unordered_map<std::int64_t, std::vector<catalog::Backfill>> backfills_;  // by job
   std::set<std::pair<TimestampTz, std::int64_t>> feeds_;  // jobs by when to look at their backfills
+  // Jobs with the option watch.
+  struct Watched {
+    std::vector<Oid> tables;
+    policy::Watch watch;
+    bool warned = false;  // that one of the tables is gone
+  };
+  std::unordered_map<std::int64_t, Watched> watched_;
+  std::optional<catalog::TableChanges> table_changes_;  // as of the transaction that is open
   std::map<Oid, Role> roles_;
   std::vector<int> reserved_;  // slots of claims that are not committed
   std::vector<int> ended_;     // slots to be freed after the commit

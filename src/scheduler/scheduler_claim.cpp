@@ -82,6 +82,10 @@ bool Scheduler::ClaimOccurrence(std::uint32_t index, TimestampTz now) {
     return true;
   }
   const policy::Start start = plan.StartAt(now);
+  if (start.run != calendar::kNever && !WatchSaysRun(index)) {
+    PassOver(index, plan.SkipStep(policy::SkipReason::kMissed, now), now);
+    return true;
+  }
   catalog::QueuedRun run;
   run.job_id = job.job_id;
   run.owner = job.owner;
@@ -301,7 +305,9 @@ void Scheduler::Start(std::uint32_t index, catalog::QueuedRun* run, ItemPointer 
   ticket.retry_of = run->retry_of;
   ticket.walk = run->walk;
   ticket.items_of = run->items_of;
-  flights_[run->run_id] = FlightOf(*run, queue_tid);
+  Flight& flight = flights_[run->run_id] = FlightOf(*run, queue_tid);
+  flight.seen = SeenBy(index, *run);
+  ticket.watches = flight.seen.has_value();
   job.running++;
   job.past_run = run->backfill_id != 0;
   roles_[run->owner].in_flight++;

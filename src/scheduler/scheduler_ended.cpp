@@ -51,6 +51,7 @@ RunEnd EndOf(const catalog::RunRecord& record) {
   end.payload = record.payload;
   end.owner = record.owner;
   end.replay_of = record.replay_of;
+  end.retry_of = record.retry_of;
   end.walk = record.walk;
   end.items_of = record.items_of;
   end.counters = record.counters;
@@ -101,7 +102,7 @@ void Scheduler::HandleEnded(int slot, TimestampTz now) {
       record.payload = row->run.payload;
     }
   }
-  if (!run.outcome.recorded) {
+  if (!run.outcome.recorded && record.status != policy::RunStatus::kSkipped) {
     // The process may have died between its commit and its report.
     if (const auto found = catalog::ReadRunRecord(ticket.run_id)) {
       record.status = found->status;
@@ -111,6 +112,11 @@ void Scheduler::HandleEnded(int slot, TimestampTz now) {
       record.error = ErrorOn(run.outcome);
       if (record.status == policy::RunStatus::kCrashed) {
         record.reason = "the process that ran it ended before the run did";
+      } else if (run.outcome.condition_failed && record.status == policy::RunStatus::kFailed) {
+        record.reason = run.terminated
+                            ? "only_if could not be evaluated: it ignored being canceled and was "
+                              "terminated"
+                            : "only_if could not be evaluated";
       } else if (run.terminated) {
         record.reason = "ignored being canceled and was terminated";
       }
@@ -120,10 +126,13 @@ void Scheduler::HandleEnded(int slot, TimestampTz now) {
   }
   RunEnd end = EndOf(record);
   end.sqlstate = run.outcome.sqlstate;  // also of those that have recorded themselves
+  end.own = run.outcome.own;
   EndFlight(slot, index, &end);
   recorded_ = true;
   ExpectPurge(ticket.job_id, now);
-  if (index != JobTable::kNoJob) {
+  if (index != JobTable::kNoJob && record.status == policy::RunStatus::kSkipped) {
+    EndNotNeeded(index, end, now);
+  } else if (index != JobTable::kNoJob) {
     // What was due long ago and is done now has not been late.
     end.lag_known = end.replay_of == 0 && end.backfill_id == 0;
     Settle(index, end, now);
@@ -141,6 +150,7 @@ void Scheduler::EndFlight(int slot, std::uint32_t index, RunEnd* end) {
   if (flight != flights_.end()) {
     tid = flight->second.queue_tid;
     end->backfill_id = flight->second.backfill_id;
+    end->seen = flight->second.seen;
     Role& role = roles_[flight->second.role];
     role.in_flight--;
     if (run.started_at != 0) {
@@ -181,6 +191,7 @@ void Scheduler::Settle(std::uint32_t index, const RunEnd& end, TimestampTz now) 
     statistics_.CountRun(job.job_id, end);
     if (work == policy::Work::kOccurrence) {
       TakeStanding(index, end, verdict.standing);
+      LearnFromRun(index, end);
     }
   }
   // What is done for the past goes on after the job's end, too.
@@ -217,8 +228,7 @@ void Scheduler::TakeStanding(std::uint32_t index, const RunEnd& end,
     }
     const bool is_empty = end.counters.items_done + end.counters.items_failed == 0 &&
                           (job.batch || end.counters.wal_bytes == 0);
-    constexpr int kMost = UINT16_MAX;
-    job.empty_runs = static_cast<std::uint16_t>(is_empty ? std::min(job.empty_runs + 1, kMost) : 0);
+    job.CountEmptyRun(is_empty);
   }
   const policy::Standing before{job.consecutive_failures, job.crash_streak, job.backoff_until};
   if (!(standing == before)) {

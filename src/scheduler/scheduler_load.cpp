@@ -56,6 +56,7 @@ void Scheduler::LoadJobs(TimestampTz now) {
         auto* seen = static_cast<Context*>(argument);
         seen->oldest = std::min(seen->oldest, definition.created_at);
         seen->self->jobs_.Put(definition, seen->self->environment_);
+        seen->self->RememberWatch(definition);
       },
       &context);
   catalog::ScanJobStates(
@@ -68,15 +69,17 @@ void Scheduler::LoadJobs(TimestampTz now) {
         Job& job = self->jobs_[index];
         job.state_tid = tid;
         job.watermark = std::max<std::int64_t>(job.watermark, state.last_scheduled_at);
-        job.last_finished = state.last_finished_at;
+        job.last_finished = std::max(state.last_finished_at, state.last_not_needed_at);
         job.backoff_until = state.backoff_until;
         job.run_count = state.run_count;
         job.consecutive_failures = static_cast<std::uint16_t>(
             std::min(state.consecutive_failures, static_cast<std::int32_t>(UINT16_MAX)));
         job.crash_streak = static_cast<std::uint16_t>(
             std::min(state.crash_streak, static_cast<std::int32_t>(UINT16_MAX)));
+        self->ResumeWatch(state);
       },
       &context);
+  ForgetMarksWithoutCounts();
   entry_->jobs = static_cast<std::int64_t>(jobs_.size());
   const catalog::Home home = catalog::FindHome();
   if (!home.adopted && context.oldest < home.since) {
@@ -255,6 +258,7 @@ void Scheduler::RefreshJob(std::int64_t job_id, TimestampTz now) {
     Unready(known);  // its place in the line may be another one now
   }
   const std::uint32_t index = jobs_.Put(*definition, environment_);
+  RememberWatch(*definition);
   jobs_.ForgetTheFuture(index, now);
   jobs_[index].skip_noted = false;
   dropped_.erase(job_id);

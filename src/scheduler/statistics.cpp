@@ -17,6 +17,7 @@ enum Column {
   kSucceeded,
   kFailures,
   kSkipped,
+  kNotNeeded,
   kItems,
   kRowsAffected,
   kTotalTime,
@@ -76,6 +77,11 @@ void Statistics::CountRun(std::int64_t job_id, const RunEnd& end) {
 
 void Statistics::CountSkipped(std::int64_t job_id, std::int64_t occurrences) {
   gathered_[job_id].skipped += occurrences;
+}
+
+void Statistics::CountNotNeeded(std::int64_t job_id, std::int64_t occurrences) {
+  CountSkipped(job_id, occurrences);
+  gathered_[job_id].not_needed += occurrences;
 }
 
 void Statistics::Write() {
@@ -161,6 +167,7 @@ void Statistics::WriteRow(std::int64_t job_id, const Gathered& gathered) {
     AddInt64(&row, kSucceeded, gathered.succeeded);
     AddInt64(&row, kFailures, gathered.failures);
     AddInt64(&row, kSkipped, gathered.skipped);
+    AddInt64(&row, kNotNeeded, gathered.not_needed);
     AddInt64(&row, kItems, gathered.items);
     AddInt64(&row, kRowsAffected, gathered.rows);
     AddFloat8(&row, kTotalTime, gathered.total_time);

@@ -20,6 +20,8 @@ class Statistics {
  public:
   void CountRun(std::int64_t job_id, const RunEnd& end);
   void CountSkipped(std::int64_t job_id, std::int64_t occurrences);
+  // Skipped, too: there was nothing to do.
+  void CountNotNeeded(std::int64_t job_id, std::int64_t occurrences);
   void Forget(std::int64_t job_id) {
     gathered_.erase(job_id);
     places_.erase(job_id);
@@ -45,6 +47,7 @@ class Statistics {
     std::int64_t succeeded = 0;
     std::int64_t failures = 0;
     std::int64_t skipped = 0;
+    std::int64_t not_needed = 0;
     std::int64_t items = 0;
     std::int64_t rows = 0;
     double total_time = 0;  // times in milliseconds

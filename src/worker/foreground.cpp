@@ -8,6 +8,7 @@
 #include "catalog/run_log.h"
 #include "catalog/run_queue.h"
 #include "pg/guard.h"
+#include "worker/condition.h"
 #include "worker/current_run.h"
 #include "worker/foreground_session.h"
 #include "worker/foreground_statements.h"
@@ -77,6 +78,11 @@ board::RunTicket TicketFor(const catalog::JobDefinition& job, const ForegroundRe
   return ticket;
 }
 
+void TellSkipped(const board::RunTicket& ticket, const std::string& reason) {
+  ereport(NOTICE, (errmsg("run %lld of job \"%s\" is skipped: %s",
+                          static_cast<long long>(ticket.run_id), ticket.job_name, reason.c_str())));
+}
+
 // As a run that the scheduler skips: recorded, and no error.
 void RecordSkip(const board::RunTicket& ticket, const std::string& reason) {
   catalog::RunRecord record = catalog::RecordOf(ticket);
@@ -84,8 +90,7 @@ void RecordSkip(const board::RunTicket& ticket, const std::string& reason) {
   record.finished_at = GetCurrentTimestamp();
   record.reason = reason;
   WriteRecord(record);
-  ereport(NOTICE, (errmsg("run %lld of job \"%s\" is skipped: %s",
-                          static_cast<long long>(ticket.run_id), ticket.job_name, reason.c_str())));
+  TellSkipped(ticket, reason);
 }
 
 // board::kNone: the run is skipped.
@@ -166,6 +171,26 @@ void RunCommand(ForegroundSession& session, const catalog::JobDefinition& job,
   WriteRecord(session.Finish(statements.rows_affected(), statements.result()));
 }
 
+// Whether the job's only_if says so. If not, the run is recorded as skipped, and no error.
+bool IsNeeded(ForegroundSession& session, const catalog::JobDefinition& job,
+              const board::RunTicket& ticket, int slot) {
+  if (!HasCondition(ticket, job.only_if)) {
+    return true;
+  }
+  bool needed = false;
+  Execute(job, ticket, nullptr, [&] {
+    session.BeginCondition();
+    needed = EvaluateCondition(job.only_if, slot);
+    session.EndCondition();
+  });
+  if (!needed) {
+    session.settings().PutBack();
+    WriteRecord(session.FinishNotNeeded());
+    TellSkipped(ticket, kConditionFalse);
+  }
+  return needed;
+}
+
 // `statements` is null for a batch job.
 void RunInPlace(const catalog::JobDefinition& job, const board::RunTicket& ticket, int slot,
                 ForegroundStatements* statements) {
@@ -178,6 +203,9 @@ void RunInPlace(const catalog::JobDefinition& job, const board::RunTicket& ticke
       }
     });
     session.settings().Lend(ParseSettings(job.settings));
+    if (!IsNeeded(session, job, ticket, slot)) {
+      return;
+    }
     if (statements == nullptr) {
       RunBatch(session, job, ticket, slot);
     } else {

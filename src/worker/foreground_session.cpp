@@ -4,6 +4,7 @@
 
 #include "board/run_board.h"
 #include "pg/guard.h"
+#include "worker/condition.h"
 #include "worker/job_lock.h"
 #include "worker/run_report.h"
 #include "worker/run_timer.h"
@@ -50,6 +51,7 @@ ForegroundSession& ForegroundSession::Begin(const catalog::JobDefinition& job,
   session.record_.started_at = GetCurrentTimestamp();
   session.record_.worker_pid = MyProcPid;
   session.record_.has_counters = true;
+  session.in_condition_ = false;
   if (ticket.has_payload) {
     session.record_.payload = job.payload;
   }
@@ -103,6 +105,17 @@ catalog::RunRecord& ForegroundSession::Finish(std::int64_t rows_affected,
   return record_;
 }
 
+catalog::RunRecord& ForegroundSession::FinishNotNeeded() {
+  StopExecuting();
+  record_.status = policy::RunStatus::kSkipped;
+  record_.reason = kConditionFalse;
+  record_.started_at = 0;
+  record_.worker_pid = 0;
+  record_.has_counters = false;
+  phase_ = Phase::kFinished;
+  return record_;
+}
+
 void ForegroundSession::Fail(catalog::RunError error) {
   StopExecuting();
   phase_ = Phase::kFailed;
@@ -110,6 +123,9 @@ void ForegroundSession::Fail(catalog::RunError error) {
                    : board::CancelReasonOf(run_.slot) == board::CancelReason::kCanceled
                        ? policy::RunStatus::kCanceled
                        : policy::RunStatus::kFailed;
+  if (in_condition_ && record_.status != policy::RunStatus::kCanceled) {
+    record_.reason = kConditionFailed;
+  }
   TidyError(record_.status, &error);
   record_.error = std::move(error);
 }

@@ -30,6 +30,11 @@ class ForegroundSession {
 
   // The job's text has been executed: returns the record to be written.
   catalog::RunRecord& Finish(std::int64_t rows_affected, const std::string& result);
+  // What happens in between is the job's only_if, not its text.
+  void BeginCondition() { in_condition_ = true; }
+  void EndCondition() { in_condition_ = false; }
+  // It was false: returns the record to be written.
+  catalog::RunRecord& FinishNotNeeded();
   // What a walk that fails has committed.
   void NoteWalk(const batch::Walk& walk);
   // The error will be raised and abort the transaction.
@@ -53,6 +58,7 @@ class ForegroundSession {
   catalog::RunRecord record_;
   UsageMark usage_{};
   LentSettings settings_;
+  bool in_condition_ = false;
 };
 
 }  // namespace ratchet::worker

@@ -5,13 +5,16 @@
 
 #include "batch/walk.h"
 #include "board/run_board.h"
+#include "catalog/job.h"
 #include "catalog/run_log.h"
 #include "catalog/run_queue.h"
 #include "pg/transaction.h"
+#include "worker/condition.h"
 #include "worker/current_run.h"
 #include "worker/definition_cache.h"
 #include "worker/execute.h"
 #include "worker/job_lock.h"
+#include "worker/own_changes.h"
 #include "worker/run_report.h"
 #include "worker/run_timer.h"
 #include "worker/transaction_watch.h"
@@ -56,15 +59,22 @@ class Run : public batch::Host {
   void Perform();
   void Fail(catalog::RunError error);
   void Leave() noexcept;
+  // At top level, when nothing of the run is left to be done.
+  void CountOwnChanges() noexcept;
   void End() noexcept;
 
   bool failed() const { return record_.error.sqlstate != 0; }
-  bool TookLong() const { return record_.finished_at - record_.started_at > kLongRun; }
+  bool TookLong() const {
+    return record_.finished_at - board::Runs()[run_.slot].started_at > kLongRun;
+  }
   void AddContext() const;
 
  private:
   void Prepare();
   void ShowActivity(const std::string& job_name);
+  void ShowText(const std::string& text);
+  bool IsNeeded();
+  void EndNotNeeded();
   void CloseUserPart();
   void RecordSuccess();
 
@@ -83,6 +93,8 @@ class Run : public batch::Host {
   catalog::RunRecord record_;
   const catalog::JobVersion* definition_ = nullptr;
   bool recorded_ = false;
+  bool in_condition_ = false;  // its only_if is being evaluated
+  policy::OwnChanges own_{};
   // One of them: how the run is executed.
   std::optional<Execution> execution_;
   std::optional<batch::Walk> walk_;
@@ -122,10 +134,13 @@ void Run::ShowActivity(const std::string& job_name) {
     set_config_option("application_name", name, PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SET, true, 0,
                       false);
     set_ps_display(job_name.c_str());
-    const std::string& text = definition_->is_batch() ? definition_->action : definition_->command;
-    debug_query_string = text.c_str();
-    pgstat_report_activity(STATE_RUNNING, text.c_str());
   });
+  ShowText(definition_->is_batch() ? definition_->action : definition_->command);
+}
+
+void Run::ShowText(const std::string& text) {
+  debug_query_string = text.c_str();
+  pg::Call([&text] { pgstat_report_activity(STATE_RUNNING, text.c_str()); });
 }
 
 // In a transaction of its own, so that a ROLLBACK of the job does not undo the settings.
@@ -158,12 +173,52 @@ void Run::Prepare() {
   if (definition_->is_batch()) {
     GiveWayToOthers();
   }
+  if (ticket.watches) {
+    if (const auto job = catalog::FindJob(ticket.job_id)) {
+      WatchTables(job->watch);
+    }
+  }
   transaction.Commit();
 }
 
+// In a transaction of its own, before those of the job.
+bool Run::IsNeeded() {
+  if (!HasCondition(run_.ticket, definition_->only_if)) {
+    return true;
+  }
+  in_condition_ = true;
+  SetCurrentRun(&run_);
+  ShowText(definition_->only_if);
+  pg::Transaction transaction;
+  const bool needed = EvaluateCondition(definition_->only_if, run_.slot);
+  transaction.Commit();
+  SetCurrentRun(nullptr);
+  ShowText(definition_->is_batch() ? definition_->action : definition_->command);
+  in_condition_ = false;
+  return needed;
+}
+
+// A record that a crash takes back leaves a run that crashed, and is evaluated again.
+void Run::EndNotNeeded() {
+  CloseUserPart();
+  record_.status = policy::RunStatus::kSkipped;
+  record_.reason = kConditionFalse;
+  record_.started_at = 0;
+  record_.worker_pid = 0;
+  record_.has_counters = false;
+  if (IsRecordedWhenNotNeeded(run_.ticket)) {
+    RecordInOwnTransaction(true);
+  }
+}
+
 void Run::Perform() {
+  BeginOwnChanges(run_.ticket.watches);
   AllowCancel();
   Prepare();
+  if (!IsNeeded()) {
+    EndNotNeeded();
+    return;
+  }
   if (definition_->is_batch()) {
     walk_.emplace(batch::WalkRun{run_.slot, &run_.ticket, definition_, record_.started_at, memory_},
                   *this);
@@ -259,8 +314,8 @@ void Run::Commit() {
       PopActiveSnapshot();
       SPI_finish();
       CommitTransactionCommand();
-      pgstat_report_stat(false);
     });
+    ReportStatistics(false);
   }
   AllowCancel();
 }
@@ -321,6 +376,9 @@ void Run::Fail(catalog::RunError error) {
                    : board::CancelReasonOf(run_.slot) == board::CancelReason::kCanceled
                        ? policy::RunStatus::kCanceled
                        : policy::RunStatus::kFailed;
+  if (in_condition_ && record_.status != policy::RunStatus::kCanceled) {
+    record_.reason = kConditionFailed;
+  }
   TidyError(record_.status, &error);
   record_.error = std::move(error);
   const bool asynchronously = !HasCommittedWrites();
@@ -346,9 +404,18 @@ void Run::Leave() noexcept {
   MemoryContextReset(memory_);
 }
 
+void Run::CountOwnChanges() noexcept {
+  try {
+    own_ = EndOwnChanges();
+  } catch (const pg::PgError& error) {
+    ereport(FATAL, (errmsg("could not report statistics after a run: %s", error.what())));
+  }
+}
+
 void Run::End() noexcept {
   static board::RunOutcome outcome;
   FillOutcome(record_, recorded_, &outcome);
+  outcome.own = own_;
   if (board::End(run_.slot, outcome) != board::CancelReason::kNotCanceled) {
     // The signal was sent while we still had the run; on its way out of a system call the process
     // has received it for certain, and it is not meant for the next run.
@@ -402,6 +469,7 @@ RunFinish RunTaken(Session& session, int slot) {
   run.Leave();
   const bool clean = session.Reset();
   RefuseCancel();
+  run.CountOwnChanges();
   run.End();
   return {clean, run.failed() || run.TookLong()};
 }

@@ -5,6 +5,7 @@
 #include "catalog/checkpoint.h"
 #include "pg/guard.h"
 #include "pg/settings.h"
+#include "worker/condition.h"
 
 extern "C" {
 #include "catalog/namespace.h"
@@ -27,6 +28,12 @@ bool LogExists() {
 
 double Milliseconds(const catalog::RunRecord& record) {
   return static_cast<double>(record.finished_at - record.started_at) / 1000;
+}
+
+void LogNotNeeded(const catalog::RunRecord& record) {
+  ereport(LOG, (errmsg("job \"%s\" run %lld was not needed: %s", record.job_name.c_str(),
+                       static_cast<long long>(record.run_id), record.reason.c_str()),
+                errhidestmt(true)));
 }
 
 void LogSuccess(const catalog::RunRecord& record) {
@@ -127,7 +134,15 @@ void LogRun(const catalog::RunRecord& record) noexcept {
     return;
   }
   try {
-    pg::Call([&] { is_failure ? LogFailure(record) : LogSuccess(record); });
+    pg::Call([&] {
+      if (record.status == policy::RunStatus::kSkipped) {
+        LogNotNeeded(record);
+      } else if (is_failure) {
+        LogFailure(record);
+      } else {
+        LogSuccess(record);
+      }
+    });
   } catch (const pg::PgError&) {
     // A message that cannot be written is not worth the process; there is no transaction to abort.
   }
@@ -136,9 +151,11 @@ void LogRun(const catalog::RunRecord& record) noexcept {
 void FillOutcome(const catalog::RunRecord& record, bool recorded, board::RunOutcome* outcome) {
   outcome->status = record.status;
   outcome->recorded = recorded;
+  outcome->condition_failed = record.reason == kConditionFailed;
   outcome->sqlstate = record.error.sqlstate;
   outcome->finished_at = record.finished_at;
   outcome->counters = record.counters;
+  outcome->own = {};
   if (recorded) {
     return;
   }

@@ -2,6 +2,7 @@
 
 #include "pg/server.h"
 #include "worker/job_lock.h"
+#include "worker/own_changes.h"
 
 namespace ratchet::worker {
 namespace {
@@ -28,6 +29,9 @@ void BeforeCommit() {
   if ((MyXactFlags & XACT_FLAGS_ACCESSEDTEMPNAMESPACE) != 0) {
     watch.temporary_tables = true;
   }
+  if (watch.has_xid) {
+    NoteNewFilesBeforeCommit();
+  }
   KeepJobLockAtCommit();
   if (watch.asynchronous) {
     watch.asynchronous = false;
@@ -48,9 +52,11 @@ void AtTransactionEvent(XactEvent event, void* /*argument*/) {
       RestoreSynchronousCommit();
       watch.committed_writes = watch.committed_writes || watch.has_xid;
       watch.has_xid = false;
+      NoteNewFilesAtCommit();
       break;
     case XACT_EVENT_ABORT:
       RestoreSynchronousCommit();
+      ForgetNewFilesAtAbort();
       watch.asynchronous = false;
       watch.has_xid = false;
       KeepJobLockAtAbort();

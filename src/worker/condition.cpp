@@ -1,0 +1,191 @@
+#include "worker/condition.h"
+
+#include "board/run_board.h"
+#include "pg/guard.h"
+#include "pg/settings.h"
+#include "worker/execute.h"
+#include "worker/run_timer.h"
+
+extern "C" {
+#include "access/xact.h"
+#include "catalog/pg_type.h"
+#include "executor/spi.h"
+#include "storage/latch.h"
+#include "utils/builtins.h"
+#include "utils/resowner.h"
+#include "utils/snapmgr.h"
+#include "utils/timeout.h"
+}
+
+#include <csignal>
+
+namespace ratchet::worker {
+
+const char* const kConditionFalse = "only_if is false";
+const char* const kConditionFailed = "only_if could not be evaluated";
+
+namespace {
+
+bool registered = false;
+TimeoutId timer{};
+volatile std::sig_atomic_t fired = 0;
+
+// In a signal handler: only flags and the latch.
+void AtTimeout() {
+  fired = 1;
+  QueryCancelPending = true;
+  InterruptPending = true;
+  SetLatch(MyLatch);
+}
+
+// Returns when it will go off; 0: never. For use inside pg::Call.
+TimestampTz StartTimer() {
+  if (!registered) {
+    timer = RegisterTimeout(USER_TIMEOUT, AtTimeout);
+    registered = true;
+  }
+  fired = 0;
+  if (pg::settings.only_if_timeout == 0) {
+    return 0;
+  }
+  const TimestampTz until =
+      TimestampTzPlusMilliseconds(GetCurrentTimestamp(), pg::settings.only_if_timeout);
+  enable_timeout_at(timer, until);
+  return until;
+}
+
+void StopTimer() noexcept {
+  if (registered && get_timeout_active(timer)) {
+    disable_timeout(timer, false);
+  }
+}
+
+// No other run's cancel may be taken for this timer's, and no other reason to stop be forgotten.
+bool TimedOut(int slot) {
+  return fired != 0 && !RunTimerFired() &&
+         board::CancelReasonOf(slot) == board::CancelReason::kNotCanceled;
+}
+
+// For use inside pg::Call.
+bool Query(const char* only_if) {
+  XactReadOnly = true;
+  // From here on the transaction cannot be made one that writes.
+  PushActiveSnapshot(GetTransactionSnapshot());
+  SPI_connect();
+  StartStatementTimer();
+  const int code = SPI_execute(only_if, false, 2);
+  if (code != SPI_OK_SELECT) {
+    ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("only_if must be a query")));
+  }
+  TupleDesc columns = SPI_tuptable->tupdesc;
+  if (columns->natts != 1 || SPI_gettypeid(columns, 1) != BOOLOID) {
+    ereport(ERROR, (errcode(ERRCODE_DATATYPE_MISMATCH),
+                    errmsg("only_if must give one column of type boolean")));
+  }
+  if (SPI_processed > 1) {
+    ereport(
+        ERROR,
+        (errcode(ERRCODE_CARDINALITY_VIOLATION), errmsg("only_if must not give more than one row"),
+         errhint("For example: SELECT EXISTS (SELECT FROM orders WHERE NOT exported).")));
+  }
+  bool is_true = false;
+  if (SPI_processed == 1) {
+    bool is_null = false;
+    const Datum value = SPI_getbinval(SPI_tuptable->vals[0], columns, 1, &is_null);
+    is_true = !is_null && DatumGetBool(value);
+  }
+  StopStatementTimer();
+  SPI_finish();
+  PopActiveSnapshot();
+  return is_true;
+}
+
+[[noreturn]] void ThrowTimedOut() {
+  throw pg::Error(ERRCODE_QUERY_CANCELED,
+                  "only_if was canceled because it exceeded ratchet.only_if_timeout",
+                  "Let the query be a quick one, or raise ratchet.only_if_timeout.",
+                  "The limit is " + std::to_string(pg::settings.only_if_timeout) + " ms.");
+}
+
+void AddContext(void* /*argument*/) { errcontext("only_if"); }
+
+}  // namespace
+
+bool HasCondition(const board::RunTicket& ticket, const std::string& only_if) {
+  return !only_if.empty() && ticket.replay_of == 0 && ticket.items_of == 0;
+}
+
+bool IsRecordedWhenNotNeeded(const board::RunTicket& ticket) {
+  if (ticket.retry_of != 0) {
+    return true;
+  }
+  switch (ticket.cause) {
+    case policy::Cause::kSchedule:
+    case policy::Cause::kCatchup:
+    case policy::Cause::kDependency:
+      return false;
+    default:
+      return true;
+  }
+}
+
+namespace {
+
+bool EvaluateTimed(const std::string& only_if, int slot) {
+  ErrorContextCallback context{};
+  context.callback = AddContext;
+  context.previous = error_context_stack;
+  error_context_stack = &context;
+  bool is_true = false;
+  try {
+    board::SetConditionUntil(slot, pg::Call([] { return StartTimer(); }));
+    is_true = pg::Call([&only_if] { return Query(only_if.c_str()); });
+  } catch (const pg::PgError& error) {
+    StopTimer();
+    error_context_stack = context.previous;
+    board::SetConditionUntil(slot, 0);
+    if (error.sqlstate() == ERRCODE_QUERY_CANCELED && TimedOut(slot)) {
+      ThrowTimedOut();
+    }
+    throw;
+  }
+  StopTimer();
+  error_context_stack = context.previous;
+  board::SetConditionUntil(slot, 0);
+  if (TimedOut(slot)) {
+    ThrowTimedOut();  // its cancel is on its way
+  }
+  // What it said of its progress is not the run's.
+  board::SetProgress(slot, 0, -1);
+  return is_true;
+}
+
+}  // namespace
+
+bool EvaluateCondition(const std::string& only_if, int slot) {
+  MemoryContext memory = CurrentMemoryContext;
+  ResourceOwner owner = CurrentResourceOwner;
+  const auto roll_back = [memory, owner] {
+    pg::Call([memory, owner] {
+      RollbackAndReleaseCurrentSubTransaction();
+      MemoryContextSwitchTo(memory);
+      CurrentResourceOwner = owner;
+    });
+  };
+  pg::Call([memory] {
+    BeginInternalSubTransaction(nullptr);
+    MemoryContextSwitchTo(memory);
+  });
+  bool is_true = false;
+  try {
+    is_true = EvaluateTimed(only_if, slot);
+  } catch (...) {
+    // The server expects of whoever begins a subtransaction that he also ends it.
+    roll_back();
+    throw;
+  }
+  roll_back();
+  return is_true;
+}
+
+}  // namespace ratchet::worker
