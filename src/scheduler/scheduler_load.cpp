@@ -193,7 +193,11 @@ void Scheduler::AdoptClaimedRun(const catalog::QueuedRun& run, ItemPointerData t
   if (index != JobTable::kNoJob) {
     RunEnd end = EndOf(record);
     end.backfill_id = run.backfill_id;
-    Settle(index, end, now);
+    if (record.status == policy::RunStatus::kSkipped) {
+      EndNotNeeded(index, end, now);
+    } else {
+      Settle(index, end, now);
+    }
   }
 }
 

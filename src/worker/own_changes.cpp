@@ -94,12 +94,17 @@ policy::OwnChanges EndOwnChanges() {
 
 void NoteNewFilesBeforeCommit() {
   for (OwnTable& table : TheState().tables) {
+    std::uint64_t shape = 0;
+    if (!catalog::ShapeOf(table.table, &shape) || shape == table.shape) {
+      continue;
+    }
+    // Somebody else may have made it.
     Relation relation = RelationIdGetRelation(table.table);
     if (!RelationIsValid(relation)) {
       continue;
     }
     if (pg::HasNewFile(relation)) {
-      catalog::ShapeOf(table.table, &table.new_shape);
+      table.new_shape = shape;
     }
     RelationClose(relation);
   }
