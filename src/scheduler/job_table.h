@@ -1,6 +1,7 @@
 // The jobs of a database as its scheduler knows them: compact, for there may be a million.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -69,7 +70,7 @@ struct Job {
   bool past_run : 1;  // what is running is an occurrence of a backfill
 
   void CountEmptyRun(bool is_empty) {
-    empty_runs = is_empty && empty_runs < UINT16_MAX ? empty_runs + 1 : is_empty ? UINT16_MAX : 0;
+    empty_runs = is_empty ? static_cast<std::uint16_t>(std::min(empty_runs + 1, UINT16_MAX)) : 0;
   }
   bool failing() const { return consecutive_failures > 0; }
   // 0: none.
