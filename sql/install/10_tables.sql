@@ -59,10 +59,14 @@ CREATE TABLE ratchet.job (
     max_failed_items integer CHECK (max_failed_items >= 0),
     pause_ratio    float8,
     max_replication_lag interval,
+    has_parents    boolean,
     PRIMARY KEY (job_id),
     CHECK ((command IS NULL) = (source IS NOT NULL AND action IS NOT NULL))
 );
 CREATE UNIQUE INDEX job_name_key ON ratchet.job (job_name);
+-- Not a partial index on depends_on: the library writes the indexes of this table below the executor,
+-- where there are no predicates.
+CREATE INDEX job_has_parents_idx ON ratchet.job (has_parents);
 
 COMMENT ON TABLE ratchet.job IS
     'job definitions, one row each; read it through the view ratchet.jobs';
@@ -71,6 +75,8 @@ COMMENT ON COLUMN ratchet.job.version IS
 COMMENT ON COLUMN ratchet.job.command IS 'null for a batch job, which has a source and an action';
 COMMENT ON COLUMN ratchet.job.depends_on IS
     'names of jobs: they follow a job that is renamed, and mean the new one when a job is dropped and defined anew';
+COMMENT ON COLUMN ratchet.job.has_parents IS
+    'true if the job depends on others, else null: the few that do are found by its index';
 COMMENT ON COLUMN ratchet.job.schedule_since IS
     'the schedule in force counts occurrences after this instant; also the anchor of an interval without start_at';
 
@@ -125,7 +131,8 @@ CREATE TABLE ratchet.job_state (
     backoff_until        timestamptz,
     run_count            bigint NOT NULL,
     last_not_needed_at   timestamptz,
-    watch_seen           text
+    watch_seen           text,
+    depends_since        timestamptz
 ) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.02);
 -- Not a unique index: under an old snapshot a key has many dead versions, and each check for a duplicate
 -- would visit all of them. The scheduler is the only writer, and writes one row per job.
@@ -134,6 +141,8 @@ COMMENT ON TABLE ratchet.job_state IS
     'where each job stands in its schedule; read it through the view ratchet.jobs';
 COMMENT ON COLUMN ratchet.job_state.last_occurrence IS
     'the newest occurrence of the schedule that was started: ratchet.previous_scheduled_at() of the next run';
+COMMENT ON COLUMN ratchet.job_state.depends_since IS
+    'of a job with depends_on: the jobs that it depends on must succeed after this instant; null for others';
 COMMENT ON COLUMN ratchet.job_state.last_scheduled_at IS
     'every occurrence up to this instant is accounted for: it ran, its skip is recorded, or it was not needed';
 COMMENT ON COLUMN ratchet.job_state.last_not_needed_at IS

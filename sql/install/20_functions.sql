@@ -272,6 +272,16 @@ LANGUAGE c STABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'ratchet_occurrences';
 COMMENT ON FUNCTION ratchet._occurrences IS
     'internal: how many occurrences there are after "after" up to "until", counted to "limit"';
 
+CREATE FUNCTION ratchet._waits_for_mutex(job_id bigint) RETURNS text
+LANGUAGE c VOLATILE STRICT PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'ratchet_waits_for_mutex';
+COMMENT ON FUNCTION ratchet._waits_for_mutex IS
+    'internal: the mutex for which something of the job waits now, and who holds it';
+
+CREATE FUNCTION ratchet._waits_for_jobs(job_id bigint, trouble_only boolean) RETURNS text
+LANGUAGE c VOLATILE STRICT PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'ratchet_waits_for_jobs';
+COMMENT ON FUNCTION ratchet._waits_for_jobs IS
+    'internal: the first job in depends_on that has not succeeded since this one''s last run; with trouble_only, that failed or does not exist';
+
 CREATE FUNCTION ratchet._job_day(
     day bytea, at timestamptz,
     OUT runs bigint, OUT failures bigint, OUT avg_duration interval, OUT p95_duration interval,

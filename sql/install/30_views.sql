@@ -17,7 +17,10 @@ SELECT j.job_id, j.job_name, j.owner, j.enabled, j.schedule, j.time_zone, j.comm
        j.backfill_from, j.mutex, j.active_window, j.calendar, j.only_if, j.watch, j.depends_on,
        j.environments, j.priority, j.settings, j.payload, j.keep_history, j.comment, j.tags,
        j.version, j.schedule_since, s.last_run_id, s.last_finished_at, j.created_at, j.changed_at,
-       s.last_not_needed_at
+       s.last_not_needed_at,
+       coalesce(CASE WHEN j.mutex IS NOT NULL THEN ratchet._waits_for_mutex(j.job_id) END,
+                CASE WHEN j.depends_on IS NOT NULL
+                     THEN ratchet._waits_for_jobs(j.job_id, false) END) AS waits_for
   FROM ratchet.job j
   LEFT JOIN ratchet.job_state s ON s.job_id = j.job_id
   LEFT JOIN (SELECT job_id, count(*) AS running
@@ -35,6 +38,8 @@ COMMENT ON COLUMN ratchet.jobs.max_replication_lag IS
     'of a batch job: null for that of ratchet.max_replication_lag, 0 for no limit';
 COMMENT ON COLUMN ratchet.jobs.next_run_at IS
     'when the job starts next, as far as that is known: null for @manual and for paused jobs';
+COMMENT ON COLUMN ratchet.jobs.waits_for IS
+    'the mutex for which something that is due waits and who holds it, or the first job in depends_on that has not succeeded since this one''s last run';
 COMMENT ON COLUMN ratchet.jobs.last_run_at IS 'when its last run started';
 COMMENT ON COLUMN ratchet.jobs.last_status IS 'how its last run ended';
 COMMENT ON COLUMN ratchet.jobs.consecutive_failures IS
@@ -68,7 +73,9 @@ SELECT q.run_id, q.job_id, coalesce(v.job_name, j.job_name, l.job_name), q.cause
        CASE WHEN l.state IN ('running', 'ended') THEN 'running' ELSE 'queued' END,
        q.attempt, q.scheduled_at, l.started_at, NULL::timestamptz, clock_timestamp() - l.started_at,
        l.items_done, l.items_failed, l.batches, NULL::jsonb, NULL::jsonb, NULL::bigint, NULL::text,
-       NULL::text, NULL::text, NULL::text, NULL::text, NULL::text, l.pid,
+       NULL::text, NULL::text, NULL::text, NULL::text,
+       CASE WHEN q.claimed_at IS NULL AND q.run_at <= clock_timestamp() AND j.mutex IS NOT NULL
+            THEN 'waits for ' || ratchet._waits_for_mutex(j.job_id) END, l.pid,
        CASE WHEN l.pid IS NOT NULL THEN ratchet._node() END, coalesce(q.payload, CASE WHEN q.version <> 0 THEN v.payload ELSE j.payload END),
        q.replay_of, q.retry_of, q.dry_run, NULL::bigint, NULL::bigint, NULL::bigint,
        NULL::interval, NULL::text, q.queued_at,
@@ -161,7 +168,7 @@ CREATE VIEW ratchet.job_health WITH (security_invoker = true) AS
 SELECT h.job_id, h.job_name,
        CASE WHEN NOT h.enabled OR NOT h.here THEN 'gray'
             WHEN h.failing OR h.missed >= 2 THEN 'red'
-            WHEN h.in_backoff OR h.late OR h.last_status IN ('partial', 'canceled')
+            WHEN h.in_backoff OR h.late OR h.parent IS NOT NULL OR h.last_status IN ('partial', 'canceled')
                  OR h.failed_items > 0 OR h.watches_nothing THEN 'amber'
             WHEN h.last_status IS NULL THEN 'gray'
             ELSE 'green' END AS color,
@@ -172,6 +179,8 @@ SELECT h.job_id, h.job_name,
             WHEN h.failing
                 THEN h.consecutive_failures || ' failures in a row, the last run ' || h.last_words
                      || coalesce(': ' || h.error, '')
+            WHEN h.parent IS NOT NULL THEN 'waits for ' || h.parent
+            WHEN h.mutex IS NOT NULL THEN 'waits for ' || h.mutex
             WHEN h.missed >= 2
                 THEN CASE WHEN h.missed > 2 THEN 'more than two' ELSE 'two' END
                      || ' expected runs without a success since '
@@ -192,7 +201,7 @@ SELECT h.job_id, h.job_name,
   FROM (SELECT j.job_id, j.job_name, j.owner, j.enabled, b.here, s.last_status, s.last_success_at,
                s.backoff_until, coalesce(s.consecutive_failures, 0) AS consecutive_failures,
                CASE WHEN j.enabled THEN s.next_run_at END AS next_run_at, e.expected_since, r.error,
-               f.failed_items, s.last_not_needed_at,
+               f.failed_items, s.last_not_needed_at, w.parent, w.mutex,
                EXISTS (SELECT FROM unnest(j.watch) w
                         WHERE NOT EXISTS (SELECT FROM pg_class c WHERE c.oid = w)) AS watches_nothing,
                t.day,
@@ -227,6 +236,12 @@ SELECT h.job_id, h.job_name,
                       j.enabled AND coalesce(s.run_count < j.max_runs, true) AS expected) b
          CROSS JOIN LATERAL (
                SELECT greatest(b.since, s.last_success_at, s.last_not_needed_at) AS expected_since) e
+         CROSS JOIN LATERAL (
+               SELECT CASE WHEN j.depends_on IS NOT NULL
+                           THEN ratchet._waits_for_jobs(
+                                    j.job_id, coalesce(s.next_run_at > now(), true)) END AS parent,
+                      CASE WHEN j.mutex IS NOT NULL
+                           THEN ratchet._waits_for_mutex(j.job_id) END AS mutex) w
          CROSS JOIN LATERAL (
                SELECT count(*) AS failed_items
                  FROM (SELECT FROM ratchet.failed_item i

@@ -3,6 +3,7 @@
 #include <tuple>
 
 #include "api/argument.h"
+#include "api/dependency_check.h"
 #include "api/job_check.h"
 #include "api/job_settings.h"
 #include "api/option.h"
@@ -75,6 +76,10 @@ void AlterJob(const Arguments& arguments) {
   if (renames) {
     CheckName(new_name, "new_name");
   }
+  const OptionArguments options(arguments, kFirstOption, OptionArguments::Kind::kAnyJob);
+  if (new_name != job_name || options.Gives("depends_on")) {
+    catalog::LockDependencies();
+  }
   LockNames(job_name, new_name);
   ItemPointerData tid;
   const catalog::JobDefinition old = RequireJob(job_name, &tid);
@@ -84,7 +89,6 @@ void AlterJob(const Arguments& arguments) {
     job.schedule = arguments.Text(kSchedule, "schedule");
   }
   SetTexts(arguments, &job);
-  const OptionArguments options(arguments, kFirstOption, OptionArguments::Kind::kAnyJob);
   const std::vector<std::string> reset = ResetNames(arguments, options.end());
   const char* batch_option = options.BatchOption(reset);
   if (batch_option != nullptr && !job.is_batch()) {
@@ -98,6 +102,9 @@ void AlterJob(const Arguments& arguments) {
                                       : SearchPathOfSession();
   if (CompleteJob(&job, &old, search_path)) {
     catalog::UpdateJob(&tid, job);
+    if (job.job_name != old.job_name) {
+      RenameInDependents(old.job_name, job.job_name);
+    }
     catalog::StartBackfillOf(job, &old);
     catalog::NoteJobChanged(job.job_id);
   }

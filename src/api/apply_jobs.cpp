@@ -200,6 +200,11 @@ void Prune(const std::vector<JobElement>& elements, std::vector<Change>* changes
 std::vector<Change> ApplyDocument(const std::vector<JobElement>& elements, bool prune) {
   const JobColumns columns;
   std::vector<Change> changes(elements.size());
+  if (std::any_of(elements.begin(), elements.end(), [](const JobElement& element) {
+        return element.Find("depends_on") != nullptr;
+      })) {
+    catalog::LockDependencies();  // before the lock on any name
+  }
   for (const std::size_t i : OrderOf(elements)) {
     changes[i] = Apply(elements[i], columns);
   }

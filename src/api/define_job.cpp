@@ -25,6 +25,9 @@ void Insert(catalog::JobDefinition* job, const std::string& search_path) {
 Defined DefineJob(catalog::JobDefinition job, bool gives_enabled, bool gives_owner,
                   const std::string* search_path) {
   const std::string path = search_path != nullptr ? *search_path : SearchPathOfSession();
+  if (!job.depends_on.empty()) {
+    catalog::LockDependencies();
+  }
   catalog::LockJobName(job.job_name);
   ItemPointerData tid;
   std::optional<catalog::JobDefinition> old = catalog::FindJobByName(job.job_name, &tid);

@@ -4,6 +4,7 @@
 
 #include "api/batch_check.h"
 #include "api/condition_check.h"
+#include "api/dependency_check.h"
 #include "api/job_settings.h"
 #include "api/privilege.h"
 #include "api/schedule_text.h"
@@ -140,6 +141,7 @@ bool CompleteJob(JobDefinition* job, const JobDefinition* old, const std::string
   if (old == nullptr || job->owner != old->owner) {
     RequireUsableOwner(job->owner);
   }
+  CheckDependencies(*job, old);
   CompleteSettings(job, old, search_path);
   CompleteBatch(job);
   if (old != nullptr && *job == *old) {

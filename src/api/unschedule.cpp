@@ -1,6 +1,7 @@
 // ratchet.unschedule()
 #include "api/argument.h"
 #include "api/define_job.h"
+#include "api/dependency_check.h"
 #include "api/privilege.h"
 #include "catalog/commit_notice.h"
 
@@ -29,6 +30,7 @@ bool Unschedule(const Arguments& arguments) {
 void DropJob(const catalog::JobDefinition& job, ItemPointer tid) {
   catalog::DeleteJob(tid);
   catalog::NoteJobChanged(job.job_id);
+  WarnOfDependents(job.job_name);
 }
 
 }  // namespace ratchet::api

@@ -157,6 +157,7 @@ struct RunTicket {
   bool has_payload;        // its own one, in ratchet.run_queue
   bool watches;            // tables: what it changes in them is to be counted
   char job_name[128];      // cut to fit: for display
+  char mutex[256];         // empty: none
 };
 
 // What it cost and gave.

@@ -36,6 +36,25 @@ const RunSlot* FindLiveRunOfJob(const RunTicket& ticket, bool foreground_only) {
   return nullptr;
 }
 
+const RunSlot* FindHolder(Oid database, const char* mutex) {
+  if (mutex[0] == '\0') {
+    return nullptr;
+  }
+  for (int i = 0; i < TheBoard()->runs; i++) {
+    const RunSlot& run = Runs()[i];
+    if (IsLive(run) && run.ticket.database == database && strcmp(run.ticket.mutex, mutex) == 0) {
+      return &run;
+    }
+  }
+  return nullptr;
+}
+
+RunInTheWay InTheWay(const RunSlot& run) {
+  RunInTheWay blocking{run.ticket.run_id, run.pid, run.ticket.owner, ""};
+  strlcpy(blocking.job_name, run.ticket.job_name, sizeof(blocking.job_name));
+  return blocking;
+}
+
 // When the run was or will be asked to stop; 0: never. A worker cancels its run by a timer of its
 // own, in whose signal handler it could not note it here. The session of a foreground run is its
 // user's.
@@ -115,15 +134,17 @@ void EndLocked(int slot, const RunOutcome& outcome) {
   ReturnSlot(slot);  // the database is gone, and with it its log
 }
 
-ReserveResult Reserve(const RunTicket& ticket, int* slot, std::int64_t* blocking_run,
-                      pid_t* blocking_pid) {
+ReserveResult Reserve(const RunTicket& ticket, int* slot, RunInTheWay* blocking) {
   const Lock lock;
   if (ticket.exclusive && TheBoard()->active_foreground > 0) {
-    if (const RunSlot* blocking = FindLiveRunOfJob(ticket, true)) {
-      *blocking_run = blocking->ticket.run_id;
-      *blocking_pid = blocking->pid;
+    if (const RunSlot* run = FindLiveRunOfJob(ticket, true)) {
+      *blocking = InTheWay(*run);
       return ReserveResult::kJobIsRunning;
     }
+  }
+  if (const RunSlot* run = FindHolder(ticket.database, ticket.mutex)) {
+    *blocking = InTheWay(*run);
+    return ReserveResult::kMutexIsHeld;
   }
   *slot = TakeFreeSlot(ticket, RunState::kReserved);
   return *slot == kNone ? ReserveResult::kFull : ReserveResult::kReserved;
@@ -163,15 +184,26 @@ void EndReadyOfPool(Oid database, Oid role, const RunOutcome& outcome) {
   }
 }
 
-ForegroundResult BeginForeground(const RunTicket& ticket, int* slot, std::int64_t* blocking_run,
-                                 pid_t* blocking_pid) {
+bool FindMutexHolder(Oid database, const char* mutex, RunInTheWay* holder) {
+  const Lock lock(LW_SHARED);
+  const RunSlot* run = FindHolder(database, mutex);
+  if (run != nullptr) {
+    *holder = InTheWay(*run);
+  }
+  return run != nullptr;
+}
+
+ForegroundResult BeginForeground(const RunTicket& ticket, int* slot, RunInTheWay* blocking) {
   const Lock lock;
   if (ticket.exclusive) {
-    if (const RunSlot* blocking = FindLiveRunOfJob(ticket, false)) {
-      *blocking_run = blocking->ticket.run_id;
-      *blocking_pid = blocking->pid;
+    if (const RunSlot* run = FindLiveRunOfJob(ticket, false)) {
+      *blocking = InTheWay(*run);
       return ForegroundResult::kJobIsRunning;
     }
+  }
+  if (const RunSlot* run = FindHolder(ticket.database, ticket.mutex)) {
+    *blocking = InTheWay(*run);
+    return ForegroundResult::kMutexIsHeld;
   }
   *slot = TakeFreeSlot(ticket, RunState::kRunning);
   if (*slot == kNone) {

@@ -14,12 +14,20 @@
 
 namespace ratchet::board {
 
-enum class ReserveResult { kReserved, kFull, kJobIsRunning };
+// The run that keeps another one from starting.
+struct RunInTheWay {
+  std::int64_t run_id;
+  pid_t pid;  // 0: it waits for a worker
+  Oid owner;
+  char job_name[sizeof(RunTicket::job_name)];
+};
+
+enum class ReserveResult { kReserved, kFull, kJobIsRunning, kMutexIsHeld };
 
 // Takes a slot for a run that the scheduler is about to claim. kJobIsRunning: a foreground session
-// runs the job, and the ticket is exclusive; *blocking_run then is its run.
-ReserveResult Reserve(const RunTicket& ticket, int* slot, std::int64_t* blocking_run,
-                      pid_t* blocking_pid);
+// runs the job, and the ticket is exclusive; kMutexIsHeld: a live run has the ticket's mutex;
+// *blocking then says which.
+ReserveResult Reserve(const RunTicket& ticket, int* slot, RunInTheWay* blocking);
 void Unreserve(int slot);
 
 // Puts a reserved run at the end of its pool's ready list and wakes an idle worker. False when
@@ -32,11 +40,13 @@ void EndReserved(int slot, const RunOutcome& outcome);
 // Ready runs of the pool that were not taken, ended with the outcome: their pool has no worker.
 void EndReadyOfPool(Oid database, Oid role, const RunOutcome& outcome);
 
-// For a foreground session: registers the run as running in this process. False when another run of
-// the job is live; *blocking_run and *blocking_pid then say which.
-enum class ForegroundResult { kRunning, kFull, kJobIsRunning };
-ForegroundResult BeginForeground(const RunTicket& ticket, int* slot, std::int64_t* blocking_run,
-                                 pid_t* blocking_pid);
+// For a foreground session: registers the run as running in this process, unless another run of the
+// job is live, or one that has the same mutex; *blocking then says which.
+enum class ForegroundResult { kRunning, kFull, kJobIsRunning, kMutexIsHeld };
+ForegroundResult BeginForeground(const RunTicket& ticket, int* slot, RunInTheWay* blocking);
+
+// The live run that has the mutex. False: it is free.
+bool FindMutexHolder(Oid database, const char* mutex, RunInTheWay* holder);
 
 // What a worker reads once it has taken the run (see worker_board.h: Take).
 RunTicket TicketOf(int slot);

@@ -1,5 +1,6 @@
 #include "catalog/job.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "pg/guard.h"
@@ -19,6 +20,7 @@ namespace {
 constexpr char kTable[] = "job";
 constexpr char kPrimaryKey[] = "job_pkey";
 constexpr char kNameIndex[] = "job_name_key";
+constexpr char kHasParentsIndex[] = "job_has_parents_idx";
 
 enum Column {
   kJobId = 1,
@@ -61,6 +63,7 @@ enum Column {
   kChangedAt,
   kBackfillFrom,
   kSource,  // and the other columns of a batch job
+  kHasParents = kSource + 11,
 };
 
 // All that follows and takes a Row is for use inside pg::Call.
@@ -173,6 +176,7 @@ void FillConditions(const JobDefinition& job, pg::Row* row) {
   }
   if (!job.depends_on.empty()) {
     row->Set(kDependsOn, pg::TextArrayOf(job.depends_on));
+    row->SetBool(kHasParents, true);
   }
 }
 
@@ -271,6 +275,24 @@ std::optional<JobDefinition> FindJobByName(const std::string& job_name, ItemPoin
     return ReadFirst(&scan.EqualText(kJobName, job_name), tid, &*job);
   });
   return found ? std::move(job) : std::nullopt;
+}
+
+void FindDependents(const std::string& job_name, std::vector<JobDefinition>* jobs) {
+  JobDefinition job;
+  pg::Call([&] {
+    pg::Row row;
+    pg::IndexScan scan(kTable, kHasParentsIndex, AccessShareLock);
+    scan.True(kHasParents).Begin();
+    while (scan.Next(&row)) {
+      CHECK_FOR_INTERRUPTS();
+      Read(row, &job);
+      if (std::find(job.depends_on.begin(), job.depends_on.end(), job_name) !=
+          job.depends_on.end()) {
+        jobs->push_back(job);
+      }
+    }
+    scan.End();
+  });
 }
 
 void ScanJobs(void (*visit)(void* context, const JobDefinition& job), void* context) {

@@ -114,6 +114,9 @@ std::optional<JobDefinition> FindJobByName(const std::string& job_name, ItemPoin
 // All jobs as of now, in no order. `visit` must not raise an error, but may throw.
 void ScanJobs(void (*visit)(void* context, const JobDefinition& job), void* context);
 
+// The jobs whose depends_on names this one, in no order: at the cost of those that depend on any.
+void FindDependents(const std::string& job_name, std::vector<JobDefinition>* jobs);
+
 // The words of a choice in SQL, in its order; the argument only says which choice is meant.
 std::span<const char* const> Words(TransactionMode);
 std::span<const char* const> Words(Overlap);
@@ -146,5 +149,9 @@ void FillBatch(const BatchDefinition& batch, int first_column, pg::Row* row);
 
 // Keeps transactions that define, change or drop the job of this name apart until they end.
 void LockJobName(const std::string& job_name);
+
+// Keeps transactions apart that change who depends on whom, so that no two of them make a cycle
+// together. Taken before any lock on a name.
+void LockDependencies();
 
 }  // namespace ratchet::catalog

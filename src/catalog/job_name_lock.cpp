@@ -10,8 +10,9 @@ extern "C" {
 namespace ratchet::catalog {
 namespace {
 
-// Class of advisory locks: SQL's functions use 1 and 2, the lock of a job's run 3.
+// Classes of advisory locks: SQL's functions use 1 and 2, the lock of a job's run 3.
 constexpr uint16 kNameLockClass = 4;
+constexpr uint16 kDependencyLockClass = 5;
 
 // A transaction that schedules thousands of jobs must not fill the lock table of the whole server.
 // Beyond this many names it goes without locks: it then gets an error, instead of waiting, when it
@@ -41,6 +42,14 @@ void LockJobName(const std::string& job_name) {
                                    static_cast<int>(job_name.size()));
     LOCKTAG tag;
     SET_LOCKTAG_ADVISORY(tag, MyDatabaseId, hash, 0, kNameLockClass);
+    LockAcquire(&tag, ExclusiveLock, false, false);
+  });
+}
+
+void LockDependencies() {
+  pg::Call([] {
+    LOCKTAG tag;
+    SET_LOCKTAG_ADVISORY(tag, MyDatabaseId, 0, 0, kDependencyLockClass);
     LockAcquire(&tag, ExclusiveLock, false, false);
   });
 }

@@ -27,6 +27,7 @@ enum Column {
   kRunCount,
   kLastNotNeededAt,
   kWatchSeen,
+  kDependsSince,
 };
 
 // For use inside pg::Call, as all functions here that take a Row.
@@ -47,6 +48,7 @@ void Read(const pg::Row& row, JobState* state) {
   state->run_count = row.Int64(kRunCount);
   state->last_not_needed_at = row.TimeOrZero(kLastNotNeededAt);
   state->watch_seen = row.Text(kWatchSeen);
+  state->depends_since = row.TimeOrZero(kDependsSince);
 }
 
 void Fill(const JobState& state, pg::Row* row) {
@@ -71,6 +73,7 @@ void Fill(const JobState& state, pg::Row* row) {
   if (!state.watch_seen.empty()) {
     row->SetText(kWatchSeen, state.watch_seen);
   }
+  row->SetTimeOrNull(kDependsSince, state.depends_since);
 }
 
 }  // namespace

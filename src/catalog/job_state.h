@@ -30,7 +30,8 @@ struct JobState {
   TimestampTz backoff_until = 0;
   std::int64_t run_count = 0;
   TimestampTz last_not_needed_at = 0;
-  std::string watch_seen;  // policy::TableMark, encoded
+  std::string watch_seen;         // policy::TableMark, encoded
+  TimestampTz depends_since = 0;  // as DependencyGraph's since; null for who depends on nobody
 };
 
 // Calls visit(state, tid) for every row. `visit` must not throw or raise an error.

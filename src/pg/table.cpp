@@ -185,6 +185,12 @@ IndexScan& IndexScan::Null(int column) {
   return *this;
 }
 
+IndexScan& IndexScan::True(int column) {
+  ScanKeyInit(&keys_[key_count_++], static_cast<AttrNumber>(column), BTEqualStrategyNumber,
+              F_BOOLEQ, BoolGetDatum(true));
+  return *this;
+}
+
 IndexScan& IndexScan::Behind(int column, std::int64_t value) {
   ScanKeyInit(&keys_[key_count_++], static_cast<AttrNumber>(column), BTGreaterStrategyNumber,
               F_INT8GT, Int64GetDatum(value));

@@ -90,6 +90,7 @@ class IndexScan {
   IndexScan& EqualInt32(int column, std::int32_t value);
   IndexScan& EqualText(int column, std::string_view value);
   IndexScan& Null(int column);
+  IndexScan& True(int column);
   // Greater than the value.
   IndexScan& Behind(int column, std::int64_t value);
   void Begin(ScanDirection direction = ForwardScanDirection);

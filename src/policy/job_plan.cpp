@@ -12,8 +12,9 @@ using calendar::kNever;
 
 namespace {
 
-// The skips of a job that lives in another environment are summed up this often.
-constexpr std::int64_t kExileSummary = calendar::kHour;
+// The skips of a job that lives in another environment, or waits for others, are summed up this
+// often.
+constexpr std::int64_t kSummary = calendar::kHour;
 
 // Counting stops here: a job due every second that slept for a year is told as "at least".
 constexpr std::int64_t kMostCounted = 1'000'000;
@@ -107,7 +108,7 @@ Instant JobPlan::LookAt(Instant now) const {
     return kNever;
   }
   if (!here) {
-    return skip_noted ? std::max(due, now + kExileSummary) : due;
+    return skip_noted ? std::max(due, now + kSummary) : due;
   }
   if (backoff_until > now && due < backoff_until) {
     return skip_noted ? backoff_until : due;
@@ -117,8 +118,22 @@ Instant JobPlan::LookAt(Instant now) const {
       (overlap == Overlap::kQueue || (overlap == Overlap::kSkip && (has_backlog || past_run)))) {
     return kNever;  // looked at again when the run ends
   }
+  if (is_child && !parents_ready && due <= now) {
+    return LookAtWaiting(due, now);
+  }
   const Instant opening = Opening(std::max(due, now));
   return opening == now ? due : opening;
+}
+
+// Of an occurrence that waits for the parents, if they do not succeed before: when the next one
+// takes its place, and from then on to sum up.
+Instant JobPlan::LookAtWaiting(Instant due, Instant now) const {
+  if (skip_noted) {
+    return now + kSummary;
+  }
+  JobPlan later = *this;
+  later.watermark = due;
+  return later.NextOccurrence();
 }
 
 Step JobPlan::SkipStep(SkipReason reason, Instant now) const {
@@ -150,6 +165,17 @@ Step JobPlan::NextStep(Instant now) const {
       return SkipStep(SkipReason::kBackOff, resting, true);
     }
     if (backoff_until > now) {
+      return {};
+    }
+  }
+  if (is_child) {
+    // Of those that had to wait for the parents the latest waits on, or starts.
+    const DueOccurrences waited = parents_ready ? Due(std::min(now, ready_since)) : due;
+    if (waited.count > 1) {
+      const Instant until = Occurrences().Last(watermark, waited.last - 1);
+      return SkipStep(SkipReason::kParents, {waited.count - 1, until, now}, !parents_ready);
+    }
+    if (!parents_ready) {
       return {};
     }
   }
@@ -186,12 +212,15 @@ Instant JobPlan::MissedUntil(const DueOccurrences& due, const MisfireDecision& d
 
 Start JobPlan::StartAt(Instant now) const {
   const DueOccurrences due = Due(now);
+  // One that had to wait for the parents is not late by that.
+  const DueOccurrences since_it_could = {
+      due.count, is_child ? std::max(due.last, ready_since) : due.last, now};
   // What came due during a run of a queueing job waits in line; what was missed for other reasons
   // is a matter of the misfire policy.
   const bool one_by_one =
       overlap == Overlap::kQueue && claimed_at != 0 && NextOccurrence() <= last_finished;
   const MisfireDecision decision =
-      DecideMisfire(one_by_one ? MisfirePolicy::kAll : misfire, misfire_limit, due);
+      DecideMisfire(one_by_one ? MisfirePolicy::kAll : misfire, misfire_limit, since_it_could);
   Start start;
   start.skip = decision.skip;
   start.catchup = decision.catchup;

@@ -21,6 +21,7 @@ enum class SkipReason : std::uint8_t {
   kEnvironment,  // the job is meant for other servers
   kBackOff,      // the job rests after failures
   kRunning,      // a run of it is under way
+  kParents,      // the jobs that it depends on have not succeeded
   kMissed,       // it could not start in time, and the misfire policy leaves it out
   kClosed,       // outside of the active window: no reason for a pass, but told when the watermark
                  // moves on over it
@@ -66,6 +67,10 @@ struct JobPlan {
   bool enabled = true;
   bool here = true;   // meant for this server's environment
   bool held = false;  // does not start before something else is done
+  // It depends on other jobs, of which all have succeeded since its last run: since ready_since.
+  bool is_child = false;
+  bool parents_ready = false;
+  calendar::Instant ready_since = 0;
 
   // ---- Where it stands
   calendar::Instant watermark = 0;  // occurrences up to here are accounted for
@@ -104,6 +109,7 @@ struct JobPlan {
  private:
   calendar::OpenTimeline Occurrences() const;
   calendar::Instant NextOfRuns() const;
+  calendar::Instant LookAtWaiting(calendar::Instant due, calendar::Instant now) const;
   calendar::Instant SettledBy(const DueOccurrences& due) const;
   calendar::ClosedOccurrences ClosedUpTo(calendar::Instant until) const;
   Step SkipStep(SkipReason reason, const DueOccurrences& due, bool is_first) const;

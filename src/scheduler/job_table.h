@@ -46,6 +46,7 @@ struct Job {
   const char* name;         // owned by the table
   std::uint32_t timing;
   std::uint32_t rules;
+  std::uint32_t mutex;  // in the scheduler's table, 0: none
   Oid owner;
   std::int32_t version;
   std::int32_t priority;

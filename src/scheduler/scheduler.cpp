@@ -75,6 +75,7 @@ void Scheduler::Decide(TimestampTz now) {
   }
   TakeEnded(now);
   if (pg::settings.enabled && !quarantined_) {
+    StartChildren(now);
     TakeDue(now);
     FeedBackfills(now);
     Claim(now);
@@ -105,6 +106,11 @@ void Scheduler::Forget() {
   backfills_.clear();
   feeds_.clear();
   roles_.clear();
+  mutexes_.Clear();
+  dependencies_.Clear();
+  children_to_look_at_.clear();
+  gate_reasons_.clear();
+  success_scheduled_at_.clear();
   purges_.clear();
   purge_of_job_.clear();
   statistics_.Clear();

@@ -31,6 +31,10 @@
 #include "catalog/run_queue.h"
 #include "catalog/table_changes.h"
 #include "pg/transaction.h"
+#include "policy/dependency_graph.h"
+#include "policy/dependency_words.h"
+#include "policy/mutex_table.h"
+#include "policy/turn.h"
 #include "policy/watch.h"
 #include "scheduler/job_table.h"
 #include "scheduler/run_end.h"
@@ -82,22 +86,20 @@ class Scheduler {
     ItemPointerData queue_tid;
     Oid role;
     std::int64_t backfill_id;
-    bool needs_history;  // a replay, or a new try of failed items
+    bool needs_history;   // a replay, or a new try of failed items
+    std::uint32_t mutex;  // which it holds, 0: none
     std::optional<policy::TableMark> seen;
   };
-  static Flight FlightOf(const catalog::QueuedRun& run, ItemPointerData tid) {
-    return {run.job_id,  tid, run.owner, run.backfill_id, run.replay_of != 0 || run.items_of != 0,
+  static Flight FlightOf(const catalog::QueuedRun& run, ItemPointerData tid, std::uint32_t mutex) {
+    return {run.job_id,
+            tid,
+            run.owner,
+            run.backfill_id,
+            run.replay_of != 0 || run.items_of != 0,
+            mutex,
             std::nullopt};
   }
-  // Ready work in the order in which it starts.
-  struct ReadyKey {
-    bool failing;
-    std::int32_t priority;
-    std::int64_t due;
-    std::int64_t id;      // of the job
-    std::int64_t run_id;  // of a waiting run; 0: an occurrence of the schedule
-    friend auto operator<=>(const ReadyKey&, const ReadyKey&) = default;
-  };
+  using ReadyKey = policy::Turn;
   struct Role {
     std::set<ReadyKey> ready;
     int in_flight = 0;
@@ -171,19 +173,23 @@ class Scheduler {
   void Reconsider(std::uint32_t index, TimestampTz now);
   void TakeDue(TimestampTz now);
   void AtDue(std::uint32_t index, TimestampTz now);
-  std::string ReasonOf(const Job& job, policy::SkipReason reason) const;
+  policy::JobPlan PlanOf(const Job& job) const;
+  std::string ReasonOf(const Job& job, policy::SkipReason reason);
   void Skip(std::uint32_t index, const policy::Step& step, const std::string& reason,
             TimestampTz now);
   void RecordClosed(std::uint32_t index, const calendar::ClosedOccurrences& closed,
                     TimestampTz now);
   void RecordSkipped(std::uint32_t index, std::int64_t count, TimestampTz first, TimestampTz last,
                      const std::string& reason, TimestampTz now);
+  catalog::RunRecord SkipRecordOf(Job* job, TimestampTz now);
   std::string BlockingRun(const Job& job) const;
   TimestampTz NextRunAt(const Job& job) const;
 
   // ---- scheduler_claim.cpp: what starts
   void Claim(TimestampTz now);
   void ClaimRole(Oid role_id, Role* role, TimestampTz now);
+  bool ClaimTurn(const ReadyKey& turn, TimestampTz now);
+  int RoomOf(Oid role_id, const Role& role) const;
   bool ClaimOccurrence(std::uint32_t index, TimestampTz now);
   bool ClaimWaiting(std::int64_t run_id, TimestampTz now);
   bool MayStart(std::uint32_t index, std::int64_t run_id, TimestampTz now);
@@ -202,9 +208,38 @@ class Scheduler {
   bool Pin(Job* job);
   const std::optional<catalog::RunError>& ProblemOf(Oid role_id, Role* role, TimestampTz now);
 
+  // ---- scheduler_mutex.cpp: one run at a time of all jobs of a mutex
+  bool WaitsForMutex(Oid role_id, const ReadyKey& turn, TimestampTz now);
+  void OpenMutexes(TimestampTz now);
+  void PassOn(std::uint32_t mutex, TimestampTz now);
+  void ReleaseMutex(const board::RunSlot& run);
+
+  // ---- scheduler_depends.cpp: jobs that wait for others to succeed
+  void LoadDependencies(const catalog::JobDefinition& definition);
+  void BindParents();
+  void LoadDependencyState(const catalog::JobState& state);
+  void RefreshDependencies(std::uint32_t index, const catalog::JobDefinition& definition);
+  void FindParent(const std::string& name);
+  void ForgetDependencies(std::int64_t job_id);
+  void LookAtChildrenOf(std::int64_t job_id);
+  TimestampTz NoteChildStarts(std::uint32_t index, const catalog::QueuedRun& run, TimestampTz now);
+  void NoteChildStarted(std::uint32_t index, const catalog::QueuedRun& run);
+  void TellChildren(std::uint32_t index, const RunEnd& end, bool goes_on, TimestampTz now);
+  bool FollowsAtOnce(const Job& job) const;
+  void StartChildren(TimestampTz now);
+  bool HasDependencyRun(std::int64_t job_id) const;
+  void QueueDependencyRun(std::uint32_t index, TimestampTz now);
+  TimestampTz ScheduleOfSuccess(std::int64_t parent);
+  bool MayFollow(std::uint32_t index, std::int64_t run_id, TimestampTz now);
+  void SkipChildren(std::uint32_t index, const RunEnd& end, TimestampTz now);
+  std::string ReasonOfParents(const Job& job);
+  void ParentsHaveSucceeded(Job* job);
+  policy::MissingSuccess CulpritOf(std::uint32_t index);
+
   // ---- scheduler_line.cpp: the order in which it starts
   void MakeReady(std::uint32_t index, std::int64_t run_id, std::int64_t due);
   void Unready(std::uint32_t index);
+  void LeaveLine(const Job& job, Oid role_id, const ReadyKey& turn);
   void ReadyAgain(std::uint32_t index, TimestampTz now);
   void PutOff(std::int64_t run_id, TimestampTz until);
   void EraseWaiting(std::int64_t run_id);
@@ -265,6 +300,11 @@ class Scheduler {
   std::unordered_map<std::int64_t, Watched> watched_;
   std::optional<catalog::TableChanges> table_changes_;  // as of the transaction that is open
   std::map<Oid, Role> roles_;
+  policy::MutexTable mutexes_;
+  policy::DependencyGraph dependencies_;
+  std::set<std::int64_t> children_to_look_at_;                          // may have become ready
+  std::unordered_map<std::int64_t, std::string> gate_reasons_;          // why a due child waits
+  std::unordered_map<std::int64_t, TimestampTz> success_scheduled_at_;  // of parents, as known
   std::vector<int> reserved_;  // slots of claims that are not committed
   std::vector<int> ended_;     // slots to be freed after the commit
   std::vector<board::Change> changes_;

@@ -29,6 +29,7 @@ constexpr std::int64_t kLookAgain = 100'000;
 
 void Scheduler::Claim(TimestampTz now) {
   backlog_ = false;
+  OpenMutexes(now);
   for (auto& [role_id, role] : roles_) {
     if (!role.ready.empty()) {
       ClaimRole(role_id, &role, now);
@@ -36,10 +37,15 @@ void Scheduler::Claim(TimestampTz now) {
   }
 }
 
-void Scheduler::ClaimRole(Oid role_id, Role* role, TimestampTz now) {
+// So many runs of the role may be under way at a time.
+int Scheduler::RoomOf(Oid role_id, const Role& role) const {
   const board::PoolView view = board::ViewPool(entry_->database, role_id);
-  const int ahead = std::clamp(static_cast<int>(kLookAhead / role->mean_run_time), 0, kMostAhead);
-  const int room = std::max({view.workers * (1 + ahead), view.workers + view.free, 1});
+  const int ahead = std::clamp(static_cast<int>(kLookAhead / role.mean_run_time), 0, kMostAhead);
+  return std::max({view.workers * (1 + ahead), view.workers + view.free, 1});
+}
+
+void Scheduler::ClaimRole(Oid role_id, Role* role, TimestampTz now) {
+  const int room = RoomOf(role_id, *role);
   int claims = 0;
   while (!role->ready.empty()) {
     const bool hopeless = ProblemOf(role_id, role, now).has_value();
@@ -47,16 +53,10 @@ void Scheduler::ClaimRole(Oid role_id, Role* role, TimestampTz now) {
       backlog_ = true;
       return;
     }
-    const ReadyKey key = *role->ready.begin();
+    const ReadyKey turn = *role->ready.begin();
     role->ready.erase(role->ready.begin());
-    bool done;
-    if (key.run_id != 0) {
-      done = ClaimWaiting(key.run_id, now);
-    } else {
-      done = ClaimOccurrence(jobs_.Find(key.id), now);
-    }
-    if (!done) {
-      role->ready.insert(key);  // no place on the board: its turn stays
+    if (!WaitsForMutex(role_id, turn, now) && !ClaimTurn(turn, now)) {
+      role->ready.insert(turn);  // no place on the board: its turn stays
       backlog_ = true;
       return;
     }
@@ -64,12 +64,18 @@ void Scheduler::ClaimRole(Oid role_id, Role* role, TimestampTz now) {
   }
 }
 
+// False: there is no place on the board.
+bool Scheduler::ClaimTurn(const ReadyKey& turn, TimestampTz now) {
+  return turn.run_id != 0 ? ClaimWaiting(turn.run_id, now)
+                          : ClaimOccurrence(jobs_.Find(turn.id), now);
+}
+
 bool Scheduler::ClaimOccurrence(std::uint32_t index, TimestampTz now) {
   if (index == JobTable::kNoJob) {
     return true;
   }
   Job& job = jobs_[index];
-  const policy::JobPlan plan = jobs_.PlanOf(job);
+  const policy::JobPlan plan = PlanOf(job);
   const policy::Step step = plan.NextStep(now);
   if (step.kind != policy::Step::Kind::kReady) {
     job.ready = false;
@@ -94,6 +100,10 @@ bool Scheduler::ClaimOccurrence(std::uint32_t index, TimestampTz now) {
   std::string blocked_by;
   if (start.run != calendar::kNever && !ProblemOf(job.owner, &roles_[job.owner], now) &&
       !Reserve(index, run, &slot, &blocked_by)) {
+    if (!mutexes_.IsFree(job.mutex)) {
+      mutexes_.Wait(job.mutex, {job.owner, KeyOf(job, 0, job.ready_due)});
+      return true;
+    }
     if (blocked_by.empty()) {
       return false;
     }
@@ -158,6 +168,9 @@ bool Scheduler::MayStart(std::uint32_t index, std::int64_t run_id, TimestampTz n
     PutOff(run_id, job.backoff_until);  // each change would fail anew
     return false;
   }
+  if (!MayFollow(index, run_id, now)) {
+    return false;
+  }
   Begin();
   ItemPointerData tid = waiting.tid;
   if (!catalog::LockQueuedRun(&tid)) {
@@ -189,7 +202,11 @@ bool Scheduler::ClaimWaiting(std::int64_t run_id, TimestampTz now) {
     blocked_by = BlockingRun(job);
   } else if (!ProblemOf(owner, &roles_[owner], now) &&
              !Reserve(index, waiting.run, &slot, &blocked_by) && blocked_by.empty()) {
-    return false;
+    if (mutexes_.IsFree(job.mutex)) {
+      return false;
+    }
+    mutexes_.Wait(job.mutex, {owner, KeyOf(job, run_id, waiting.run.run_at)});
+    return true;
   }
   if (!blocked_by.empty()) {
     // A trigger that carries nothing of its own is content with the run that is under way, unless
@@ -228,7 +245,7 @@ Scheduler::Identity Scheduler::IdentityOf(const Job& job, const catalog::QueuedR
 }
 
 // A place on the board; false when there is none, or with *blocked_by when a foreground session is
-// running the job.
+// running the job, or when such a session has the job's mutex, which then is not free in mutexes_.
 bool Scheduler::Reserve(std::uint32_t index, const catalog::QueuedRun& run, int* slot,
                         std::string* blocked_by) {
   const Job& job = jobs_[index];
@@ -245,15 +262,18 @@ bool Scheduler::Reserve(std::uint32_t index, const catalog::QueuedRun& run, int*
   ticket.timeout = identity.timeout;
   ticket.has_payload = waiting != waiting_.end() && waiting->second.has_payload;
   strlcpy(ticket.job_name, identity.job_name.c_str(), sizeof(ticket.job_name));
-  std::int64_t blocking_run = 0;
-  pid_t blocking_pid = 0;
-  switch (board::Reserve(ticket, slot, &blocking_run, &blocking_pid)) {
+  strlcpy(ticket.mutex, mutexes_.NameOf(job.mutex).c_str(), sizeof(ticket.mutex));
+  board::RunInTheWay blocking{};
+  switch (board::Reserve(ticket, slot, &blocking)) {
     case board::ReserveResult::kReserved:
       reserved_.push_back(*slot);
       return true;
     case board::ReserveResult::kJobIsRunning:
-      *blocked_by = "already running: run " + std::to_string(blocking_run) + " (pid " +
-                    std::to_string(blocking_pid) + ", in the foreground)";
+      *blocked_by = "already running: run " + std::to_string(blocking.run_id) + " (pid " +
+                    std::to_string(blocking.pid) + ", in the foreground)";
+      return false;
+    case board::ReserveResult::kMutexIsHeld:
+      mutexes_.Hold(job.mutex, blocking.run_id);
       return false;
     case board::ReserveResult::kFull:
       break;
@@ -274,6 +294,7 @@ void Scheduler::Start(std::uint32_t index, catalog::QueuedRun* run, ItemPointer 
   }
   run->owner = OwnerOf(job, *run);
   run->version = run->version != 0 ? run->version : job.version;
+  const TimestampTz claimed_at = NoteChildStarts(index, *run, now);
   if (slot == board::kNone) {
     FailWithoutStart(index, *run, tid, *roles_[run->owner].problem, now);
     return;
@@ -283,7 +304,7 @@ void Scheduler::Start(std::uint32_t index, catalog::QueuedRun* run, ItemPointer 
       run->retry_of == 0) {
     run->walk = run->run_id;
   }
-  run->claimed_at = now;
+  run->claimed_at = claimed_at;
   ItemPointerData queue_tid;
   ItemPointerSetInvalid(&queue_tid);
   if (tid != nullptr) {
@@ -305,9 +326,12 @@ void Scheduler::Start(std::uint32_t index, catalog::QueuedRun* run, ItemPointer 
   ticket.retry_of = run->retry_of;
   ticket.walk = run->walk;
   ticket.items_of = run->items_of;
-  Flight& flight = flights_[run->run_id] = FlightOf(*run, queue_tid);
+  Flight& flight = flights_[run->run_id] = FlightOf(*run, queue_tid, job.mutex);
   flight.seen = SeenBy(index, *run);
   ticket.watches = flight.seen.has_value();
+  if (job.mutex != 0) {
+    mutexes_.Hold(job.mutex, run->run_id);
+  }
   job.running++;
   job.past_run = run->backfill_id != 0;
   roles_[run->owner].in_flight++;

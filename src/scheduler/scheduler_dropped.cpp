@@ -75,6 +75,8 @@ void Scheduler::DropJob(std::uint32_t index, TimestampTz now) {
   version.owner = jobs_[index].owner;
   version.version = jobs_[index].version;
   jobs_.PutDropped(version);
+  jobs_[index].mutex = 0;
+  ForgetDependencies(job_id);
   dropped_.insert(job_id);
   ExpectPurge(job_id, now);
   ReadyAgain(index, now);

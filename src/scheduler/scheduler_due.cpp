@@ -16,6 +16,16 @@ std::string Local(TimestampTz at) {
 
 }  // namespace
 
+policy::JobPlan Scheduler::PlanOf(const Job& job) const {
+  policy::JobPlan plan = jobs_.PlanOf(job);
+  plan.is_child = !dependencies_.empty() && dependencies_.IsChild(job.job_id);
+  if (plan.is_child) {
+    plan.parents_ready = dependencies_.IsReady(job.job_id);
+    plan.ready_since = dependencies_.ReadySince(job.job_id);
+  }
+  return plan;
+}
+
 // Sets the instant at which something is to be done about the job next.
 void Scheduler::Reconsider(std::uint32_t index, TimestampTz now) {
   Job& job = jobs_[index];
@@ -23,7 +33,7 @@ void Scheduler::Reconsider(std::uint32_t index, TimestampTz now) {
     LookAtBackfills(job.job_id, now);
   }
   if (!job.ready) {
-    jobs_.SetDue(index, quarantined_ ? calendar::kNever : jobs_.PlanOf(job).LookAt(now));
+    jobs_.SetDue(index, quarantined_ ? calendar::kNever : PlanOf(job).LookAt(now));
   }
 }
 
@@ -56,7 +66,7 @@ void Scheduler::TakeDue(TimestampTz now) {
 void Scheduler::AtDue(std::uint32_t index, TimestampTz now) {
   while (true) {
     Job& job = jobs_[index];
-    const policy::Step step = jobs_.PlanOf(job).NextStep(now);
+    const policy::Step step = PlanOf(job).NextStep(now);
     switch (step.kind) {
       case policy::Step::Kind::kWait:
         Reconsider(index, now);
@@ -66,13 +76,14 @@ void Scheduler::AtDue(std::uint32_t index, TimestampTz now) {
         job.skip_noted = job.skip_noted || step.is_first;
         break;
       case policy::Step::Kind::kReady:
+        ParentsHaveSucceeded(&job);
         MakeReady(index, 0, step.until);
         return;
     }
   }
 }
 
-std::string Scheduler::ReasonOf(const Job& job, policy::SkipReason reason) const {
+std::string Scheduler::ReasonOf(const Job& job, policy::SkipReason reason) {
   switch (reason) {
     case policy::SkipReason::kEnvironment:
       return "not meant for environment \"" + environment_ + "\"";
@@ -81,6 +92,8 @@ std::string Scheduler::ReasonOf(const Job& job, policy::SkipReason reason) const
              std::to_string(job.consecutive_failures) + " consecutive failures";
     case policy::SkipReason::kRunning:
       return BlockingRun(job);
+    case policy::SkipReason::kParents:
+      return ReasonOfParents(job);
     case policy::SkipReason::kClosed:
       return "outside of the active window";
     case policy::SkipReason::kMissed:
@@ -123,22 +136,28 @@ void Scheduler::RecordClosed(std::uint32_t index, const calendar::ClosedOccurren
   }
 }
 
+// Of something that does not run; the cause, the logical time and the reason are for the caller.
+catalog::RunRecord Scheduler::SkipRecordOf(Job* job, TimestampTz now) {
+  Begin();
+  Pin(job);
+  catalog::RunRecord record;
+  record.run_id = catalog::NextRunId();
+  record.job_id = job->job_id;
+  record.job_name = job->name;
+  record.owner = job->owner;
+  record.version = job->version;
+  record.status = policy::RunStatus::kSkipped;
+  record.queued_at = now;
+  record.finished_at = now;
+  return record;
+}
+
 void Scheduler::RecordSkipped(std::uint32_t index, std::int64_t count, TimestampTz first,
                               TimestampTz last, const std::string& reason, TimestampTz now) {
   Job& job = jobs_[index];
-  Begin();
-  Pin(&job);
-  catalog::RunRecord record;
-  record.run_id = catalog::NextRunId();
-  record.job_id = job.job_id;
-  record.job_name = job.name;
-  record.owner = job.owner;
-  record.version = job.version;
+  catalog::RunRecord record = SkipRecordOf(&job, now);
   record.cause = policy::Cause::kSchedule;
-  record.status = policy::RunStatus::kSkipped;
   record.scheduled_at = last;
-  record.queued_at = now;
-  record.finished_at = now;
   record.occurrences = count;
   record.reason = reason;
   if (count > 1) {

@@ -146,6 +146,7 @@ void Scheduler::EndFlight(int slot, std::uint32_t index, RunEnd* end) {
   const board::RunSlot& run = board::Runs()[slot];
   ItemPointerData tid;
   ItemPointerSetInvalid(&tid);
+  ReleaseMutex(run);
   const auto flight = flights_.find(run.ticket.run_id);
   if (flight != flights_.end()) {
     tid = flight->second.queue_tid;
@@ -197,7 +198,9 @@ void Scheduler::Settle(std::uint32_t index, const RunEnd& end, TimestampTz now) 
   // What is done for the past goes on after the job's end, too.
   const bool is_past = work == policy::Work::kReplay || end.backfill_id != 0;
   const bool has_ended = !is_past && job.end_at != 0 && verdict.again_at > job.end_at;
-  if (verdict.again && !has_ended && (job.enabled || work == policy::Work::kReplay)) {
+  const bool goes_on =
+      verdict.again && !has_ended && (job.enabled || work == policy::Work::kReplay);
+  if (goes_on) {
     QueueRetry(job, end, verdict, now);
   } else if (end.walk != 0 && end.status != policy::RunStatus::kSucceeded) {
     catalog::DeleteCheckpoint(job.job_id, end.walk);  // nobody goes on behind it
@@ -209,6 +212,7 @@ void Scheduler::Settle(std::uint32_t index, const RunEnd& end, TimestampTz now) 
     items.next_attempt = verdict.items_attempt;
     QueueRetry(job, end, items, now);
   }
+  TellChildren(index, end, goes_on, now);
   ReadyAgain(index, now);
   Reconsider(index, now);
 }

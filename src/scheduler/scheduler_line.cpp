@@ -26,7 +26,7 @@ void Scheduler::MakeReady(std::uint32_t index, std::int64_t run_id, std::int64_t
 void Scheduler::Unready(std::uint32_t index) {
   Job& job = jobs_[index];
   if (job.ready) {
-    roles_[job.owner].ready.erase(KeyOf(job, 0, job.ready_due));
+    LeaveLine(job, job.owner, KeyOf(job, 0, job.ready_due));
     job.ready = false;
   }
   const auto runs = waiting_of_job_.find(job.job_id);
@@ -36,10 +36,16 @@ void Scheduler::Unready(std::uint32_t index) {
   for (const std::int64_t run_id : runs->second) {
     Waiting& waiting = waiting_[run_id];
     if (waiting.ready) {
-      roles_[OwnerOf(job, waiting.run)].ready.erase(KeyOf(job, run_id, waiting.run.run_at));
+      LeaveLine(job, OwnerOf(job, waiting.run), KeyOf(job, run_id, waiting.run.run_at));
       waiting.ready = false;
     }
   }
+}
+
+// It is in one of the two: its role's, or that of the mutex for which it waits.
+void Scheduler::LeaveLine(const Job& job, Oid role_id, const ReadyKey& turn) {
+  roles_[role_id].ready.erase(turn);
+  mutexes_.Leave(job.mutex, {role_id, turn});
 }
 
 // Waiting runs of the job whose time has come get in line: they had left it, or waited for its run.

@@ -55,10 +55,13 @@ void Scheduler::LoadJobs(TimestampTz now) {
       [](void* argument, const catalog::JobDefinition& definition) {
         auto* seen = static_cast<Context*>(argument);
         seen->oldest = std::min(seen->oldest, definition.created_at);
-        seen->self->jobs_.Put(definition, seen->self->environment_);
+        const std::uint32_t index = seen->self->jobs_.Put(definition, seen->self->environment_);
+        seen->self->jobs_[index].mutex = seen->self->mutexes_.Find(definition.mutex);
         seen->self->RememberWatch(definition);
+        seen->self->LoadDependencies(definition);
       },
       &context);
+  BindParents();
   catalog::ScanJobStates(
       [](void* argument, const catalog::JobState& state, const ItemPointerData& tid) {
         auto* self = static_cast<Context*>(argument)->self;
@@ -72,6 +75,7 @@ void Scheduler::LoadJobs(TimestampTz now) {
         job.last_finished = std::max(state.last_finished_at, state.last_not_needed_at);
         job.backoff_until = state.backoff_until;
         job.run_count = state.run_count;
+        self->LoadDependencyState(state);
         job.consecutive_failures = static_cast<std::uint16_t>(
             std::min(state.consecutive_failures, static_cast<std::int32_t>(UINT16_MAX)));
         job.crash_streak = static_cast<std::uint16_t>(
@@ -158,9 +162,14 @@ void Scheduler::AdoptClaimedRun(const catalog::QueuedRun& run, ItemPointerData t
   const std::uint32_t index = FindOrRecall(run);
   if (index != JobTable::kNoJob) {
     CountClaim(index, run);
+    NoteChildStarted(index, run);
   }
-  if (live.contains(run.run_id)) {
-    flights_[run.run_id] = FlightOf(run, tid);
+  if (const auto on_board = live.find(run.run_id); on_board != live.end()) {
+    const std::uint32_t mutex = mutexes_.Find(on_board->second.ticket.mutex);
+    flights_[run.run_id] = FlightOf(run, tid, mutex);
+    if (mutex != 0) {
+      mutexes_.Hold(mutex, run.run_id);
+    }
     roles_[run.owner].in_flight++;
     if (index != JobTable::kNoJob) {
       jobs_[index].running++;
@@ -265,8 +274,10 @@ void Scheduler::RefreshJob(std::int64_t job_id, TimestampTz now) {
   RememberWatch(*definition);
   jobs_.ForgetTheFuture(index, now);
   jobs_[index].skip_noted = false;
+  jobs_[index].mutex = mutexes_.Find(definition->mutex);
   dropped_.erase(job_id);
   RefreshBackfills(index, now);
+  RefreshDependencies(index, *definition);
   StateOf(index);
   if (purge_of_job_.contains(job_id)) {
     PlanPurge(job_id, now);  // it may keep its history for another time now
@@ -284,8 +295,8 @@ void Scheduler::RefreshRun(std::int64_t run_id, TimestampTz now) {
       // Canceled: its record is written already.
       const std::uint32_t index = jobs_.Find(known->second.run.job_id);
       if (index != JobTable::kNoJob) {
-        roles_[OwnerOf(jobs_[index], known->second.run)].ready.erase(
-            KeyOf(jobs_[index], run_id, known->second.run.run_at));
+        LeaveLine(jobs_[index], OwnerOf(jobs_[index], known->second.run),
+                  KeyOf(jobs_[index], run_id, known->second.run.run_at));
       }
       EraseWaiting(run_id);
       if (index != JobTable::kNoJob) {

@@ -125,7 +125,8 @@ void Scheduler::EndNotNeeded(std::uint32_t index, const RunEnd& end, TimestampTz
   }
   if (!job.dropped) {
     const bool is_occurrence = end.retry_of == 0 && (end.cause == policy::Cause::kSchedule ||
-                                                     end.cause == policy::Cause::kCatchup);
+                                                     end.cause == policy::Cause::kCatchup ||
+                                                     end.cause == policy::Cause::kDependency);
     catalog::JobState& state = StateOf(index);
     state.last_not_needed_at = end.finished_at;
     if (is_occurrence) {

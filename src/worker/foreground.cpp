@@ -18,9 +18,11 @@
 #include "worker/run_timer.h"
 
 extern "C" {
+#include "catalog/pg_authid.h"
 #include "executor/spi.h"
 #include "port.h"
 #include "tcop/utility.h"
+#include "utils/acl.h"
 }
 
 namespace ratchet::worker {
@@ -75,6 +77,7 @@ board::RunTicket TicketFor(const catalog::JobDefinition& job, const ForegroundRe
   // Beside the job's own walk, if there may be others at the same time.
   ticket.walk = job.is_batch() && !ticket.exclusive ? ticket.run_id : 0;
   strlcpy(ticket.job_name, job.job_name.c_str(), sizeof(ticket.job_name));
+  strlcpy(ticket.mutex, job.mutex.c_str(), sizeof(ticket.mutex));
   return ticket;
 }
 
@@ -93,12 +96,23 @@ void RecordSkip(const board::RunTicket& ticket, const std::string& reason) {
   TellSkipped(ticket, reason);
 }
 
+// Another owner's job has no name for the caller.
+std::string Holder(const board::RunInTheWay& holder) {
+  const bool may_see = pg::Call([&holder] {
+    return has_privs_of_role(GetUserId(), holder.owner) ||
+           has_privs_of_role(GetUserId(), ROLE_PG_MONITOR);
+  });
+  return "run " + std::to_string(holder.run_id) +
+         (may_see ? " of job \"" + std::string(holder.job_name) + "\"" : "");
+}
+
 // board::kNone: the run is skipped.
 int TakePlace(const board::RunTicket& ticket, const catalog::JobDefinition& job) {
   int slot = board::kNone;
-  std::int64_t blocking_run = 0;
-  pid_t blocking_pid = 0;
-  switch (board::BeginForeground(ticket, &slot, &blocking_run, &blocking_pid)) {
+  board::RunInTheWay blocking{};
+  std::string problem = "job \"" + job.job_name + "\" is running";
+  std::string reason;
+  switch (board::BeginForeground(ticket, &slot, &blocking)) {
     case board::ForegroundResult::kRunning:
       return slot;
     case board::ForegroundResult::kFull:
@@ -106,21 +120,25 @@ int TakePlace(const board::RunTicket& ticket, const catalog::JobDefinition& job)
                       "too many runs are under way on this server",
                       "Try again later, or use ratchet.trigger().");
     case board::ForegroundResult::kJobIsRunning:
+      reason = "already running: run " + std::to_string(blocking.run_id);
+      break;
+    case board::ForegroundResult::kMutexIsHeld:
+      reason = "mutex \"" + job.mutex + "\" is held by " + Holder(blocking);
+      problem = reason;
       break;
   }
-  const std::string run = std::to_string(blocking_run);
+  const std::string run = std::to_string(blocking.run_id);
+  const std::string pid = std::to_string(blocking.pid);
   if (job.overlap == catalog::Overlap::kSkip) {
-    RecordSkip(ticket,
-               "already running: run " + run +
-                   (blocking_pid != 0 ? " (pid " + std::to_string(blocking_pid) + ")" : ""));
+    RecordSkip(ticket, reason + (blocking.pid != 0 ? " (pid " + pid + ")" : ""));
     return board::kNone;
   }
-  throw pg::Error(ERRCODE_OBJECT_IN_USE, "job \"" + job.job_name + "\" is running",
+  throw pg::Error(ERRCODE_OBJECT_IN_USE, problem,
                   "Wait for its end with ratchet.wait(" + run +
                       "), or cancel it with ratchet.cancel(" + run + ").",
-                  blocking_pid != 0 ? "Run " + run + " is executed by the process with ID " +
-                                          std::to_string(blocking_pid) + "."
-                                    : "Run " + run + " waits for a worker.");
+                  blocking.pid != 0
+                      ? "Run " + run + " is executed by the process with ID " + pid + "."
+                      : "Run " + run + " waits for a worker.");
 }
 
 struct ErrorContext {

@@ -1,0 +1,112 @@
+// ratchet._waits_for_mutex() and ratchet._waits_for_jobs(): what the views say a job waits for
+#include <algorithm>
+
+#include "api/argument.h"
+#include "api/privilege.h"
+#include "board/run_board.h"
+#include "catalog/job_state.h"
+#include "catalog/run_queue.h"
+#include "pg/guard.h"
+#include "policy/dependency_words.h"
+
+namespace ratchet::api {
+namespace {
+
+catalog::JobState StateOf(std::int64_t job_id) {
+  catalog::JobState state;
+  ItemPointerData tid;
+  ItemPointerSetInvalid(&tid);
+  catalog::FindJobState(job_id, &tid, &state);
+  return state;
+}
+
+// Something of the job is to start now.
+bool IsDue(const catalog::JobDefinition& job) {
+  const TimestampTz now = GetCurrentTimestamp();
+  const TimestampTz next = StateOf(job.job_id).next_run_at;
+  if (job.enabled && next != 0 && next <= now) {
+    return true;
+  }
+  std::vector<catalog::FoundRun> runs;
+  catalog::FindQueuedRunsOf(job.job_id, &runs);
+  return std::any_of(runs.begin(), runs.end(), [now](const catalog::FoundRun& found) {
+    return found.run.claimed_at == 0 && found.run.run_at <= now;
+  });
+}
+
+// mutex "m", held by run 12 of job "a"
+std::string MutexWait(std::int64_t job_id) {
+  const auto job = catalog::FindJob(job_id);
+  board::RunInTheWay holder{};
+  if (!job || job->mutex.empty() || board::TheBoard() == nullptr || !MaySee(job->owner) ||
+      !board::FindMutexHolder(MyDatabaseId, job->mutex.c_str(), &holder) || !IsDue(*job)) {
+    return {};
+  }
+  // Another owner's job has no name for the caller.
+  return "mutex \"" + job->mutex + "\", held by run " + std::to_string(holder.run_id) +
+         (MaySee(holder.owner) ? " of job \"" + std::string(holder.job_name) + "\"" : "");
+}
+
+// The first of the jobs that the job depends on which has not succeeded since the job's last run;
+// of those that are in trouble, if it is about these.
+std::string JobsWait(std::int64_t job_id, bool trouble_only) {
+  const auto job = catalog::FindJob(job_id);
+  if (!job || job->depends_on.empty() || !MaySee(job->owner)) {
+    return {};
+  }
+  const catalog::JobState state = StateOf(job_id);
+  const TimestampTz since =
+      state.depends_since != 0 ? state.depends_since : std::max(state.last_run_at, job->created_at);
+  for (const std::string& name : job->depends_on) {
+    const auto parent = catalog::FindJobByName(name);
+    policy::MissingSuccess missing;
+    missing.parent = name;
+    missing.exists = parent.has_value();
+    missing.child_run = state.last_run_id;
+    if (parent) {
+      const catalog::JobState of_parent = StateOf(parent->job_id);
+      if (of_parent.last_success_at > since) {
+        continue;
+      }
+      missing.parent_run = of_parent.last_run_id;
+      missing.parent_status = of_parent.last_status;
+    }
+    if (!trouble_only || policy::IsTrouble(missing)) {
+      return policy::WhatItWaitsFor(missing);
+    }
+  }
+  return {};
+}
+
+template <typename Say>
+Datum TextOrNull(FunctionCallInfo fcinfo, Say say) {
+  text* result = pg::Entry([&]() -> text* {
+    const std::string words = say();
+    return words.empty() ? nullptr : pg::Call([&] {
+      return cstring_to_text_with_len(words.data(), static_cast<int>(words.size()));
+    });
+  });
+  if (result == nullptr) {
+    PG_RETURN_NULL();
+  }
+  PG_RETURN_TEXT_P(result);
+}
+
+}  // namespace
+}  // namespace ratchet::api
+
+extern "C" {
+
+PG_FUNCTION_INFO_V1(ratchet_waits_for_mutex);
+PGDLLEXPORT Datum ratchet_waits_for_mutex(PG_FUNCTION_ARGS) {
+  return ratchet::api::TextOrNull(fcinfo,
+                                  [fcinfo] { return ratchet::api::MutexWait(PG_GETARG_INT64(0)); });
+}
+
+PG_FUNCTION_INFO_V1(ratchet_waits_for_jobs);
+PGDLLEXPORT Datum ratchet_waits_for_jobs(PG_FUNCTION_ARGS) {
+  return ratchet::api::TextOrNull(
+      fcinfo, [fcinfo] { return ratchet::api::JobsWait(PG_GETARG_INT64(0), PG_GETARG_BOOL(1)); });
+}
+
+}  // extern "C"
