@@ -11,6 +11,9 @@ COMMENT ON TABLE ratchet.calendar_days IS
 COMMENT ON COLUMN ratchet.calendar_days.calendar IS 'the name that jobs give in their option calendar';
 COMMENT ON COLUMN ratchet.calendar_days.comment IS 'what the day is';
 
+-- Everybody's days; GRANT decides who writes them.
+ALTER TABLE ratchet.calendar_days ENABLE ROW LEVEL SECURITY;
+CREATE POLICY everybody ON ratchet.calendar_days USING (true) WITH CHECK (true);
 GRANT SELECT ON ratchet.calendar_days TO PUBLIC;
 SELECT pg_catalog.pg_extension_config_dump('ratchet.calendar_days', '');
 
