@@ -40,6 +40,7 @@ SELECT define($$ only_if => 'VALUES (true)' $$);
 SELECT define($$ only_if => 'WITH o AS (SELECT n FROM orders) SELECT bool_or(n > 1) AS any FROM o' $$);
 SELECT define($$ only_if => 'SELECT exported FROM open_orders ORDER BY id LIMIT 1' $$);
 SELECT define($$ only_if => 'SELECT ratchet.scheduled_at() < now()' $$);
+SELECT define($$ only_if => 'SELECT 1 / 0 > 0' $$);
 SELECT define($$ only_if => '  ' $$);
 SELECT define($$ only_if => '-- nothing' $$);
 SELECT define($$ only_if => 'EXISTS (SELECT FROM orders)' $$);

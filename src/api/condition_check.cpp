@@ -5,6 +5,7 @@
 #include "catalog/table_changes.h"
 #include "pg/as_role.h"
 #include "pg/compat.h"
+#include "pg/subtransaction.h"
 #include "pg/text_context.h"
 
 extern "C" {
@@ -92,20 +93,41 @@ void RequireOneBoolean(const Query* query) {
   }
 }
 
+// The planner evaluates what is constant. Data that is wrong today may be another one tomorrow, and
+// what it raises at a run is recorded there: here it is worth a warning.
+void PlanCondition(List* queries, const char* text) {
+  try {
+    pg::Subtransaction attempt;
+    pg::Call([queries, text] {
+      ListCell* cell;
+      foreach (cell, queries) {
+        batch::PlanPermitted(lfirst_node(Query, cell), text);
+      }
+    });
+    attempt.Release();
+  } catch (const pg::PgError& error) {
+    if (ERRCODE_TO_CATEGORY(error.sqlstate()) != ERRCODE_DATA_EXCEPTION) {
+      throw;
+    }
+    pg::Call([&error] {
+      ereport(WARNING, (errcode(error.sqlstate()),
+                        errmsg("only_if cannot be evaluated as it is: %s", error.what())));
+    });
+  }
+}
+
 void CheckOnlyIf(const JobDefinition& job) {
   const std::optional<std::string> search_path = SearchPathIn(job.settings);
   pg::AsRole role(job.owner, search_path ? search_path->c_str() : nullptr);
   {
     const char* text = job.only_if.c_str();
     const pg::TextContext context(text, "only_if", "a job");
-    pg::Call([text] {
+    List* queries = pg::Call([text] {
       Query* query = AnalyzeCondition(text);
       RequireOneBoolean(query);
-      ListCell* cell;
-      foreach (cell, pg_rewrite_query(query)) {
-        batch::PlanPermitted(lfirst_node(Query, cell), text);
-      }
+      return pg_rewrite_query(query);
     });
+    PlanCondition(queries, text);
   }
   role.End();
 }
