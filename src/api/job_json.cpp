@@ -188,7 +188,7 @@ JobMembers MembersOf(const catalog::JobDefinition& job, const JobColumns& column
 std::string ObjectOf(const JobMembers& members) {
   std::string object = "{";
   for (const auto& [key, value] : members) {
-    object += (object.size() > 1 ? ", \"" : "\"") + key + "\": " + value;
+    object.append(object.size() > 1 ? ", \"" : "\"").append(key).append("\": ").append(value);
   }
   return object + "}";
 }

@@ -123,8 +123,8 @@ void Scheduler::LoadRuns(TimestampTz now) {
       const std::uint32_t index = FindOrRecall(row.run);
       const bool is_orphan =
           index == JobTable::kNoJob || (jobs_[index].dropped && row.run.replay_of == 0);
-      const bool fixed =
-          row.run.cause == policy::Cause::kTrigger && row.run.run_at > row.run.queued_at;
+      const bool fixed = row.run.cause == policy::Cause::kTrigger && !row.run.on_change &&
+                         row.run.run_at > row.run.queued_at;
       row.run.run_at = policy::DueAfterStepBack(row.run.run_at, row.run.queued_at, now, fixed);
       AddWaiting(std::move(row.run), row.tid);
       if (is_orphan) {

@@ -3,21 +3,17 @@
 #include "board/run_board.h"
 #include "pg/guard.h"
 #include "pg/settings.h"
+#include "worker/cancel_timer.h"
 #include "worker/execute.h"
-#include "worker/run_timer.h"
 
 extern "C" {
 #include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
-#include "storage/latch.h"
 #include "utils/builtins.h"
 #include "utils/resowner.h"
 #include "utils/snapmgr.h"
-#include "utils/timeout.h"
 }
-
-#include <csignal>
 
 namespace ratchet::worker {
 
@@ -26,43 +22,21 @@ const char* const kConditionFailed = "only_if could not be evaluated";
 
 namespace {
 
-bool registered = false;
-TimeoutId timer{};
-volatile std::sig_atomic_t fired = 0;
-
-// In a signal handler: only flags and the latch.
-void AtTimeout() {
-  fired = 1;
-  QueryCancelPending = true;
-  InterruptPending = true;
-  SetLatch(MyLatch);
-}
-
 // Returns when it will go off; 0: never. For use inside pg::Call.
 TimestampTz StartTimer() {
-  if (!registered) {
-    timer = RegisterTimeout(USER_TIMEOUT, AtTimeout);
-    registered = true;
-  }
-  fired = 0;
+  ConditionTimer::Forget();
   if (pg::settings.only_if_timeout == 0) {
     return 0;
   }
   const TimestampTz until =
       TimestampTzPlusMilliseconds(GetCurrentTimestamp(), pg::settings.only_if_timeout);
-  enable_timeout_at(timer, until);
+  ConditionTimer::Start(until);
   return until;
-}
-
-void StopTimer() noexcept {
-  if (registered && get_timeout_active(timer)) {
-    disable_timeout(timer, false);
-  }
 }
 
 // No other run's cancel may be taken for this timer's, and no other reason to stop be forgotten.
 bool TimedOut(int slot) {
-  return fired != 0 && !RunTimerFired() &&
+  return ConditionTimer::Fired() && !RunTimer::Fired() &&
          board::CancelReasonOf(slot) == board::CancelReason::kNotCanceled;
 }
 
@@ -141,7 +115,7 @@ bool EvaluateTimed(const std::string& only_if, int slot) {
     board::SetConditionUntil(slot, pg::Call([] { return StartTimer(); }));
     is_true = pg::Call([&only_if] { return Query(only_if.c_str()); });
   } catch (const pg::PgError& error) {
-    StopTimer();
+    ConditionTimer::Stop();
     error_context_stack = context.previous;
     board::SetConditionUntil(slot, 0);
     if (error.sqlstate() == ERRCODE_QUERY_CANCELED && TimedOut(slot)) {
@@ -149,7 +123,7 @@ bool EvaluateTimed(const std::string& only_if, int slot) {
     }
     throw;
   }
-  StopTimer();
+  ConditionTimer::Stop();
   error_context_stack = context.previous;
   board::SetConditionUntil(slot, 0);
   if (TimedOut(slot)) {

@@ -8,6 +8,7 @@
 #include "catalog/run_log.h"
 #include "catalog/run_queue.h"
 #include "pg/guard.h"
+#include "worker/cancel_timer.h"
 #include "worker/condition.h"
 #include "worker/current_run.h"
 #include "worker/foreground_session.h"
@@ -15,7 +16,6 @@
 #include "worker/foreground_walk.h"
 #include "worker/job_lock.h"
 #include "worker/run_report.h"
-#include "worker/run_timer.h"
 
 extern "C" {
 #include "catalog/pg_authid.h"
@@ -217,7 +217,7 @@ void RunInPlace(const catalog::JobDefinition& job, const board::RunTicket& ticke
     pg::Call([&] {
       TakeJobLock(ticket.job_id, ticket.exclusive);
       if (ticket.timeout > 0) {
-        StartRunTimer(GetCurrentTimestamp() + ticket.timeout);
+        RunTimer::Start(GetCurrentTimestamp() + ticket.timeout);
       }
     });
     session.settings().Lend(ParseSettings(job.settings));
@@ -231,7 +231,7 @@ void RunInPlace(const catalog::JobDefinition& job, const board::RunTicket& ticke
     }
   } catch (const pg::PgError& error) {
     session.Fail(catalog::ErrorOf(error.data()));
-    if (RunTimerFired() && error.sqlstate() == ERRCODE_QUERY_CANCELED) {
+    if (RunTimer::Fired() && error.sqlstate() == ERRCODE_QUERY_CANCELED) {
       throw pg::Error(ERRCODE_QUERY_CANCELED, kTimeoutMessage);
     }
     throw;

@@ -4,10 +4,10 @@
 
 #include "board/run_board.h"
 #include "pg/guard.h"
+#include "worker/cancel_timer.h"
 #include "worker/condition.h"
 #include "worker/job_lock.h"
 #include "worker/run_report.h"
-#include "worker/run_timer.h"
 #include "worker/transaction_watch.h"
 
 extern "C" {
@@ -57,7 +57,7 @@ ForegroundSession& ForegroundSession::Begin(const catalog::JobDefinition& job,
   }
   session.usage_ = MarkUsage();
   last_sqlstate = 0;
-  ForgetRunTimer();
+  RunTimer::Forget();
   BeginTransactionWatch();
   SetCurrentRun(&session.run_);
   return session;
@@ -87,7 +87,7 @@ void ForegroundSession::Count() {
 }
 
 void ForegroundSession::StopExecuting() {
-  StopRunTimer();
+  RunTimer::Stop();
   SetCurrentRun(nullptr);
   Count();
 }
@@ -119,7 +119,7 @@ catalog::RunRecord& ForegroundSession::FinishNotNeeded() {
 void ForegroundSession::Fail(catalog::RunError error) {
   StopExecuting();
   phase_ = Phase::kFailed;
-  record_.status = RunTimerFired() ? policy::RunStatus::kTimedOut
+  record_.status = RunTimer::Fired() ? policy::RunStatus::kTimedOut
                    : board::CancelReasonOf(run_.slot) == board::CancelReason::kCanceled
                        ? policy::RunStatus::kCanceled
                        : policy::RunStatus::kFailed;

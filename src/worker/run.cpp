@@ -9,6 +9,7 @@
 #include "catalog/run_log.h"
 #include "catalog/run_queue.h"
 #include "pg/transaction.h"
+#include "worker/cancel_timer.h"
 #include "worker/condition.h"
 #include "worker/current_run.h"
 #include "worker/definition_cache.h"
@@ -16,7 +17,6 @@
 #include "worker/job_lock.h"
 #include "worker/own_changes.h"
 #include "worker/run_report.h"
-#include "worker/run_timer.h"
 #include "worker/transaction_watch.h"
 #include "worker/usage.h"
 
@@ -123,7 +123,7 @@ Run::Run(int slot) : memory_(RunMemory()), usage_(MarkUsage()) {
   record_.worker_pid = MyProcPid;
   record_.has_counters = true;
   BeginTransactionWatch();
-  ForgetRunTimer();
+  RunTimer::Forget();
 }
 
 void Run::ShowActivity(const std::string& job_name) {
@@ -163,7 +163,7 @@ void Run::Prepare() {
     }
     TakeJobLock(ticket.job_id, ticket.exclusive);
     if (ticket.timeout > 0) {
-      StartRunTimer(record_.started_at + ticket.timeout);
+      RunTimer::Start(record_.started_at + ticket.timeout);
     }
   });
   last_job = ticket.job_id;
@@ -249,7 +249,7 @@ void Run::Perform() {
 // From here on neither a cancel nor the timer can take back what the job has done.
 void Run::CloseUserPart() {
   RefuseCancel();
-  StopRunTimer();
+  RunTimer::Stop();
   SetCurrentRun(nullptr);
   const board::RunSlot& slot = board::Runs()[run_.slot];
   record_.finished_at = GetCurrentTimestamp();
@@ -326,7 +326,7 @@ bool Run::Abort(bool /*clean*/) {
   pg::AbortOpenTransaction();
   if (run_.ticket.timeout > 0) {
     // The last batch has stopped it, and is to be done again.
-    pg::Call([this] { StartRunTimer(record_.started_at + run_.ticket.timeout); });
+    pg::Call([this] { RunTimer::Start(record_.started_at + run_.ticket.timeout); });
   }
   AllowCancel();
   return true;
@@ -366,7 +366,7 @@ void CleanUpAfterError() noexcept {
 }
 
 void Run::Fail(catalog::RunError error) {
-  const bool timed_out = RunTimerFired();
+  const bool timed_out = RunTimer::Fired();
   CleanUpAfterError();
   CloseUserPart();
   if (walk_) {

@@ -218,7 +218,7 @@ sub schedule_from
 }
 
 promise 'backfill_from, then the schedule: without a gap or a double' => sub {
-	schedule_from('from', '200 ms', q{SELECT note('from'), pg_sleep(0.01)}, q{misfire => 'all', overlap => 'queue'}, q{now() - interval '6 seconds'});
+	schedule_from('from', '200 ms', q{SELECT note('from'), pg_sleep(0.01)}, q{misfire => 'all', overlap => 'queue'}, q{now() - interval '60 seconds'});
 	my $since = value($node, q{SELECT schedule_since FROM ratchet.jobs WHERE job_name = 'from'});
 	is(value($node, q{SELECT holds_schedule AND to_time IS NULL FROM ratchet.backfills WHERE job_name = 'from'}), 't', 'the schedule waits for the backfill');
 	wait_until($node, q{SELECT count(*) FILTER (WHERE cause = 'schedule' AND status = 'succeeded') > 5 FROM ratchet.runs WHERE job_name = 'from'}, 'then it starts');
@@ -231,7 +231,7 @@ promise 'backfill_from, then the schedule: without a gap or a double' => sub {
 	wait_until($node, q{SELECT NOT EXISTS (SELECT FROM ratchet.runs WHERE job_name = 'from' AND status IN ('queued', 'running'))});
 	is( value($node, q{SELECT (count(*) = count(DISTINCT at)) || ' ' || (count(*) - round(extract(epoch FROM max(at) - min(at)) * 5) - 1) FROM effect WHERE job = 'from'}),
 		'true 0', 'every occurrence was run once');
-	is(value($node, "SELECT min(at) <= '$since'::timestamptz - interval '5.8 seconds' FROM effect WHERE job = 'from'"), 't', 'from the first one on');
+	is(value($node, "SELECT min(at) <= '$since'::timestamptz - interval '59.8 seconds' FROM effect WHERE job = 'from'"), 't', 'from the first one on');
 	is( value($node, q{SELECT count(*) FROM (SELECT previous, lag(at) OVER (ORDER BY at) AS before FROM effect WHERE job = 'from') e WHERE before IS NOT NULL AND previous IS DISTINCT FROM before}),
 		0, 'and each knew the one before it');
 };
