@@ -119,7 +119,7 @@ Instant JobPlan::LookAt(Instant now) const {
     return kNever;  // looked at again when the run ends
   }
   if (is_child && !parents_ready && due <= now) {
-    return LookAtWaiting(due, now);
+    return LookAtWaiting(due);
   }
   const Instant opening = Opening(std::max(due, now));
   return opening == now ? due : opening;
@@ -127,13 +127,12 @@ Instant JobPlan::LookAt(Instant now) const {
 
 // Of an occurrence that waits for the parents, if they do not succeed before: when the next one
 // takes its place, and from then on to sum up.
-Instant JobPlan::LookAtWaiting(Instant due, Instant now) const {
-  if (skip_noted) {
-    return now + kSummary;
-  }
+Instant JobPlan::LookAtWaiting(Instant due) const {
   JobPlan later = *this;
   later.watermark = due;
-  return later.NextOccurrence();
+  const Instant next = later.NextOccurrence();
+  // Not from now on: whatever makes the scheduler look at the job again would put it off.
+  return skip_noted && next != kNever ? std::max(next, watermark + kSummary) : next;
 }
 
 Step JobPlan::SkipStep(SkipReason reason, Instant now) const {

@@ -109,7 +109,7 @@ struct JobPlan {
  private:
   calendar::OpenTimeline Occurrences() const;
   calendar::Instant NextOfRuns() const;
-  calendar::Instant LookAtWaiting(calendar::Instant due, calendar::Instant now) const;
+  calendar::Instant LookAtWaiting(calendar::Instant due) const;
   calendar::Instant SettledBy(const DueOccurrences& due) const;
   calendar::ClosedOccurrences ClosedUpTo(calendar::Instant until) const;
   Step SkipStep(SkipReason reason, const DueOccurrences& due, bool is_first) const;

@@ -97,6 +97,12 @@ class World {
     ForgetTheFuture(&plan, now, rules.backoff.cap);
   }
 
+  // Of a child: the last of the jobs that it depends on has succeeded since its last run.
+  void ParentsSucceed() {
+    plan.parents_ready = true;
+    plan.ready_since = now;
+  }
+
   void SetClock(Instant to) {
     now = to;
     if (end_of_run_) {
@@ -130,6 +136,7 @@ class World {
         plan.skip_noted = plan.skip_noted || step.is_first;
         continue;
       }
+      plan.skip_noted = plan.skip_noted && !plan.is_child;
       const Start start = plan.StartAt(now);
       Note(start.closed);
       if (start.skip > 0) {
@@ -157,6 +164,7 @@ class World {
     ASSERT_FALSE(end_of_run_) << "runs overlap";
     plan.claimed_at = now;
     plan.running = 1;
+    plan.parents_ready = false;  // used up
     end_of_run_ = now + takes();
     runs.push_back({scheduled_at, now, *end_of_run_, catchup, retry, RunStatus::kRunning});
   }
