@@ -347,6 +347,26 @@ std::optional<RunRecord> ReadRunRecord(std::int64_t run_id) {
   return found ? std::move(record) : std::nullopt;
 }
 
+std::optional<Success> FindNewestSuccess(std::int64_t job_id, std::int64_t after) {
+  Success success{};
+  const bool found = pg::Call([&success, job_id, after] {
+    pg::IndexScan scan("run_log", "run_log_job_idx", AccessShareLock);
+    scan.Equal(kJobId, job_id).Behind(kRunId, after).Begin(BackwardScanDirection);
+    pg::Row row;
+    bool is_there = false;
+    while (!is_there && scan.Next(&row)) {
+      is_there = policy::RunStatusOf(row.Text(kStatus)) == policy::RunStatus::kSucceeded &&
+                 row.IsNull(kReplayOf) && row.IsNull(kItemsOf) && !row.Bool(kDryRun);
+      if (is_there) {
+        success = {row.Time(kScheduledAt), row.Time(kFinishedAt)};
+      }
+    }
+    scan.End();
+    return is_there;
+  });
+  return found ? std::optional(success) : std::nullopt;
+}
+
 int PurgeRunRecords(std::int64_t job_id, TimestampTz before, int limit, TimestampTz* oldest) {
   *oldest = 0;
   std::vector<std::int64_t> with_items;

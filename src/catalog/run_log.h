@@ -80,6 +80,14 @@ std::optional<RecordedEnd> FindRunRecord(std::int64_t run_id);
 // All that the record says, for who runs or explains the run again; nullopt as above.
 std::optional<RunRecord> ReadRunRecord(std::int64_t run_id);
 
+// The newest run behind `after` that the job has done for itself and that succeeded: neither a
+// replay, nor one for failed items, nor a dry run.
+struct Success {
+  TimestampTz scheduled_at;
+  TimestampTz finished_at;
+};
+std::optional<Success> FindNewestSuccess(std::int64_t job_id, std::int64_t after);
+
 // Deletes up to `limit` of the job's oldest records, with their failed items, that finished before
 // `before`. Returns how many, and in *oldest the finish of the oldest one left (0: none are left).
 int PurgeRunRecords(std::int64_t job_id, TimestampTz before, int limit, TimestampTz* oldest);

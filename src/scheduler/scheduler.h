@@ -219,6 +219,7 @@ class Scheduler {
   void BindParents();
   void LoadDependencyState(const catalog::JobState& state);
   void RefreshDependencies(std::uint32_t index, const catalog::JobDefinition& definition);
+  void FindLostSuccesses();
   void FindParent(const std::string& name);
   void ForgetDependencies(std::int64_t job_id);
   void LookAtChildrenOf(std::int64_t job_id);
@@ -231,6 +232,9 @@ class Scheduler {
   void QueueDependencyRun(std::uint32_t index, TimestampTz now);
   TimestampTz ScheduleOfSuccess(std::int64_t parent);
   bool MayFollow(std::uint32_t index, std::int64_t run_id, TimestampTz now);
+  void FollowsNoMore(std::uint32_t index, TimestampTz now);
+  void NoteCanceled(std::uint32_t index, const catalog::QueuedRun& run, TimestampTz now);
+  bool PassOverFollower(std::uint32_t index, std::int64_t run_id, TimestampTz now);
   void SkipChildren(std::uint32_t index, const RunEnd& end, TimestampTz now);
   std::string ReasonOfParents(const Job& job);
   void ParentsHaveSucceeded(Job* job);

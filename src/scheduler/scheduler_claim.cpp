@@ -200,6 +200,8 @@ bool Scheduler::ClaimWaiting(std::int64_t run_id, TimestampTz now) {
   int slot = board::kNone;
   if (job.running > 0 && job.overlap != catalog::Overlap::kAllow) {
     blocked_by = BlockingRun(job);
+  } else if (PassOverFollower(index, run_id, now)) {
+    return true;
   } else if (!ProblemOf(owner, &roles_[owner], now) &&
              !Reserve(index, waiting.run, &slot, &blocked_by) && blocked_by.empty()) {
     if (mutexes_.IsFree(job.mutex)) {

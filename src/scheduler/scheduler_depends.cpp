@@ -23,6 +23,11 @@ bool Counts(const catalog::QueuedRun& run) {
   return run.replay_of == 0 && run.items_of == 0 && !run.dry_run;
 }
 
+// It was queued because the job's parents have succeeded, and was not tried before.
+bool Follows(const catalog::QueuedRun& run) {
+  return run.cause == policy::Cause::kDependency && run.retry_of == 0 && run.replay_of == 0;
+}
+
 std::int64_t SinceIn(const catalog::JobState& state, TimestampTz created_at) {
   return state.depends_since != 0 ? state.depends_since
                                   : std::max<std::int64_t>(state.last_run_at, created_at);
@@ -84,6 +89,25 @@ void Scheduler::RefreshDependencies(std::uint32_t index, const catalog::JobDefin
   }
 }
 
+// A session commits the record of its run itself, and may do so just before a crash: then the
+// job's state does not know of it. Runs of workers have their row in ratchet.run_queue, which
+// tells.
+void Scheduler::FindLostSuccesses() {
+  for (std::uint32_t i = 0; !dependencies_.empty() && i < jobs_.end(); i++) {
+    const std::int64_t job_id = jobs_[i].job_id;
+    if (!jobs_[i].alive || !dependencies_.IsParent(job_id)) {
+      continue;
+    }
+    const catalog::JobState& known = StateForClaim(i);
+    const auto success = catalog::FindNewestSuccess(job_id, known.last_run_id);
+    if (success && success->finished_at > known.last_success_at) {
+      StateOf(i).last_success_at = success->finished_at;
+      dependencies_.SetSuccess(job_id, success->finished_at);
+      success_scheduled_at_[job_id] = success->scheduled_at;
+    }
+  }
+}
+
 // A job that is about to be somebody's first child's parent. One that we do not know yet is bound
 // when the notice of it is here.
 void Scheduler::FindParent(const std::string& name) {
@@ -119,7 +143,7 @@ TimestampTz Scheduler::NoteChildStarts(std::uint32_t index, const catalog::Queue
   }
   catalog::JobState& state = StateForClaim(index);
   state.depends_since = dependencies_.Started(job_id, now);
-  if (run.cause == policy::Cause::kDependency && run.retry_of == 0) {
+  if (Follows(run)) {
     state.last_occurrence = run.scheduled_at;
   }
   return state.depends_since;
@@ -132,7 +156,7 @@ void Scheduler::NoteChildStarted(std::uint32_t index, const catalog::QueuedRun& 
     dependencies_.SetSince(job_id, std::max(dependencies_.SinceOf(job_id), run.claimed_at));
     catalog::JobState& state = StateOf(index);
     state.depends_since = dependencies_.SinceOf(job_id);
-    if (run.cause == policy::Cause::kDependency && run.retry_of == 0) {
+    if (Follows(run)) {
       state.last_occurrence = std::max(state.last_occurrence, run.scheduled_at);
     }
   }
@@ -195,10 +219,8 @@ void Scheduler::StartChildren(TimestampTz now) {
 bool Scheduler::HasDependencyRun(std::int64_t job_id) const {
   const auto runs = waiting_of_job_.find(job_id);
   return runs != waiting_of_job_.end() &&
-         std::any_of(runs->second.begin(), runs->second.end(), [this](std::int64_t run_id) {
-           const catalog::QueuedRun& run = waiting_.at(run_id).run;
-           return run.cause == policy::Cause::kDependency && run.retry_of == 0;
-         });
+         std::any_of(runs->second.begin(), runs->second.end(),
+                     [this](std::int64_t run_id) { return Follows(waiting_.at(run_id).run); });
 }
 
 void Scheduler::QueueDependencyRun(std::uint32_t index, TimestampTz now) {
@@ -243,14 +265,16 @@ TimestampTz Scheduler::ScheduleOfSuccess(std::int64_t parent) {
 bool Scheduler::MayFollow(std::uint32_t index, std::int64_t run_id, TimestampTz now) {
   Waiting& waiting = waiting_[run_id];
   const Job& job = jobs_[index];
-  if (waiting.run.cause != policy::Cause::kDependency || waiting.run.retry_of != 0 ||
-      waiting.run.replay_of != 0) {
+  if (!Follows(waiting.run)) {
     return true;
   }
   if (dependencies_.SinceOf(job.job_id) >= waiting.run.queued_at &&
       !dependencies_.IsReady(job.job_id)) {
     CancelWaiting(run_id, policy::RunStatus::kSkipped,
                   "the job has run since the jobs that it depends on succeeded", now);
+    if (!waiting_.contains(run_id)) {
+      FollowsNoMore(index, now);
+    }
     return false;
   }
   if (!job.here) {
@@ -261,6 +285,42 @@ bool Scheduler::MayFollow(std::uint32_t index, std::int64_t run_id, TimestampTz 
     PutOff(run_id, job.backoff_until);
     return false;
   }
+  return true;
+}
+
+// The run that waited because the job's parents have succeeded is gone, and does not count. There
+// is no other one before they succeed again.
+void Scheduler::FollowsNoMore(std::uint32_t index, TimestampTz now) {
+  Job& job = jobs_[index];
+  job.run_count -= job.run_count > 0 ? 1 : 0;
+  catalog::JobState& state = StateOf(index);
+  if (dependencies_.IsChild(job.job_id) && dependencies_.IsReady(job.job_id)) {
+    state.depends_since = dependencies_.Started(job.job_id, now);
+  }
+}
+
+// Somebody has canceled it before it was claimed.
+void Scheduler::NoteCanceled(std::uint32_t index, const catalog::QueuedRun& run, TimestampTz now) {
+  if (Follows(run)) {
+    FollowsNoMore(index, now);
+  }
+}
+
+// Nothing that the job watches has changed: the run, which this transaction has locked, leaves no
+// record, as an occurrence of a schedule. False: it has to run.
+bool Scheduler::PassOverFollower(std::uint32_t index, std::int64_t run_id, TimestampTz now) {
+  const Waiting& waiting = waiting_[run_id];
+  if (!Follows(waiting.run) || WatchSaysRun(index)) {
+    return false;
+  }
+  ItemPointerData tid = waiting.tid;
+  catalog::DeleteQueuedRun(run_id, &tid);
+  EraseWaiting(run_id);
+  FollowsNoMore(index, now);
+  StateOf(index).last_not_needed_at = now;
+  statistics_.CountNotNeeded(jobs_[index].job_id, 1);
+  recorded_ = true;  // whoever waits for this run has to know
+  Reconsider(index, now);
   return true;
 }
 

@@ -35,6 +35,7 @@ bool Scheduler::Load(TimestampTz now) {
   entry_->quarantined = quarantined_;
   LoadBackfills(now);
   LoadRuns(now);
+  FindLostSuccesses();
   LoadTableChanges(now);
   for (std::uint32_t i = 0; i < jobs_.end(); i++) {
     if (jobs_[i].alive) {
@@ -297,6 +298,7 @@ void Scheduler::RefreshRun(std::int64_t run_id, TimestampTz now) {
       if (index != JobTable::kNoJob) {
         LeaveLine(jobs_[index], OwnerOf(jobs_[index], known->second.run),
                   KeyOf(jobs_[index], run_id, known->second.run.run_at));
+        NoteCanceled(index, known->second.run, now);
       }
       EraseWaiting(run_id);
       if (index != JobTable::kNoJob) {
