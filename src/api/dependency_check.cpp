@@ -29,19 +29,28 @@ void RequireParent(const std::string& name) {
 }
 
 void RefuseCycle(const JobDefinition& job, const JobDefinition* old) {
+  // Whoever depends on the job by its old name will do so by the new one.
+  const auto as_renamed = [&](std::vector<std::string> names) {
+    if (old != nullptr) {
+      std::replace(names.begin(), names.end(), old->job_name, job.job_name);
+    }
+    return names;
+  };
   const std::vector<std::string> cycle =
-      policy::FindCycle(job.job_name, job.depends_on, [&](const std::string& name) {
-        // Under its old name the job is not there any more.
-        const bool is_old = old != nullptr && name == old->job_name && name != job.job_name;
-        const auto parent = is_old ? std::nullopt : catalog::FindJobByName(name);
-        return parent ? parent->depends_on : std::vector<std::string>();
+      policy::FindCycle(job.job_name, as_renamed(job.depends_on), [&](const std::string& name) {
+        const auto parent = catalog::FindJobByName(name);
+        return parent ? as_renamed(parent->depends_on) : std::vector<std::string>();
       });
   if (cycle.empty()) {
     return;
   }
   std::string way;
-  for (const std::string& name : cycle) {
-    way += (way.empty() ? "" : " -> ") + Quoted(name);
+  for (std::size_t i = 0; i < cycle.size(); i++) {
+    if (cycle.size() > kMostNamed && i == kMostNamed - 2) {
+      way += " -> ...";
+      i = cycle.size() - 2;
+    }
+    way += (way.empty() ? "" : " -> ") + Quoted(cycle[i]);
   }
   throw pg::Error(ERRCODE_INVALID_PARAMETER_VALUE,
                   "job " + Quoted(job.job_name) + " would depend on itself: " + way,
