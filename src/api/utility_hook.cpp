@@ -8,6 +8,7 @@
 extern "C" {
 #include "access/htup_details.h"
 #include "catalog/objectaccess.h"
+#include "catalog/pg_authid.h"
 #include "catalog/pg_database.h"
 #include "catalog/pg_extension.h"
 #include "commands/dbcommands.h"
@@ -100,6 +101,20 @@ bool IsForced(const Node* statement) {
   return false;
 }
 
+// The server's own have_createdb_privilege is not in the headers of every minor version of 15.
+bool MayCreateDatabases(Oid role) {
+  if (superuser_arg(role)) {
+    return true;
+  }
+  HeapTuple tuple = SearchSysCache1(AUTHOID, ObjectIdGetDatum(role));
+  if (!HeapTupleIsValid(tuple)) {
+    return false;
+  }
+  const bool may = reinterpret_cast<Form_pg_authid>(GETSTRUCT(tuple))->rolcreatedb;
+  ReleaseSysCache(tuple);
+  return may;
+}
+
 // Who may not run the statement must not be able to stop the scheduler by trying.
 bool MayDisturb(Oid database, bool as_template) {
   if (pg::OwnsDatabase(database, GetUserId())) {
@@ -111,7 +126,7 @@ bool MayDisturb(Oid database, bool as_template) {
   }
   const bool is_template = reinterpret_cast<Form_pg_database>(GETSTRUCT(tuple))->datistemplate;
   ReleaseSysCache(tuple);
-  return as_template && is_template && have_createdb_privilege();
+  return as_template && is_template && MayCreateDatabases(GetUserId());
 }
 
 void StepAside(Oid database, bool force) {
