@@ -126,6 +126,9 @@ $(error PostgreSQL $(MAJORVERSION) is not supported: pg_ratchet needs 15 or late
 endif
 
 ifeq ($(filter clean distclean uninstall installcheck,$(MAKECMDGOALS)),)
+ifeq ($(shell command -v $(firstword $(CXX)) 2>/dev/null),)
+$(error there is no compiler $(firstword $(CXX)): install it (Debian: g++), or name another one: make CXX=clang++)
+endif
 ifeq ($(shell printf '\043include <libical/ical.h>\n' | $(CXX) $(ICAL_CFLAGS) -E -x c++ - >/dev/null 2>&1 && echo yes),)
 $(error libical was not found: install its development files (Debian: libical-dev), or say where \
 it is: make ICAL_CFLAGS=-I/path/to/include ICAL_LIBS="-L/path/to/lib -lical")
