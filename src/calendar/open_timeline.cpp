@@ -57,7 +57,7 @@ std::int64_t OpenTimeline::Count(Instant after, Instant until, std::int64_t limi
   }
   std::int64_t count = 0;
   Instant next = timeline_.Next(after);
-  while (next <= until && count < limit) {
+  while (next != kNever && next <= until && count < limit) {
     const Instant opening = window_->NextOpening(next, zone_);
     if (opening > until) {
       break;
@@ -71,8 +71,11 @@ std::int64_t OpenTimeline::Count(Instant after, Instant until, std::int64_t limi
 
 ClosedOccurrences OpenTimeline::Closed(Instant after, Instant until, std::int64_t limit) const {
   ClosedOccurrences closed;
-  Instant next = window_ == nullptr ? kNever : timeline_.Next(after);
-  while (next <= until && closed.count < limit) {
+  if (window_ == nullptr) {
+    return closed;
+  }
+  Instant next = timeline_.Next(after);
+  while (next != kNever && next <= until && closed.count < limit) {
     if (window_->IsOpen(next, zone_)) {
       const Instant closing = window_->ClosesAt(next, zone_);
       next = closing == kNever ? kNever : timeline_.Next(closing - 1);

@@ -209,7 +209,7 @@ Instant Rule::AnchorBefore(Instant from, const Zone& zone, Instant anchor) const
       period = text_.interval * kDay;
       break;
     case Frequency::kWeekly:
-      period = text_.interval * 7 * kDay;
+      period = text_.interval * (7 * kDay);
       break;
     case Frequency::kMonthly:
       period = std::lcm(4800, text_.interval) / 4800 * kEraDays * kDay;

@@ -187,6 +187,7 @@ class Describer {
 
   static std::string Numbers(const std::vector<int>& numbers, const char* unit) {
     std::vector<std::string> list;
+    list.reserve(numbers.size());
     for (const int n : numbers) {
       list.push_back(n > 0 ? std::string(unit) + ' ' + std::to_string(n)
                            : "the " + Ordinal(n) + ' ' + unit);

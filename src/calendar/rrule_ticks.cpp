@@ -120,10 +120,10 @@ bool RuleCourse::FirstTickOfDay(std::int64_t* offset) const {
       if (later == 0) {
         return false;
       }
-      go_to(LowestBit(later) * 3600);
+      go_to(std::int64_t{LowestBit(later)} * 3600);
     } else if (unit_ <= 60 && times_.minutes != 0 && (times_.minutes >> minute & 1) == 0) {
       const std::uint64_t later = BitsFrom(times_.minutes, minute);
-      go_to(hour * 3600 + (later == 0 ? 60 : LowestBit(later)) * 60);
+      go_to(std::int64_t{hour} * 3600 + std::int64_t{later == 0 ? 60 : LowestBit(later)} * 60);
     } else if (unit_ == 1 && times_.seconds != 0 && (times_.seconds >> second & 1) == 0) {
       const std::uint64_t later = BitsFrom(times_.seconds, second);
       go_to(hour * 3600 + minute * 60 + (later == 0 ? 60 : LowestBit(later)));
