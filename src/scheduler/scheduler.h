@@ -121,6 +121,7 @@ class Scheduler {
   void RefreshJob(std::int64_t job_id, TimestampTz now);
   void RefreshRun(std::int64_t run_id, TimestampTz now);
   void AddWaiting(catalog::QueuedRun run, ItemPointerData tid);
+  bool IsOrphan(const catalog::QueuedRun& run);
   void CancelOrphan(std::int64_t run_id, TimestampTz now);
 
   // ---- scheduler_changes.cpp: runs that change triggers ask for

@@ -23,6 +23,12 @@ std::uint32_t Scheduler::FindOrRecall(const catalog::QueuedRun& run) {
   return jobs_.PutDropped(*version);
 }
 
+// Whether nothing can come of a run that waits, because its job is gone.
+bool Scheduler::IsOrphan(const catalog::QueuedRun& run) {
+  const std::uint32_t index = FindOrRecall(run);
+  return index == JobTable::kNoJob || (jobs_[index].dropped && run.replay_of == 0);
+}
+
 void Scheduler::CancelOrphan(std::int64_t run_id, TimestampTz now) {
   const auto found = waiting_.find(run_id);
   if (found != waiting_.end()) {

@@ -121,9 +121,7 @@ void Scheduler::LoadRuns(TimestampTz now) {
   for (catalog::FoundRun& row : rows) {
     if (row.run.claimed_at == 0) {
       const std::int64_t run_id = row.run.run_id;
-      const std::uint32_t index = FindOrRecall(row.run);
-      const bool is_orphan =
-          index == JobTable::kNoJob || (jobs_[index].dropped && row.run.replay_of == 0);
+      const bool is_orphan = IsOrphan(row.run);
       const bool fixed = row.run.cause == policy::Cause::kTrigger && !row.run.on_change &&
                          row.run.run_at > row.run.queued_at;
       row.run.run_at = policy::DueAfterStepBack(row.run.run_at, row.run.queued_at, now, fixed);
@@ -312,8 +310,11 @@ void Scheduler::RefreshRun(std::int64_t run_id, TimestampTz now) {
       PutOff(run_id, std::max(now, found->run.run_at));  // a session held it, and has let it go
     }
   } else if (!flights_.contains(run_id)) {
-    FindOrRecall(found->run);
+    const bool is_orphan = IsOrphan(found->run);
     AddWaiting(std::move(found->run), found->tid);
+    if (is_orphan) {
+      CancelOrphan(run_id, now);  // who asked for it committed after the job was gone
+    }
   }
 }
 

@@ -174,6 +174,23 @@ promise 'a run that waits is shared by those who ask for the same instant and pa
 	value($node, q{DROP TABLE changed});
 };
 
+promise 'a run whose trigger commits after its job is gone is canceled, also while the job still runs' => sub {
+	value($node, q{SELECT ratchet.schedule('going', '@manual', 'SELECT pg_sleep(600)', overlap => 'allow')});
+	my $running = value($node, q{SELECT ratchet.trigger('going')});
+	wait_until($node, "SELECT status = 'running' FROM ratchet.runs WHERE run_id = $running", 'it runs');
+	my $late  = session($node);
+	my $asked = $late->query_safe(q{BEGIN; SELECT ratchet.trigger('going')});
+	value($node, q{SELECT ratchet.unschedule('going')});
+	scheduler_is_through();
+	$late->query_safe('COMMIT');
+	wait_run($node, $asked, 'canceled', 'the run that was asked for is canceled');
+	is(value($node, "SELECT reason FROM ratchet.runs WHERE run_id = $asked"), 'the job was unscheduled', 'and says why');
+	is(value($node, "SELECT status FROM ratchet.runs WHERE run_id = $running"), 'running', 'the other one is let finish');
+	value($node, "SELECT ratchet.cancel($running)");
+	wait_run($node, $running, 'canceled', 'by hand it ends');
+	$late->quit;
+};
+
 promise 'to wait for a run of the same transaction is an error, not an endless wait' => sub {
 	psql_fails($node, q{BEGIN; SELECT ratchet.wait(ratchet.trigger('plain'))},
 		qr/ERROR:  55000.*triggered in this transaction.*HINT:  COMMIT/s, 'wait');
