@@ -148,7 +148,8 @@ my %stop = (
 	'the worker is killed' => sub {
 		my ($job) = @_;
 		let_start('off');
-		kill_and_wait($node, live_run($job)->{pid});
+		my $run = live_run($job);    # none: it has just come to its end
+		kill_and_wait($node, $run->{pid}) if $run;
 		return look_before_it_goes_on($job, 'after SIGKILL for the worker');
 	},
 	'the worker is terminated' => sub {
