@@ -3,6 +3,7 @@
 #include "board/run_board.h"
 #include "pg/guard.h"
 #include "pg/settings.h"
+#include "pg/subtransaction.h"
 #include "worker/cancel_timer.h"
 #include "worker/execute.h"
 
@@ -11,7 +12,6 @@ extern "C" {
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "utils/builtins.h"
-#include "utils/resowner.h"
 #include "utils/snapmgr.h"
 }
 
@@ -137,29 +137,8 @@ bool EvaluateTimed(const std::string& only_if, int slot) {
 }  // namespace
 
 bool EvaluateCondition(const std::string& only_if, int slot) {
-  MemoryContext memory = CurrentMemoryContext;
-  ResourceOwner owner = CurrentResourceOwner;
-  const auto roll_back = [memory, owner] {
-    pg::Call([memory, owner] {
-      RollbackAndReleaseCurrentSubTransaction();
-      MemoryContextSwitchTo(memory);
-      CurrentResourceOwner = owner;
-    });
-  };
-  pg::Call([memory] {
-    BeginInternalSubTransaction(nullptr);
-    MemoryContextSwitchTo(memory);
-  });
-  bool is_true = false;
-  try {
-    is_true = EvaluateTimed(only_if, slot);
-  } catch (...) {
-    // The server expects of whoever begins a subtransaction that he also ends it.
-    roll_back();
-    throw;
-  }
-  roll_back();
-  return is_true;
+  const pg::Subtransaction undone;  // never released: nothing of it is to last
+  return EvaluateTimed(only_if, slot);
 }
 
 }  // namespace ratchet::worker
