@@ -209,7 +209,9 @@ SQL
 			'0',
 			'every occurrence is accounted for');
 	}
-	is(value($node, q{SELECT count(*) FROM ratchet.runs WHERE job_name = 'short_all' AND status = 'skipped'}), 0, q{with 'all' none is left out});
+	# One that falls due just while another one is caught up with is a matter of "overlap".
+	is( value($node, q{SELECT count(*) FROM ratchet.runs WHERE job_name = 'short_all' AND status = 'skipped' AND reason !~ '^already running'}),
+		0, q{with 'all' none is left out});
 	is(value($node, q{SELECT count(*) > 0 FROM ratchet.runs WHERE job_name = 'short_once' AND status = 'skipped' AND reason ~ '^missed'}), 't', q{with 'once' some are});
 };
 
