@@ -70,8 +70,6 @@ DaySet::DaySet(std::vector<std::int32_t> days) {
   }
 }
 
-bool DaySet::Contains(std::int64_t day) const { return Holds(stretches_, day); }
-
 bool DaySet::IsLeftOut(Instant t, const Zone& zone) const {
   return !empty() && Holds(stretches_, DayOfLocal(LocalAt(ClampInstant(t), zone)));
 }

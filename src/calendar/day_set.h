@@ -19,7 +19,6 @@ class DaySet {
   explicit DaySet(std::vector<std::int32_t> days);
 
   bool empty() const { return stretches_.empty(); }
-  bool Contains(std::int64_t day) const;
 
   bool IsLeftOut(Instant t, const Zone& zone) const;
 

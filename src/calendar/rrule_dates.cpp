@@ -171,9 +171,4 @@ std::int64_t DateSet::Nth(std::int64_t from, std::int64_t to, int n) const {
   return to;
 }
 
-bool DateSet::IsEmpty() const {
-  std::int64_t day = 0;
-  return !First(FirstDayOf(kFirstSample), FirstDayOf(kFirstSample + 28), &day);
-}
-
 }  // namespace ratchet::calendar

@@ -58,9 +58,6 @@ class DateSet {
   // The n-th of them, from 0; there have to be so many.
   std::int64_t Nth(std::int64_t from, std::int64_t to, int n) const;
 
-  // No year has such a date.
-  bool IsEmpty() const;
-
  private:
   static constexpr int kKinds = 28;
 

@@ -46,10 +46,6 @@ Instant Timeline::Last(Instant after, Instant until) const {
   }
 }
 
-Instant Timeline::Previous(Instant before) const {
-  return before == INT64_MIN ? kNever : Last(before_, before - 1);
-}
-
 std::int64_t Timeline::Count(Instant after, Instant until, std::int64_t limit) const {
   after = std::max(after, before_);
   until = std::min(until, end_);

@@ -29,9 +29,6 @@ class Timeline {
   // Latest occurrence in (after, until], or kNever.
   Instant Last(Instant after, Instant until) const;
 
-  // Latest occurrence before the instant, or kNever.
-  Instant Previous(Instant before) const;
-
   // Occurrences in (after, until], counted at most to `limit`.
   std::int64_t Count(Instant after, Instant until, std::int64_t limit) const;
 

@@ -9,7 +9,6 @@
 
 extern "C" {
 #include "access/tableam.h"
-#include "mb/pg_wchar.h"
 }
 
 namespace ratchet::catalog {
@@ -56,40 +55,6 @@ enum Column {
   kPreviousScheduledAt,
   kItemsOf,
 };
-
-// The text as the database can store it: bytes that are no character of its encoding become '?',
-// and the whole is cut at a character's end. Texts of errors come from anywhere, and an insert that
-// is refused for one bad byte would lose the record.
-std::string Storable(std::string_view text, std::size_t limit) {
-  const int encoding = GetDatabaseEncoding();
-  if (text.size() <= limit &&
-      pg_encoding_verifymbstr(encoding, text.data(), static_cast<int>(text.size())) ==
-          static_cast<int>(text.size())) {
-    return std::string(text);
-  }
-  std::string fit;
-  fit.reserve(limit);
-  while (!text.empty()) {
-    const int left = text.size() > MAX_MULTIBYTE_CHAR_LEN ? MAX_MULTIBYTE_CHAR_LEN
-                                                          : static_cast<int>(text.size());
-    const int length = text[0] == '\0' ? -1 : pg_encoding_verifymbchar(encoding, text.data(), left);
-    const std::size_t size = length > 0 ? static_cast<std::size_t>(length) : 1;
-    if (fit.size() + size > limit) {
-      break;
-    }
-    if (length > 0) {
-      fit.append(text.substr(0, size));
-    } else {
-      fit.push_back('?');
-    }
-    text.remove_prefix(size);
-  }
-  return fit;
-}
-
-std::string StorableText(const char* text) {
-  return text == nullptr ? std::string() : Storable(text, kMaxErrorText);
-}
 
 // For use inside pg::Call.
 void SetTextOrNull(pg::Row& row, int column, const std::string& text) {
@@ -228,14 +193,7 @@ void Read(const pg::Row& row, RunRecord* record) {
   record->occurrences = row.Int64(kOccurrences);
 }
 
-bool IsStorable(const std::string& text, int limit) {
-  return text.size() <= static_cast<std::size_t>(limit) &&
-         (text.empty() ||
-          pg_encoding_verifymbstr(GetDatabaseEncoding(), text.data(),
-                                  static_cast<int>(text.size())) == static_cast<int>(text.size()));
-}
-
-bool IsStorable(const RunRecord& record) {
+bool TextsAreStorable(const RunRecord& record) {
   return IsStorable(record.error.message, kMaxErrorText) &&
          IsStorable(record.error.detail, kMaxErrorText) &&
          IsStorable(record.error.hint, kMaxErrorText) &&
@@ -254,11 +212,6 @@ void Insert(const RunRecord& record) {
 }
 
 }  // namespace
-
-RunError ErrorOf(const ErrorData& error) {
-  return RunError{error.sqlerrcode, StorableText(error.message), StorableText(error.detail),
-                  StorableText(error.hint), StorableText(error.context)};
-}
 
 RunRecord RecordOf(const QueuedRun& run) {
   RunRecord record;
@@ -301,7 +254,7 @@ RunRecord RecordOf(const board::RunTicket& ticket) {
 }
 
 void InsertRunRecord(const RunRecord& record) {
-  if (IsStorable(record)) {
+  if (TextsAreStorable(record)) {
     Insert(record);
     return;
   }

@@ -6,26 +6,12 @@
 #include <string>
 
 #include "board/board.h"
+#include "catalog/run_error.h"
 #include "catalog/run_queue.h"
 #include "pg/guard.h"
 #include "policy/run.h"
 
 namespace ratchet::catalog {
-
-struct RunError {
-  int sqlstate = 0;  // 0: none
-  std::string message;
-  std::string detail;
-  std::string hint;
-  std::string context;
-};
-
-// Each text is made valid in the database's encoding and cut to this many bytes when it is
-// recorded.
-constexpr int kMaxErrorText = 8000;
-constexpr int kMaxResultText = 8000;
-
-RunError ErrorOf(const ErrorData& error);
 
 // 0 stands for null in the times, worker_pid, replay_of, retry_of and items_of.
 struct RunRecord {

@@ -118,15 +118,6 @@ std::vector<std::int64_t> DependencyGraph::ChildrenOf(std::int64_t parent) const
   return {children.begin(), children.end()};
 }
 
-std::vector<std::int64_t> DependencyGraph::Children() const {
-  std::vector<std::int64_t> jobs;
-  for (const auto& [job, child] : children_) {
-    jobs.push_back(job);
-  }
-  std::sort(jobs.begin(), jobs.end());
-  return jobs;
-}
-
 std::int64_t DependencyGraph::JobOf(const std::string& parent) const {
   const auto found = parents_.find(parent);
   return found != parents_.end() ? found->second.job : 0;

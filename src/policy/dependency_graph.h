@@ -42,7 +42,6 @@ class DependencyGraph {
   bool IsParent(std::int64_t job) const { return bound_.contains(job); }
   const std::vector<std::string>& ParentsOf(std::int64_t child) const;
   std::vector<std::int64_t> ChildrenOf(std::int64_t parent) const;
-  std::vector<std::int64_t> Children() const;
   // 0: there is no such job now.
   std::int64_t JobOf(const std::string& parent) const;
 

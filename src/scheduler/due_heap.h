@@ -54,7 +54,6 @@ class DueHeap {
   }
 
   void Clear() { entries_.clear(); }
-  void Reserve(std::size_t n) { entries_.reserve(n); }
 
  private:
   template <typename Positions>

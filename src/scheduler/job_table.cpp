@@ -42,11 +42,6 @@ void JobTable::Clear() {
   heap_.Clear();
 }
 
-void JobTable::Reserve(std::size_t jobs) {
-  jobs_.reserve(jobs);
-  heap_.Reserve(jobs);
-}
-
 std::uint32_t JobTable::Find(std::int64_t job_id) const {
   return index_.Find(job_id, [this](std::uint32_t job) { return jobs_[job].job_id; });
 }

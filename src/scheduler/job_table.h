@@ -86,7 +86,6 @@ class JobTable {
   JobTable& operator=(const JobTable&) = delete;
 
   void Clear();
-  void Reserve(std::size_t jobs);
 
   static constexpr std::uint32_t kNoJob = JobIndex::kNone;
   std::uint32_t Find(std::int64_t job_id) const;

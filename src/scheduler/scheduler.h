@@ -121,6 +121,7 @@ class Scheduler {
   void RefreshJob(std::int64_t job_id, TimestampTz now);
   void RefreshRun(std::int64_t run_id, TimestampTz now);
   void AddWaiting(catalog::QueuedRun run, ItemPointerData tid);
+  void Queue(catalog::QueuedRun run);  // a new one: in the table, too
   bool IsOrphan(const catalog::QueuedRun& run);
   void CancelOrphan(std::int64_t run_id, TimestampTz now);
 

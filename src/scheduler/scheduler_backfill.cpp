@@ -125,8 +125,7 @@ void Scheduler::QueueBackfillRun(std::uint32_t index, catalog::Backfill* backfil
   run.queued_at = now;
   run.backfill_id = backfill->backfill_id;
   const std::int64_t run_id = run.run_id;
-  ItemPointerData tid;
-  catalog::InsertQueuedRun(run, &tid);
+  Queue(std::move(run));
   backfill->after_time = at;
   backfill->owner = job.owner;
   catalog::UpdateBackfill(backfill);
@@ -135,7 +134,6 @@ void Scheduler::QueueBackfillRun(std::uint32_t index, catalog::Backfill* backfil
     state.last_occurrence = std::max(state.last_occurrence, at);
     job.watermark = std::max<std::int64_t>(job.watermark, at);
   }
-  AddWaiting(std::move(run), tid);
   MakeReady(index, run_id, now);
 }
 

@@ -75,9 +75,7 @@ void Scheduler::RunOnChange(const board::Change& change, TimestampTz now) {
   run.run_at = change.due;
   run.queued_at = now;
   run.on_change = true;
-  ItemPointerData tid;
-  catalog::InsertQueuedRun(run, &tid);
-  AddWaiting(std::move(run), tid);
+  Queue(std::move(run));
 }
 
 // It is about to be claimed, or was canceled: what commits from now on asks for another run.

@@ -238,9 +238,7 @@ void Scheduler::QueueDependencyRun(std::uint32_t index, TimestampTz now) {
   run.queued_at = std::max<TimestampTz>(now, dependencies_.SinceOf(job.job_id) + 1);
   job.run_count++;
   StateOf(index);
-  ItemPointerData tid;
-  catalog::InsertQueuedRun(run, &tid);
-  AddWaiting(std::move(run), tid);
+  Queue(std::move(run));
 }
 
 // The logical time of the parent's last success, as far as it is known.

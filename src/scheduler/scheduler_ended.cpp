@@ -268,9 +268,7 @@ void Scheduler::QueueRetry(const Job& job, const RunEnd& end, const policy::Verd
   retry.items_of = verdict.items_only && end.items_of == 0 ? end.run_id : end.items_of;
   // A backfill waits for what belongs to it: failed items hold up nothing.
   retry.backfill_id = retry.items_of == 0 ? end.backfill_id : 0;
-  ItemPointerData tid;
-  catalog::InsertQueuedRun(retry, &tid);
-  AddWaiting(std::move(retry), tid);
+  Queue(std::move(retry));
 }
 
 // Ends a run that never started.

@@ -331,4 +331,10 @@ void Scheduler::AddWaiting(catalog::QueuedRun run, ItemPointerData tid) {
   waiting_[run_id] = {std::move(run), has_payload, tid, false};
 }
 
+void Scheduler::Queue(catalog::QueuedRun run) {
+  ItemPointerData tid;
+  catalog::InsertQueuedRun(run, &tid);
+  AddWaiting(std::move(run), tid);
+}
+
 }  // namespace ratchet::scheduler

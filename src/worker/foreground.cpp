@@ -229,17 +229,13 @@ void RunInPlace(const catalog::JobDefinition& job, const board::RunTicket& ticke
     } else {
       RunCommand(session, job, ticket, *statements);
     }
-  } catch (const pg::PgError& error) {
-    session.Fail(catalog::ErrorOf(error.data()));
-    if (RunTimer::Fired() && error.sqlstate() == ERRCODE_QUERY_CANCELED) {
+  } catch (const std::exception& failure) {
+    catalog::RunError error = catalog::ErrorOf(failure);
+    const bool timed_out = RunTimer::Fired() && error.sqlstate == ERRCODE_QUERY_CANCELED;
+    session.Fail(std::move(error));
+    if (timed_out) {
       throw pg::Error(ERRCODE_QUERY_CANCELED, kTimeoutMessage);
     }
-    throw;
-  } catch (const pg::Error& error) {
-    session.Fail({error.sqlstate(), error.what(), error.detail(), error.hint(), {}});
-    throw;
-  } catch (const std::exception& error) {
-    session.Fail({ERRCODE_INTERNAL_ERROR, error.what(), {}, {}, {}});
     throw;
   }
 }

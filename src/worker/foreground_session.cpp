@@ -119,15 +119,7 @@ catalog::RunRecord& ForegroundSession::FinishNotNeeded() {
 void ForegroundSession::Fail(catalog::RunError error) {
   StopExecuting();
   phase_ = Phase::kFailed;
-  record_.status = RunTimer::Fired() ? policy::RunStatus::kTimedOut
-                   : board::CancelReasonOf(run_.slot) == board::CancelReason::kCanceled
-                       ? policy::RunStatus::kCanceled
-                       : policy::RunStatus::kFailed;
-  if (in_condition_ && record_.status != policy::RunStatus::kCanceled) {
-    record_.reason = kConditionFailed;
-  }
-  TidyError(record_.status, &error);
-  record_.error = std::move(error);
+  FillFailure({RunTimer::Fired(), in_condition_, run_.slot}, std::move(error), &record_);
 }
 
 // The transaction is over, and its locks are about to be released. The server itself has logged the

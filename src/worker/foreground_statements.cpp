@@ -1,6 +1,7 @@
 #include "worker/foreground_statements.h"
 
 #include "pg/guard.h"
+#include "pg/subtransaction.h"
 #include "worker/command_check.h"
 #include "worker/result_receiver.h"
 
@@ -9,7 +10,6 @@ extern "C" {
 #include "storage/proc.h"
 #include "tcop/tcopprot.h"
 #include "tcop/utility.h"
-#include "utils/resowner.h"
 #include "utils/timeout.h"
 }
 
@@ -76,29 +76,10 @@ void ForegroundStatements::RunAll() {
 }
 
 void ForegroundStatements::RunAndRollBack() {
-  MemoryContext memory = CurrentMemoryContext;
-  ResourceOwner owner = CurrentResourceOwner;
-  const auto roll_back = [memory, owner] {
-    pg::Call([memory, owner] {
-      RollbackAndReleaseCurrentSubTransaction();
-      MemoryContextSwitchTo(memory);
-      CurrentResourceOwner = owner;
-    });
-  };
-  pg::Call([memory] {
-    BeginInternalSubTransaction(nullptr);
-    MemoryContextSwitchTo(memory);
-  });
-  try {
-    RunAll();
-    // A commit would check the deferred constraints.
-    pg::Call([] { SPI_execute("SET CONSTRAINTS ALL IMMEDIATE", false, 0); });
-  } catch (...) {
-    // The server expects of whoever begins a subtransaction that he also ends it.
-    roll_back();
-    throw;
-  }
-  roll_back();
+  const pg::Subtransaction rolled_back;
+  RunAll();
+  // A commit would check the deferred constraints.
+  pg::Call([] { SPI_execute("SET CONSTRAINTS ALL IMMEDIATE", false, 0); });
 }
 
 void ForegroundStatements::RunOne(const Statement& statement) {

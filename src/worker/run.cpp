@@ -372,15 +372,7 @@ void Run::Fail(catalog::RunError error) {
   if (walk_) {
     FillFromWalk(*walk_, &record_);
   }
-  record_.status = timed_out ? policy::RunStatus::kTimedOut
-                   : board::CancelReasonOf(run_.slot) == board::CancelReason::kCanceled
-                       ? policy::RunStatus::kCanceled
-                       : policy::RunStatus::kFailed;
-  if (in_condition_ && record_.status != policy::RunStatus::kCanceled) {
-    record_.reason = kConditionFailed;
-  }
-  TidyError(record_.status, &error);
-  record_.error = std::move(error);
+  FillFailure({timed_out, in_condition_, run_.slot}, std::move(error), &record_);
   const bool asynchronously = !HasCommittedWrites();
   try {
     RecordInOwnTransaction(asynchronously);
@@ -456,14 +448,8 @@ RunFinish RunTaken(Session& session, int slot) {
   error_context_stack = &context;
   try {
     run.Perform();
-  } catch (const pg::PgError& error) {
-    run.Fail(catalog::ErrorOf(error.data()));
-  } catch (const pg::Error& error) {
-    run.Fail({error.sqlstate(), error.what(), error.detail(), error.hint(), {}});
-  } catch (const std::bad_alloc&) {
-    run.Fail({ERRCODE_OUT_OF_MEMORY, "out of memory", {}, {}, {}});
   } catch (const std::exception& error) {
-    run.Fail({ERRCODE_INTERNAL_ERROR, error.what(), {}, {}, {}});
+    run.Fail(catalog::ErrorOf(error));
   }
   error_context_stack = context.previous;
   run.Leave();

@@ -2,6 +2,7 @@
 
 #include <cstring>
 
+#include "board/run_board.h"
 #include "catalog/checkpoint.h"
 #include "pg/guard.h"
 #include "pg/settings.h"
@@ -66,15 +67,24 @@ char* Append(char* to, const char* end, const std::string& text, int reserve) {
 
 }  // namespace
 
-void TidyError(policy::RunStatus status, catalog::RunError* error) {
-  if (status == policy::RunStatus::kTimedOut && error->sqlstate == ERRCODE_QUERY_CANCELED) {
-    error->message = kTimeoutMessage;
+void FillFailure(const Failure& failure, catalog::RunError error, catalog::RunRecord* record) {
+  using policy::RunStatus;
+  const bool canceled = board::CancelReasonOf(failure.slot) == board::CancelReason::kCanceled;
+  record->status = failure.timed_out ? RunStatus::kTimedOut
+                   : canceled        ? RunStatus::kCanceled
+                                     : RunStatus::kFailed;
+  if (failure.in_condition && record->status != RunStatus::kCanceled) {
+    record->reason = kConditionFailed;
   }
-  const std::size_t line_end = error->context.rfind('\n');
+  if (failure.timed_out && error.sqlstate == ERRCODE_QUERY_CANCELED) {
+    error.message = kTimeoutMessage;
+  }
+  const std::size_t line_end = error.context.rfind('\n');
   const std::size_t last_line = line_end == std::string::npos ? 0 : line_end + 1;
-  if (error->context.compare(last_line, 5, "job \"") == 0) {
-    error->context.resize(last_line == 0 ? 0 : line_end);
+  if (error.context.compare(last_line, 5, "job \"") == 0) {
+    error.context.resize(last_line == 0 ? 0 : line_end);
   }
+  record->error = std::move(error);
 }
 
 void WriteRecord(const catalog::RunRecord& record, bool keep_checkpoint) {

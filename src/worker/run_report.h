@@ -8,9 +8,16 @@
 
 namespace ratchet::worker {
 
-// What an error says once it is a record's: our own line of the context goes, as the record says it
-// in its columns, and a cancel by the run's timer is called by its name.
-void TidyError(policy::RunStatus status, catalog::RunError* error);
+// How a run came to its failure.
+struct Failure {
+  bool timed_out;
+  bool in_condition;  // of its only_if
+  int slot;           // where a cancel is told
+};
+
+// What the record says of it. Our own line of the error's context goes, as the record has that in
+// its columns, and a cancel by the run's timer is called by its name.
+void FillFailure(const Failure& failure, catalog::RunError error, catalog::RunRecord* record);
 extern const char* const kTimeoutMessage;
 
 // Inserts the record in the transaction that is open. A job may have dropped the extension, and
