@@ -57,12 +57,10 @@ TableColumn ColumnOf(Query* query, Node* expression) {
       expression = static_cast<Node*>(list_nth(entry->joinaliasvars, var->varattno - 1));
       continue;
     }
-#if PG_VERSION_NUM >= 180000
-    if (entry->rtekind == RTE_GROUP) {
-      expression = static_cast<Node*>(list_nth(entry->groupexprs, var->varattno - 1));
+    if (List* grouped = pg::GroupedExpressions(entry); grouped != NIL) {
+      expression = static_cast<Node*>(list_nth(grouped, var->varattno - 1));
       continue;
     }
-#endif
     query = QueryOf(query, entry);
     if (query == nullptr || query->setOperations != nullptr) {
       return kUnknown;

@@ -13,6 +13,7 @@ extern "C" {
 #include "storage/proc.h"
 #include "storage/procarray.h"
 #include "storage/sinvaladt.h"
+#include "tcop/pquery.h"
 #include "utils/acl.h"
 #include "utils/guc.h"
 #include "utils/rel.h"
@@ -98,6 +99,26 @@ inline void RequirePlan(PlannedStmt* plan) {
   ExecCheckPermissions(plan->rtable, plan->permInfos, true);
 #else
   ExecCheckRTPerms(plan->rtable, true);
+#endif
+}
+
+// What the grouped columns of a query stand for, if `entry` is the one that such columns refer to:
+// since 18 they are columns of an entry of their own; before, they are the expressions.
+inline List* GroupedExpressions(const RangeTblEntry* entry) {
+#if PG_VERSION_NUM >= 180000
+  return entry->rtekind == RTE_GROUP ? entry->groupexprs : NIL;
+#else
+  static_cast<void>(entry);
+  return NIL;
+#endif
+}
+
+// Runs the portal to its end at top level. May raise an error: for use inside pg::Call.
+inline void RunPortalOnce(Portal portal, DestReceiver* receiver, QueryCompletion* completion) {
+#if PG_VERSION_NUM >= 180000
+  PortalRun(portal, FETCH_ALL, true, receiver, receiver, completion);
+#else
+  PortalRun(portal, FETCH_ALL, true, true, receiver, receiver, completion);
 #endif
 }
 

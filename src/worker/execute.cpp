@@ -130,11 +130,7 @@ void Execution::RunPortal(RawStmt* statement, List* plans) {
   PortalStart(portal, nullptr, 0, InvalidSnapshot);
   QueryCompletion completion;
   InitializeQueryCompletion(&completion);
-#if PG_VERSION_NUM >= 180000
-  PortalRun(portal, FETCH_ALL, true, &receiver_.receiver, &receiver_.receiver, &completion);
-#else
-  PortalRun(portal, FETCH_ALL, true, true, &receiver_.receiver, &receiver_.receiver, &completion);
-#endif
+  pg::RunPortalOnce(portal, &receiver_.receiver, &completion);
   PortalDrop(portal, false);
   if (command_tag_display_rowcount(completion.commandTag)) {
     rows_affected_ += static_cast<std::int64_t>(completion.nprocessed);
