@@ -15,7 +15,7 @@ top := $(patsubst %/,%,$(dir $(lastword $(MAKEFILE_LIST))))
 
 # ---- Targets for people: each is a script, none needs PostgreSQL to be installed already --------
 
-people_targets := demo demo-stop setup check lint format tidy unit fuzz regress isolation tap bench soak
+people_targets := demo demo-stop setup check lint format tidy unit fuzz regress isolation tap bench soak matrix
 
 ifneq ($(filter $(people_targets),$(MAKECMDGOALS)),)
 
@@ -42,6 +42,8 @@ format:
 	@$(top)/script/format
 tidy:
 	@$(top)/script/tidy
+matrix:
+	@$(top)/script/matrix
 fuzz:
 	@$(top)/script/fuzz
 soak:
