@@ -1,5 +1,7 @@
 #include "batch/key_origin.h"
 
+#include "pg/compat.h"
+
 extern "C" {
 #include "nodes/nodeFuncs.h"
 #include "optimizer/optimizer.h"

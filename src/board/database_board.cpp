@@ -2,6 +2,7 @@
 
 #include "board/database_list.h"
 #include "board/worker_board.h"
+#include "pg/compat.h"
 
 extern "C" {
 #include "storage/ipc.h"
@@ -184,7 +185,7 @@ std::uint32_t SessionEpoch() { return TheBoard()->session_epoch; }
 void AttachLauncher() {
   {
     const Lock lock;
-    TheBoard()->launcher_proc = MyProc->pgprocno;
+    TheBoard()->launcher_proc = pg::MyPlaceInAllProcs();
     TheBoard()->launcher_pid = MyProcPid;
   }
   on_shmem_exit(LauncherGone, 0);
@@ -263,7 +264,7 @@ DatabaseEntry* AttachScheduler(Oid database) {
       return nullptr;
     }
     entry->state = DatabaseState::kActive;
-    entry->scheduler_proc = MyProc->pgprocno;
+    entry->scheduler_proc = pg::MyPlaceInAllProcs();
     entry->scheduler_pid = MyProcPid;
     entry->active_since = GetCurrentTimestamp();
     entry->leave = false;

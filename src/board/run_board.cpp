@@ -5,6 +5,7 @@
 
 #include "board/database_list.h"
 #include "board/pool_list.h"
+#include "pg/compat.h"
 #include "pg/guard.h"
 
 extern "C" {
@@ -210,7 +211,7 @@ ForegroundResult BeginForeground(const RunTicket& ticket, int* slot, RunInTheWay
     return ForegroundResult::kFull;
   }
   RunSlot& run = Runs()[*slot];
-  run.proc = MyProc->pgprocno;
+  run.proc = pg::MyPlaceInAllProcs();
   run.pid = MyProcPid;
   run.started_at = GetCurrentTimestamp();
   TheBoard()->active_foreground++;

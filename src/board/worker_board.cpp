@@ -5,6 +5,7 @@
 
 #include "board/database_list.h"
 #include "board/pool_list.h"
+#include "pg/compat.h"
 #include "policy/worker_share.h"
 
 extern "C" {
@@ -281,7 +282,7 @@ bool AttachWorker(int worker, std::uint32_t generation, Oid* database, Oid* role
   }
   slot.state = WorkerState::kWoken;
   slot.pid = MyProcPid;
-  slot.proc = MyProc->pgprocno;
+  slot.proc = pg::MyPlaceInAllProcs();
   *database = slot.database;
   *role = slot.role;
   my_worker = worker;

@@ -51,6 +51,15 @@ inline bool OwnsDatabase(Oid database, Oid role) {
 }
 inline bool OwnsDatabase(Oid role) { return OwnsDatabase(MyDatabaseId, role); }
 
+// Where this process is in ProcGlobal->allProcs.
+inline int MyPlaceInAllProcs() {
+#if PG_VERSION_NUM >= 170000
+  return MyProcNumber;
+#else
+  return MyProc->pgprocno;
+#endif
+}
+
 // Whether the transaction is one of VACUUM or CREATE INDEX CONCURRENTLY, which write no rows. May
 // raise an error: for use inside pg::Call.
 inline bool IsVacuum(const VirtualTransactionId& transaction) {

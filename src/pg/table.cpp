@@ -174,7 +174,7 @@ IndexScan& IndexScan::EqualText(int column, std::string_view value) {
   ScanKeyInit(
       &keys_[key_count_++], static_cast<AttrNumber>(column), BTEqualStrategyNumber, F_TEXTEQ,
       PointerGetDatum(cstring_to_text_with_len(value.data(), static_cast<int>(value.size()))));
-  keys_[key_count_ - 1].sk_collation = table_->rd_att->attrs[column - 1].attcollation;
+  keys_[key_count_ - 1].sk_collation = TupleDescAttr(table_->rd_att, column - 1)->attcollation;
   return *this;
 }
 

@@ -1,5 +1,6 @@
 #include "worker/execute.h"
 
+#include "pg/compat.h"
 #include "pg/guard.h"
 #include "worker/command_check.h"
 
