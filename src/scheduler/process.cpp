@@ -1,6 +1,7 @@
 #include "scheduler/process.h"
 
 #include <algorithm>
+#include <cstdint>
 #include <cstring>
 
 #include "pg/guard.h"
