@@ -9,6 +9,7 @@ extern "C" {
 #include "executor/executor.h"
 #include "nodes/nodeFuncs.h"
 #include "pgstat.h"
+#include "replication/slot.h"
 #include "storage/lock.h"
 #include "storage/proc.h"
 #include "storage/procarray.h"
@@ -69,6 +70,33 @@ inline bool IsVacuum(const VirtualTransactionId& transaction) {
   const PGPROC* process = BackendIdGetProc(transaction.backendId);
 #endif
   return process != nullptr && (process->statusFlags & (PROC_IN_VACUUM | PROC_IN_SAFE_IC)) != 0;
+}
+
+// Drops the session's temporary replication slots.
+inline void DropTemporarySlots() {
+#if PG_VERSION_NUM >= 170000
+  ReplicationSlotCleanup(false);
+#else
+  ReplicationSlotCleanup();
+#endif
+}
+
+inline bool HoldsLock(const LOCKTAG& tag, LOCKMODE mode) {
+#if PG_VERSION_NUM >= 170000
+  return LockHeldByMe(&tag, mode, false);
+#else
+  return LockHeldByMe(&tag, mode);
+#endif
+}
+
+// Takes the lock for the session if it is free and there is memory for it. Raises no error.
+inline bool TakeSessionLockIfFree(const LOCKTAG& tag, LOCKMODE mode) {
+#if PG_VERSION_NUM >= 180000
+  return LockAcquireExtended(&tag, mode, true, true, false, nullptr, false) !=
+         LOCKACQUIRE_NOT_AVAIL;
+#else
+  return LockAcquireExtended(&tag, mode, true, true, false, nullptr) != LOCKACQUIRE_NOT_AVAIL;
+#endif
 }
 
 // Whether `role` owns the table. May raise an error: for use inside pg::Call.

@@ -1,5 +1,6 @@
 #include "worker/job_lock.h"
 
+#include "pg/compat.h"
 #include "pg/guard.h"
 
 extern "C" {
@@ -37,7 +38,7 @@ void ReleaseStandIn() {
   }
   job_lock.stand_in_held = false;
   const LOCKTAG tag = Tag(USER_LOCKMETHOD);
-  if (LockHeldByMe(&tag, job_lock.mode)) {
+  if (pg::HoldsLock(tag, job_lock.mode)) {
     LockRelease(&tag, job_lock.mode, true);
   }
 }
@@ -88,8 +89,7 @@ void KeepJobLockAtCommit() {
     return;
   }
   const LOCKTAG tag = Tag(DEFAULT_LOCKMETHOD);
-  if (LockAcquireExtended(&tag, job_lock.mode, true, true, false, nullptr) !=
-      LOCKACQUIRE_NOT_AVAIL) {
+  if (pg::TakeSessionLockIfFree(tag, job_lock.mode)) {
     job_lock.held = true;
     ReleaseStandIn();
   }
@@ -101,8 +101,7 @@ void KeepJobLockAtAbort() {
   }
   job_lock.held = false;
   const LOCKTAG tag = Tag(USER_LOCKMETHOD);
-  job_lock.stand_in_held =
-      LockAcquireExtended(&tag, job_lock.mode, true, true, false, nullptr) != LOCKACQUIRE_NOT_AVAIL;
+  job_lock.stand_in_held = pg::TakeSessionLockIfFree(tag, job_lock.mode);
 }
 
 }  // namespace ratchet::worker

@@ -1,6 +1,7 @@
 #include "worker/session.h"
 
 #include "board/database_board.h"
+#include "pg/compat.h"
 #include "pg/guard.h"
 #include "pg/settings.h"
 #include "pg/transaction.h"
@@ -46,7 +47,7 @@ void DiscardMore() {
   if (MyReplicationSlot != nullptr) {
     ReplicationSlotRelease();
   }
-  ReplicationSlotCleanup();
+  pg::DropTemporarySlots();
   // After setseed() in one job, random() in the next one would return known numbers.
   DirectFunctionCall1(setseed, Float8GetDatum(pg_prng_double(&pg_global_prng_state) * 2 - 1));
 }
