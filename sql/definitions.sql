@@ -103,7 +103,7 @@ SELECT i || ': ' || pg_temp.refused(e) FROM (VALUES
     (15, '{"timeout": 5}'), (16, '{"timeout": "fife minutes"}'), (17, '{"timeout": "-1 s"}'),
     (18, '{"max_attempts": "3"}'), (19, '{"max_attempts": 1.5}'), (20, '{"max_attempts": 0}'), (21, '{"max_attempts": 3000000000}'),
     (22, '{"enabled": "true"}'), (23, '{"tags": "a"}'), (24, '{"tags": ["a", 1]}'), (25, '{"tags": {"a": 1}}'),
-    (26, '{"run_as": "nobody"}'), (27, '{"run_as": 10}'), (28, '{"watch": ["nowhere.table"]}'), (29, '{"watch": ["shop.orders", null]}'),
+    (26, '{"run_as": "nobody"}'), (27, '{"run_as": 10}'), (28, '{"watch": ["shop.nowhere"]}'), (29, '{"watch": ["shop.orders", null]}'),
     (30, '{"start_at": "tomorrowish"}'), (31, '{"backoff_factor": "2"}'), (32, '{"overlap": "sometimes"}'),
     (33, '{"schedule": "61 * * * *"}'), (34, '{"schedule": 5}'), (35, '{"command": "SELEC 1"}'), (36, '{"command": ""}'),
     (37, '{"settings": {"no_such": {}}}'), (38, '{"settings": {"work_mem": "much"}}'),
