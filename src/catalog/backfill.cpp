@@ -112,9 +112,13 @@ void FindBackfills(std::int64_t job_id, std::vector<Backfill>* backfills) {
 
 pg::RowLock LockBackfill(const Backfill& backfill, bool wait) {
   ItemPointerData tid = backfill.tid;
-  return pg::Call([&tid, wait] {
+  return pg::Call([&tid, wait, backfill_id = backfill.backfill_id] {
     Relation table = pg::OpenTable(kTable, RowExclusiveLock);
-    const pg::RowLock lock = pg::LockRow(table, &tid, LockTupleExclusive, wait);
+    // After VACUUM FULL another one may be there, and ours is for the caller to find.
+    pg::Row row;
+    const bool is_there = pg::FetchRow(table, &tid, &row) && row.Int64(kBackfillId) == backfill_id;
+    const pg::RowLock lock =
+        is_there ? pg::LockRow(table, &tid, LockTupleExclusive, wait) : pg::RowLock::kChanged;
     table_close(table, NoLock);
     return lock;
   });

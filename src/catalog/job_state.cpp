@@ -76,6 +76,20 @@ void Fill(const JobState& state, pg::Row* row) {
   row->SetTimeOrNull(kDependsSince, state.depends_since);
 }
 
+// The row of the job, at *tid or, when the table was rewritten since it was read (VACUUM FULL),
+// where it is now. Inside of pg::Call; the caller holds a lock on the table that keeps the row
+// there.
+bool FindAt(Relation table, std::int64_t job_id, ItemPointer tid, pg::Row* row) {
+  if (ItemPointerIsValid(tid) && pg::FetchRow(table, tid, row) && row->Int64(kJobId) == job_id) {
+    return true;
+  }
+  pg::IndexScan scan(kTable, kJobIndex, AccessShareLock);
+  scan.Equal(kJobId, job_id).Begin();
+  const bool found = scan.Next(row, tid);
+  scan.End();
+  return found;
+}
+
 }  // namespace
 
 void ScanJobStates(void (*visit)(void* context, const JobState& state, const ItemPointerData& tid),
@@ -100,22 +114,12 @@ void ScanJobStates(void (*visit)(void* context, const JobState& state, const Ite
 bool FindJobState(std::int64_t job_id, ItemPointer tid, JobState* state) {
   return pg::Call([=] {
     pg::Row row;
-    if (ItemPointerIsValid(tid)) {
-      Relation table = pg::OpenTable(kTable, AccessShareLock);
-      const bool found = pg::FetchRow(table, tid, &row) && row.Int64(kJobId) == job_id;
-      table_close(table, NoLock);
-      if (found) {
-        Read(row, state);
-        return true;
-      }
-    }
-    pg::IndexScan scan(kTable, kJobIndex, AccessShareLock);
-    scan.Equal(kJobId, job_id).Begin();
-    const bool found = scan.Next(&row, tid);
+    Relation table = pg::OpenTable(kTable, AccessShareLock);
+    const bool found = FindAt(table, job_id, tid, &row);
+    table_close(table, NoLock);
     if (found) {
       Read(row, state);
     }
-    scan.End();
     return found;
   });
 }
@@ -123,9 +127,10 @@ bool FindJobState(std::int64_t job_id, ItemPointer tid, JobState* state) {
 void WriteJobState(ItemPointer tid, const JobState& state) {
   pg::Call([tid, &state] {
     Relation table = pg::OpenTable(kTable, RowExclusiveLock);
+    pg::Row before;
     pg::Row row;
     Fill(state, &row);
-    if (ItemPointerIsValid(tid)) {
+    if (ItemPointerIsValid(tid) && FindAt(table, state.job_id, tid, &before)) {
       pg::UpdateRow(table, tid, row);
     } else {
       pg::InsertRow(table, row, tid);

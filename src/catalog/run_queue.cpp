@@ -101,6 +101,20 @@ bool MayShare(const QueuedRun& run, TimestampTz run_at) {
   return run_at == 0 ? run.run_at <= run.queued_at : run.run_at == run_at;
 }
 
+// The row of the run, at *tid or, when the table was rewritten meanwhile, where it is now. Inside
+// of pg::Call; the caller holds a lock on the table that keeps the row there.
+bool FindAt(Relation table, std::int64_t run_id, ItemPointer tid) {
+  pg::Row row;
+  if (ItemPointerIsValid(tid) && pg::FetchRow(table, tid, &row) && row.Int64(kRunId) == run_id) {
+    return true;
+  }
+  pg::IndexScan scan(kTable, kPrimaryKey, AccessShareLock);
+  scan.Equal(kRunId, run_id).Begin();
+  const bool found = scan.Next(&row, tid);
+  scan.End();
+  return found;
+}
+
 }  // namespace
 
 std::int64_t NextRunId() {
@@ -118,10 +132,11 @@ void InsertQueuedRun(const QueuedRun& run, ItemPointer tid) {
   });
 }
 
-bool LockQueuedRun(ItemPointer tid) {
-  return pg::Call([tid] {
+bool LockQueuedRun(std::int64_t run_id, ItemPointer tid) {
+  return pg::Call([run_id, tid] {
     Relation table = pg::OpenTable(kTable, RowExclusiveLock);
     const bool locked =
+        FindAt(table, run_id, tid) &&
         pg::LockRow(table, tid, LockTupleNoKeyExclusive, false) == pg::RowLock::kLocked;
     table_close(table, NoLock);
     return locked;
@@ -141,20 +156,12 @@ void UpdateQueuedRun(ItemPointer tid, const QueuedRun& run) {
 void DeleteQueuedRun(std::int64_t run_id, ItemPointer tid) {
   pg::Call([run_id, tid] {
     Relation table = pg::OpenTable(kTable, RowExclusiveLock);
-    pg::Row row;
     ItemPointerData at;
-    bool found = false;
-    if (tid != nullptr && ItemPointerIsValid(tid)) {
+    ItemPointerSetInvalid(&at);
+    if (tid != nullptr) {
       at = *tid;
-      found = pg::FetchRow(table, &at, &row) && row.Int64(kRunId) == run_id;
     }
-    if (!found) {
-      pg::IndexScan scan(kTable, kPrimaryKey, AccessShareLock);
-      scan.Equal(kRunId, run_id).Begin();
-      found = scan.Next(&row, &at);
-      scan.End();
-    }
-    if (found) {
+    if (FindAt(table, run_id, &at)) {
       pg::DeleteRow(table, &at);
     }
     table_close(table, NoLock);

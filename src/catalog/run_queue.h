@@ -45,8 +45,9 @@ std::int64_t NextRunId();
 
 void InsertQueuedRun(const QueuedRun& run, ItemPointer tid = nullptr);
 // Keeps the waiting run from being canceled or shared until the transaction ends. False, without
-// waiting, when a session is about to do that: its NoteRunHeld() tells when it has finished.
-bool LockQueuedRun(ItemPointer tid);
+// waiting, when a session is about to do that: its NoteRunHeld() tells when it has finished. The
+// row may be elsewhere than at *tid, after VACUUM FULL: *tid then is where it is.
+bool LockQueuedRun(std::int64_t run_id, ItemPointer tid);
 void UpdateQueuedRun(ItemPointer tid, const QueuedRun& run);
 // By tuple id when *tid is valid and still holds the run, else by run_id. No error when it is gone.
 void DeleteQueuedRun(std::int64_t run_id, ItemPointer tid);

@@ -172,8 +172,7 @@ bool Scheduler::MayStart(std::uint32_t index, std::int64_t run_id, TimestampTz n
     return false;
   }
   Begin();
-  ItemPointerData tid = waiting.tid;
-  if (!catalog::LockQueuedRun(&tid)) {
+  if (!catalog::LockQueuedRun(run_id, &waiting.tid)) {
     PutOff(run_id, now + kLookAgain);
     return false;
   }

@@ -280,7 +280,7 @@ void Scheduler::CancelWaiting(std::int64_t run_id, policy::RunStatus status,
   }
   Begin();
   ItemPointerData tid = found->second.tid;
-  if (!catalog::LockQueuedRun(&tid)) {
+  if (!catalog::LockQueuedRun(run_id, &tid)) {
     PutOff(run_id, now + kLookAgain);
     return;
   }
