@@ -102,6 +102,7 @@ class Scheduler {
   using ReadyKey = policy::Turn;
   struct Role {
     std::set<ReadyKey> ready;
+    int failing_passed = 0;  // so many others went before the first one of a job that failed
     int in_flight = 0;
     double mean_run_time = 10'000;             // microseconds, moving average
     TimestampTz checked_at = 0;                // when `problem` was found out
@@ -190,6 +191,7 @@ class Scheduler {
   // ---- scheduler_claim.cpp: what starts
   void Claim(TimestampTz now);
   void ClaimRole(Oid role_id, Role* role, TimestampTz now);
+  static std::set<ReadyKey>::iterator NextTurn(Role* role);
   bool ClaimTurn(const ReadyKey& turn, TimestampTz now);
   int RoomOf(Oid role_id, const Role& role) const;
   bool ClaimOccurrence(std::uint32_t index, TimestampTz now);

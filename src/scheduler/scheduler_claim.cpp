@@ -1,6 +1,7 @@
 // What starts: ready work takes a place on the board and its mark in ratchet.run_queue.
 #include <algorithm>
 #include <cstring>
+#include <limits>
 
 #include "scheduler/scheduler.h"
 
@@ -18,6 +19,9 @@ constexpr int kMostAhead = 32;
 
 // The answer to "can this role run anything" is good for so long.
 constexpr std::int64_t kRoleCheckLifetime = USECS_PER_SEC;
+
+// Jobs that failed are passed over so often at most.
+constexpr int kMostPassed = 16;
 
 // The work of one transaction: others want to be heard in between.
 constexpr int kMostClaims = 500;
@@ -53,8 +57,9 @@ void Scheduler::ClaimRole(Oid role_id, Role* role, TimestampTz now) {
       backlog_ = true;
       return;
     }
-    const ReadyKey turn = *role->ready.begin();
-    role->ready.erase(role->ready.begin());
+    const auto next = NextTurn(role);
+    const ReadyKey turn = *next;
+    role->ready.erase(next);
     if (!WaitsForMutex(role_id, turn, now) && !ClaimTurn(turn, now)) {
       role->ready.insert(turn);  // no place on the board: its turn stays
       backlog_ = true;
@@ -62,6 +67,24 @@ void Scheduler::ClaimRole(Oid role_id, Role* role, TimestampTz now) {
     }
     claims++;
   }
+}
+
+// Jobs whose last run failed go after the others. Where those never come to an end, as on a server
+// that has more to do than it can, they still have a turn now and then: after a crash of the server
+// they are all that was under way.
+std::set<Scheduler::ReadyKey>::iterator Scheduler::NextTurn(Role* role) {
+  const auto first = role->ready.begin();
+  ReadyKey before_failing{};
+  before_failing.failing = true;
+  before_failing.due = std::numeric_limits<decltype(before_failing.due)>::min();
+  before_failing.priority = std::numeric_limits<decltype(before_failing.priority)>::min();
+  const auto failing = role->ready.lower_bound(before_failing);
+  const bool others_first = failing != role->ready.end() && failing != first;
+  if (others_first && ++role->failing_passed <= kMostPassed) {
+    return first;
+  }
+  role->failing_passed = 0;
+  return others_first ? failing : first;
 }
 
 // False: there is no place on the board.
