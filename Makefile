@@ -47,7 +47,7 @@ matrix:
 fuzz:
 	@$(top)/script/fuzz
 soak:
-	@$(top)/test/soak/many_at_once
+	@$(top)/test/soak/$(or $(PART),chaos)
 bench:
 	@if [ -x $(top)/bench/run ]; then $(top)/bench/run; else echo "there are no benchmarks yet"; fi
 
