@@ -186,6 +186,19 @@ std::string JobDay::Encode() const {
   return bytes;
 }
 
+// Whether it can be what was counted. The bytes may be anybody's: of what is possible, no sum over
+// a day overflows, and there is something to divide by.
+bool JobDay::IsPossible(const Hour& hour) {
+  constexpr std::int64_t kMost = INT64_MAX / kHours;
+  for (const std::int64_t number :
+       {hour.duration, hour.lag, hour.max_lag, hour.shortest, hour.longest}) {
+    if (number < -kMost || number > kMost) {
+      return false;
+    }
+  }
+  return hour.hour >= 0 && hour.runs >= 0;
+}
+
 JobDay JobDay::Decode(std::string_view bytes) {
   if (bytes.empty() || bytes[0] != static_cast<char>(kFormat)) {
     return {};
@@ -219,7 +232,8 @@ JobDay JobDay::Decode(std::string_view bytes) {
     hour.longest = get();
     hour.runs = static_cast<std::int32_t>(get());
     hour.failures = static_cast<std::int32_t>(get());
-    if (whole && hour.hour >= 0) {
+    whole = whole && IsPossible(hour);
+    if (whole) {
       day.HourOf(hour.hour) = hour;
     }
   }

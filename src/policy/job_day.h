@@ -51,6 +51,7 @@ class JobDay {
     std::array<std::uint32_t, kBuckets> counts{};
   };
 
+  static bool IsPossible(const Hour& hour);
   Hour& HourOf(std::int64_t hour);
   Half& HalfOf(std::int64_t half);
 

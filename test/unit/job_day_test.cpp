@@ -92,5 +92,22 @@ TEST(JobDay, SurvivesStorage) {
   }
 }
 
+// What divides, and what is added up, may have been written by anybody.
+TEST(JobDay, NumbersThatNobodyCounted) {
+  const std::string lowest = "\x80\x80\x80\x80\x80\x80\x80\x80\x80\x01";     // -2^63
+  const std::string highest = "\xff\xff\xff\xff\xff\xff\xff\xff\x7f";        // 2^63 - 1
+  const std::string minus_one = "\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01";  // -1
+  const std::string zeros(20, '\0');
+  const auto day_of = [&](const std::string& duration, const std::string& runs) {
+    return "\x01\x01\x01" + duration + zeros.substr(0, 4) + runs + zeros.substr(0, 5);
+  };
+  EXPECT_EQ(JobDay::Decode(day_of("\x05", "\x01")).Summarize(kHour).average_duration, 5);
+  for (const std::string& duration : {lowest, highest, minus_one}) {
+    for (const std::string& runs : {minus_one, lowest, highest}) {
+      EXPECT_EQ(JobDay::Decode(day_of(duration, runs)).Summarize(kHour).runs, 0);
+    }
+  }
+}
+
 }  // namespace
 }  // namespace ratchet::policy
