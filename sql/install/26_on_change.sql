@@ -42,6 +42,6 @@ COMMENT ON VIEW ratchet.change_triggers IS 'tables whose changes ask for runs, b
 COMMENT ON COLUMN ratchet.change_triggers.debounce IS
     'how long after a change the run starts, so that one run sees many changes';
 COMMENT ON COLUMN ratchet.change_triggers.enabled IS
-    'false after ALTER TABLE … DISABLE TRIGGER';
+    'false after ALTER TABLE ... DISABLE TRIGGER';
 
 GRANT SELECT ON ratchet.change_triggers TO PUBLIC;
