@@ -81,6 +81,12 @@ void ReportScheduler(Report* report, const std::optional<board::DatabaseEntry>& 
         "older one.");
     return;
   }
+  if (database->unsafe_owner) {
+    report->Add("scheduler", "unsafe owner",
+                "the tables of the extension belong to a role that is no superuser",
+                "Give what belongs to the extension back to a superuser.");
+    return;
+  }
   if (database->quarantined) {
     report->Add("scheduler", "quarantined",
                 "this database is a copy: its jobs are at home in another one",

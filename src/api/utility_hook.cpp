@@ -7,8 +7,10 @@
 
 extern "C" {
 #include "access/htup_details.h"
+#include "catalog/namespace.h"
 #include "catalog/objectaccess.h"
 #include "catalog/pg_authid.h"
+#include "catalog/pg_class.h"
 #include "catalog/pg_database.h"
 #include "catalog/pg_extension.h"
 #include "commands/dbcommands.h"
@@ -17,6 +19,7 @@ extern "C" {
 #include "storage/ipc.h"
 #include "storage/latch.h"
 #include "tcop/utility.h"
+#include "utils/lsyscache.h"
 #include "utils/syscache.h"
 #include "utils/wait_event.h"
 }
@@ -191,7 +194,13 @@ void OnUtility(PlannedStmt* statement, const char* query, bool read_only_tree,
   }
 }
 
-// However the extension is dropped (DROP EXTENSION, DROP SCHEMA ... CASCADE, DROP OWNED).
+bool IsOurTable(Oid table) {
+  const Oid schema = get_namespace_oid("ratchet", true);
+  return OidIsValid(schema) && get_rel_namespace(table) == schema;
+}
+
+// However the extension is dropped (DROP EXTENSION, DROP SCHEMA ... CASCADE, DROP OWNED), and
+// however its tables get another owner (ALTER TABLE, REASSIGN OWNED).
 void OnObjectAccess(ObjectAccessType access, Oid class_id, Oid object_id, int sub_id,
                     void* argument) {
   if (previous_object_access != nullptr) {
@@ -199,6 +208,9 @@ void OnObjectAccess(ObjectAccessType access, Oid class_id, Oid object_id, int su
   }
   if (access == OAT_DROP && class_id == ExtensionRelationId &&
       object_id == get_extension_oid("pg_ratchet", true)) {
+    catalog::NoteEverythingChanged();
+  }
+  if (access == OAT_POST_ALTER && class_id == RelationRelationId && IsOurTable(object_id)) {
     catalog::NoteEverythingChanged();
   }
 }

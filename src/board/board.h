@@ -56,6 +56,7 @@ struct DatabaseEntry {
   DatabaseState state;
   bool quarantined;       // a copy of another database: starts nothing
   bool version_mismatch;  // library and extension do not fit
+  bool unsafe_owner;      // the tables belong to a role that is no superuser
   bool leave;             // asks the scheduler to leave
   bool changes_lost;      // the ring was full: read everything
   bool waits_for_worker;

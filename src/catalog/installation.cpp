@@ -3,13 +3,16 @@
 #include <cstring>
 
 #include "pg/guard.h"
+#include "pg/table.h"
 
 extern "C" {
 #include "access/genam.h"
 #include "access/htup_details.h"
 #include "access/table.h"
 #include "catalog/indexing.h"
+#include "catalog/pg_class.h"
 #include "catalog/pg_extension.h"
+#include "miscadmin.h"
 #include "utils/fmgroids.h"
 #include "utils/rel.h"
 }
@@ -36,6 +39,62 @@ char* InstalledVersion() {
   return version;
 }
 
+constexpr const char* kTables[] = {"job",         "job_version", "job_state", "run_queue",
+                                   "run_log",     "job_stat",    "home",      "job_checkpoint",
+                                   "failed_item", "backfill"};
+
+// Not from the cache: what a transaction has changed there is told of after the scheduler has been
+// woken.
+Oid OwnerOf(Relation catalog, Oid table) {
+  ScanKeyData key;
+  ScanKeyInit(&key, Anum_pg_class_oid, BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(table));
+  SysScanDesc scan = systable_beginscan(catalog, ClassOidIndexId, true, nullptr, 1, &key);
+  HeapTuple tuple = systable_getnext(scan);
+  const Oid owner = HeapTupleIsValid(tuple)
+                        ? reinterpret_cast<Form_pg_class>(GETSTRUCT(tuple))->relowner
+                        : InvalidOid;
+  systable_endscan(scan);
+  return owner;
+}
+
+// The first table that belongs to a role without the rights of a superuser; null when none does.
+const char* FindTableOfOthers(Oid* owner) {
+  const char* found = nullptr;
+  Relation catalog = table_open(RelationRelationId, AccessShareLock);
+  for (const char* name : kTables) {
+    *owner = OwnerOf(catalog, pg::TableOid(name));
+    if (!superuser_arg(*owner)) {
+      found = name;
+      break;
+    }
+  }
+  table_close(catalog, AccessShareLock);
+  return found;
+}
+
+Installation CheckOwner() {
+  static bool told = false;
+  Oid owner = InvalidOid;
+  const char* table = pg::Call([&owner] { return FindTableOfOthers(&owner); });
+  if (table == nullptr) {
+    told = false;
+    return Installation::kPresent;
+  }
+  if (!told) {
+    told = true;
+    pg::Call([table, owner] {
+      ereport(WARNING,
+              (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+               errmsg("table \"ratchet.%s\" belongs to role \"%s\", which is no superuser", table,
+                      GetUserNameFromId(owner, true)),
+               errdetail("Who owns the tables can have any command run as any role: no jobs run."),
+               errhint("Give what belongs to the extension back to a superuser, for example with "
+                       "REASSIGN OWNED.")));
+    });
+  }
+  return Installation::kOtherOwner;
+}
+
 }  // namespace
 
 Installation FindInstallation() {
@@ -46,7 +105,7 @@ Installation FindInstallation() {
   }
   if (std::strcmp(version, kLibraryVersion) == 0) {
     told = false;
-    return Installation::kPresent;
+    return CheckOwner();
   }
   if (!told) {
     told = true;

@@ -22,6 +22,7 @@ bool Scheduler::Load(TimestampTz now) {
   const catalog::Installation installation = catalog::FindInstallation();
   absent_ = installation == catalog::Installation::kAbsent;
   entry_->version_mismatch = installation == catalog::Installation::kOtherVersion;
+  entry_->unsafe_owner = installation == catalog::Installation::kOtherOwner;
   if (installation != catalog::Installation::kPresent) {
     Commit();
     load_ = !absent_;

@@ -1,0 +1,41 @@
+// ratchet._superusers_only(): the trigger that guards the tables against writers other than the
+// library
+#include "pg/guard.h"
+
+extern "C" {
+#include "commands/trigger.h"
+#include "utils/rel.h"
+}
+
+namespace ratchet::api {
+namespace {
+
+// The row goes on as it came; a statement has none.
+HeapTuple RefuseOthers(FunctionCallInfo call) {
+  if (!CALLED_AS_TRIGGER(call)) {
+    throw pg::Error(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED,
+                    "ratchet._superusers_only() can only be called by a trigger");
+  }
+  const auto* trigger = reinterpret_cast<const TriggerData*>(call->context);
+  if (!pg::Call([] { return superuser(); })) {
+    throw pg::Error(ERRCODE_INSUFFICIENT_PRIVILEGE,
+                    std::string("table \"") + RelationGetRelationName(trigger->tg_relation) +
+                        "\" is written by the library alone",
+                    "Use the functions of schema ratchet. A superuser may write it, to restore a "
+                    "dump.");
+  }
+  return TRIGGER_FIRED_BY_UPDATE(trigger->tg_event) ? trigger->tg_newtuple : trigger->tg_trigtuple;
+}
+
+}  // namespace
+}  // namespace ratchet::api
+
+extern "C" {
+
+PG_FUNCTION_INFO_V1(ratchet_superusers_only);
+PGDLLEXPORT Datum ratchet_superusers_only(PG_FUNCTION_ARGS) {
+  return PointerGetDatum(
+      ratchet::pg::Entry([fcinfo] { return ratchet::api::RefuseOthers(fcinfo); }));
+}
+
+}  // extern "C"
