@@ -174,7 +174,7 @@ CREATE TABLE ratchet.run_queue (
     backfill_id           bigint,
     on_change             boolean     NOT NULL,
     PRIMARY KEY (run_id)
-) WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.0, autovacuum_vacuum_threshold = 5000);
+) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.0, autovacuum_vacuum_threshold = 5000);
 CREATE INDEX run_queue_job_idx ON ratchet.run_queue (job_id);
 COMMENT ON TABLE ratchet.run_queue IS
     'runs that were asked for or are under way, a row each until they end; read it through the view ratchet.runs';

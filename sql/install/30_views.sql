@@ -59,6 +59,18 @@ COMMENT ON COLUMN ratchet.jobs.schedule_since IS
 -- Runs that ended, runs that wait or are running, and foreground runs, which no queue knows. The types
 -- of the columns are exactly the same in each arm, and each arm has a plain run_id: so the newest runs
 -- are found by the primary key, however long the history is.
+--
+-- Only a run that was claimed can have a record. Whether it has one is asked by a function. Of a join (NOT
+-- EXISTS) the planner believes that it leaves one row: it then looked through all jobs for each run that
+-- waits. A subquery it takes for so dear, when many runs wait or have waited, that it compiles the plan (JIT).
+-- The function needs no search_path: BEGIN ATOMIC resolves the names when it is made.
+
+CREATE FUNCTION ratchet._is_recorded(run_id bigint) RETURNS boolean
+LANGUAGE sql STABLE STRICT PARALLEL SAFE COST 1
+BEGIN ATOMIC
+    SELECT EXISTS (SELECT FROM ratchet.run_log r WHERE r.run_id OPERATOR(pg_catalog.=) $1);
+END;
+COMMENT ON FUNCTION ratchet._is_recorded IS 'internal: whether the caller sees a record of the run';
 
 CREATE VIEW ratchet.runs WITH (security_invoker = true) AS
 SELECT r.run_id, r.job_id, r.job_name, r.cause, r.status, r.attempt, r.scheduled_at, r.started_at,
@@ -84,7 +96,8 @@ SELECT q.run_id, q.job_id, coalesce(v.job_name, j.job_name, l.job_name), q.cause
   LEFT JOIN ratchet._live_runs() l ON l.run_id = q.run_id
   LEFT JOIN ratchet.job j ON j.job_id = q.job_id
   LEFT JOIN ratchet.job_version v ON v.job_id = q.job_id AND v.version = q.version
- WHERE NOT EXISTS (SELECT FROM ratchet.run_log r WHERE r.run_id = q.run_id)
+ WHERE CASE WHEN q.claimed_at IS NULL THEN true
+            ELSE NOT ratchet._is_recorded(q.run_id) END
 UNION ALL
 SELECT l.run_id, l.job_id, coalesce(j.job_name, l.job_name), l.cause, 'running'::text, l.attempt,
        l.scheduled_at, l.started_at, NULL::timestamptz, clock_timestamp() - l.started_at,

@@ -5,6 +5,7 @@
 
 extern "C" {
 #include "access/xact.h"
+#include "storage/bufmgr.h"
 }
 
 namespace ratchet::catalog {
@@ -121,11 +122,12 @@ void DeleteCheckpoint(std::int64_t job_id, std::int64_t walk) {
   pg::Call([&] {
     pg::Row row;
     ItemPointerData tid;
-    if (Find(job_id, walk, RowExclusiveLock, &row, &tid)) {
-      Relation table = pg::OpenTable(kTable, RowExclusiveLock);
+    Relation table = pg::OpenTable(kTable, RowExclusiveLock);
+    // Most runs end without one, and in most databases nobody has one at all.
+    if (RelationGetNumberOfBlocks(table) > 0 && Find(job_id, walk, RowExclusiveLock, &row, &tid)) {
       pg::DeleteRow(table, &tid);
-      table_close(table, NoLock);
     }
+    table_close(table, NoLock);
   });
 }
 

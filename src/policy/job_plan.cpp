@@ -69,6 +69,9 @@ DueOccurrences JobPlan::Due(Instant now) const {
     return {1, first, now};
   }
   const calendar::OpenTimeline open = Occurrences();
+  if (open.Next(first) > now) {
+    return {1, first, now};  // on time, as nearly always: nothing to count
+  }
   const std::int64_t count = open.Count(watermark, now, kMostCounted);
   return count > 0 ? DueOccurrences{count, open.Last(watermark, now), now}
                    : DueOccurrences{1, first, now};
@@ -209,8 +212,8 @@ Instant JobPlan::MissedUntil(const DueOccurrences& due, const MisfireDecision& d
   return SettledBy(due);
 }
 
-Start JobPlan::StartAt(Instant now) const {
-  const DueOccurrences due = Due(now);
+Start JobPlan::StartAt(const Step& ready, Instant now) const {
+  const DueOccurrences due{ready.count, ready.until, now};
   // One that had to wait for the parents is not late by that.
   const DueOccurrences since_it_could = {
       due.count, is_child ? std::max(due.last, ready_since) : due.last, now};

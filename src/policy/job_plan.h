@@ -103,8 +103,8 @@ struct JobPlan {
   Step NextStep(calendar::Instant now) const;
   // All that is due at `now`, for a reason that the plan does not know.
   Step SkipStep(SkipReason reason, calendar::Instant now) const;
-  // For a job whose step is kReady.
-  Start StartAt(calendar::Instant now) const;
+  // For a job whose step at this instant is kReady.
+  Start StartAt(const Step& ready, calendar::Instant now) const;
 
  private:
   calendar::OpenTimeline Occurrences() const;

@@ -110,7 +110,7 @@ bool Scheduler::ClaimOccurrence(std::uint32_t index, TimestampTz now) {
     jobs_.SetDue(index, now + kLookAgain);
     return true;
   }
-  const policy::Start start = plan.StartAt(now);
+  const policy::Start start = plan.StartAt(step, now);
   if (start.run != calendar::kNever && !WatchSaysRun(index)) {
     PassOver(index, plan.SkipStep(policy::SkipReason::kMissed, now), now);
     return true;

@@ -12,8 +12,9 @@ extern "C" {
 namespace ratchet::worker {
 namespace {
 
-constexpr std::size_t kMostDefinitions = 128;
+// A worker may go round thousands of small jobs.
 constexpr std::size_t kMostBytes = 4UL * 1024 * 1024;
+constexpr std::size_t kOverhead = 512;  // of a definition: the nodes and small blocks that hold it
 
 struct Key {
   std::int64_t job_id;
@@ -61,13 +62,20 @@ void Empty(Cache& cache) {
   table_changed = false;
 }
 
+// About so much. The settings are there as text, too.
+std::size_t BytesOf(const Definition& definition) {
+  const catalog::JobVersion& version = definition.version;
+  return sizeof(Definition) + kOverhead + version.command.size() + version.source.size() +
+         version.action.size() + version.only_if.size() + version.payload.size() +
+         2 * version.settings.size();
+}
+
 }  // namespace
 
 const Definition& DefinitionOf(std::int64_t job_id, std::int32_t version) {
   Cache& cache = TheCache();
   const Key key{job_id, version};
-  if (!OidIsValid(table) || table_changed || cache.definitions.size() >= kMostDefinitions ||
-      cache.bytes >= kMostBytes) {
+  if (!OidIsValid(table) || table_changed || cache.bytes >= kMostBytes) {
     Empty(cache);
   }
   if (const auto found = cache.definitions.find(key); found != cache.definitions.end()) {
@@ -82,8 +90,7 @@ const Definition& DefinitionOf(std::int64_t job_id, std::int32_t version) {
   }
   Definition definition{std::move(*read), {}};
   definition.settings = ParseSettings(definition.version.settings);
-  cache.bytes += definition.version.command.size() + definition.version.settings.size() +
-                 definition.version.payload.size() + sizeof(Definition);
+  cache.bytes += BytesOf(definition);
   return cache.definitions.emplace(key, std::move(definition)).first->second;
 }
 

@@ -137,7 +137,7 @@ class World {
         continue;
       }
       plan.skip_noted = plan.skip_noted && !plan.is_child;
-      const Start start = plan.StartAt(now);
+      const Start start = plan.StartAt(step, now);
       Note(start.closed);
       if (start.skip > 0) {
         skips.push_back({start.skip_first, start.skip_until, start.skip, SkipReason::kMissed});
