@@ -1,4 +1,4 @@
-"""Runs the benchmarks that ONLY names, or all of them. Called by bench/run."""
+"""Runs the benchmarks that ONLY names, or all of them, and writes the report. Called by bench/run."""
 
 import importlib
 import os
@@ -6,23 +6,10 @@ import signal
 import sys
 import time
 
-from rig import machine, report
+from benchmarks import BENCHMARKS
+from rig import machine, render, report, results
 from rig.sizes import Sizes
 from rig.server import remove_all
-
-# In the order in which they run: the short ones first.
-BENCHMARKS = {
-    "trigger": "commit of a trigger to the first statement of its run (T3)",
-    "durable": "jobs that do one durable UPDATE, against pgbench (T2)",
-    "records": "no-op jobs with a record each, against pg_cron (T1)",
-    "on_change": "writers of a table with a change trigger (T9)",
-    "lag": "start lag of one due job and of 100, against pg_cron (T4)",
-    "batch": "batch jobs, against the same work by hand (T7, T8)",
-    "schedule": "defining jobs, and starting with very many (T6)",
-    "idle": "CPU of jobs that are not due, against pg_cron (T5)",
-    "snapshot": "the same under an old snapshot (T11)",
-    "history": "the same with a long history (T10)",
-}
 
 
 def chosen():
@@ -33,31 +20,37 @@ def chosen():
     return only or list(BENCHMARKS)
 
 
+def run_one(name, sizes):
+    """Returns why it failed, or None. What a failed one found is not kept."""
+    print(f"## {name}: {BENCHMARKS[name]}\n", flush=True)
+    found = results.Findings(name, BENCHMARKS[name])
+    others, started, failed = machine.OtherLoad(), time.monotonic(), None
+    try:
+        importlib.import_module(f"benchmarks.{name}").run(sizes, found)
+        took, share = time.monotonic() - started, others.share()
+        print(f"({took:.0f} s; meanwhile others used {share:.0%} of this machine's CPU)\n", flush=True)
+    except report.BenchmarkFailed as failure:
+        failed = str(failure)
+    finally:
+        faults = remove_all()
+    if faults and not failed:
+        failed = f"in the log of a server, {len(faults)} times: {faults[0]}"
+    if failed:
+        print(f"**FAILED**: {failed}\n", flush=True)
+    else:
+        found.save(took, share, machine.description(), machine.command(name))
+    return failed
+
+
 def main():
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     names = chosen()
     sizes = Sizes.from_environment()
-    failed = []
-    for name in names:
-        print(f"## {name}: {BENCHMARKS[name]}\n", flush=True)
-        others = machine.OtherLoad()
-        started = time.monotonic()
-        try:
-            importlib.import_module(f"benchmarks.{name}").run(sizes)
-            took = time.monotonic() - started
-            print(f"({took:.0f} s; meanwhile others used {others.share():.0%} of this machine's CPU)\n",
-                  flush=True)
-        except report.BenchmarkFailed as failure:
-            failed.append(name)
-            print(f"**FAILED**: {failure}\n", flush=True)
-        finally:
-            faults = remove_all()
-        if faults:
-            failed.append(name)
-            print(f"**FAILED**: in the log of a server, {len(faults)} times: {faults[0]}\n", flush=True)
-    print(machine.description(names, sizes), flush=True)
+    failed = [name for name in names if run_one(name, sizes)]
+    path = render.write_report(list(BENCHMARKS))
+    print(f"The report, with plots and what was found earlier by the benchmarks that did not run now: {path}")
     if failed:
-        sys.exit(f"bench: failed: {', '.join(dict.fromkeys(failed))}")
+        sys.exit(f"bench: failed: {', '.join(failed)}")
 
 
 main()

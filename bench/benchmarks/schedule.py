@@ -5,7 +5,7 @@ import time
 
 from rig.pg_cron import PgCron
 from rig.ratchet import Ratchet
-from rig.report import Series, number, progress, require, table
+from rig.report import Series, number, progress, require
 from rig.server import read
 
 DEFINE = {
@@ -14,14 +14,14 @@ DEFINE = {
 }
 
 
-def run(sizes):
+def run(sizes, found):
     ratchet = Ratchet(4)
     ratchet.enable()
-    define(ratchet, sizes)
-    start(ratchet, sizes)
+    define(ratchet, sizes, found)
+    start(ratchet, sizes, found)
 
 
-def define(ratchet, sizes):
+def define(ratchet, sizes, found):
     cron = PgCron("libpq")
     series = Series()
     for repeat in range(sizes.repeats):
@@ -42,7 +42,9 @@ def define(ratchet, sizes):
             else:
                 cron.unschedule()
                 cron.server.run("VACUUM cron.job")
-    table([f"{number(sizes.schedule_jobs)} jobs in one transaction, with its commit", "µs per call"],
+    found.goal("T6", f"`schedule`, {number(sizes.schedule_jobs)} in one transaction", "≤ 150 µs each",
+               series.values("ratchet.schedule()", "call"), "µs", at_most=150)
+    found.table([f"{number(sizes.schedule_jobs)} jobs in one transaction, with its commit", "µs per call"],
           [(side, series.spread(side, "call")) for side in DEFINE], "Target: ≤ 150.")
 
 
@@ -63,7 +65,7 @@ def settled_memory(server):
     return before
 
 
-def start(ratchet, sizes):
+def start(ratchet, sizes, found):
     """Starts of the server: how long until a run that is asked for at once starts."""
     server = ratchet.server
     ratchet.schedule(1, "@manual", "SELECT 1", prefix="asked")
@@ -93,11 +95,15 @@ def start(ratchet, sizes):
             kilobytes = settled_memory(server)
             series.add(jobs, start=float(seconds), scheduler=float(since_scheduler), memory=kilobytes)
     with_jobs, without = (series.median(jobs, "memory") for jobs in (sizes.start_jobs, 0))
-    table(["jobs", "start of the server to start of a run, s", "start of the scheduler to start of a run, s",
+    per_job = (with_jobs - without) * 1024 / sizes.start_jobs
+    found.goal("T6", f"start with {number(sizes.start_jobs)} jobs", "≤ 5 s", series.values(sizes.start_jobs, "start"), "s",
+               at_most=5)
+    found.goal("T6", "the scheduler's memory per job", "≤ 200 bytes", per_job, "bytes", at_most=200)
+    found.table(["jobs", "start of the server to start of a run, s", "start of the scheduler to start of a run, s",
            "scheduler's own memory, MB", "bytes per job"],
           [(number(jobs), series.spread(jobs, "start"), series.spread(jobs, "scheduler"),
             number(series.median(jobs, "memory") / 1024),
-            number((with_jobs - without) * 1024 / jobs) if jobs else "–") for jobs in (0, sizes.start_jobs)],
+            number(per_job) if jobs else "–") for jobs in (0, sizes.start_jobs)],
           "Target: start ≤ 5 s, ≤ 200 bytes per job. The run is asked for as soon as the server accepts connections."
           " Half of the jobs have an interval, half a cron"
           " schedule. Memory: anonymous resident memory (RssAnon) of the scheduler, once it has settled.")

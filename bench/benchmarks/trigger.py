@@ -1,7 +1,7 @@
 """T3: from the commit of ratchet.trigger() to the first statement of the run."""
 
 from rig.ratchet import Ratchet
-from rig.report import Series, percentile, progress, require, table
+from rig.report import Series, percentile, progress, quantiles, require
 
 FIRST_STATEMENT = ("INSERT INTO first_statement VALUES (ratchet.run_id(), clock_timestamp(), pg_backend_pid())")
 
@@ -9,20 +9,18 @@ FIRST_STATEMENT = ("INSERT INTO first_statement VALUES (ratchet.run_id(), clock_
 ASK = ("BEGIN\\; SELECT ratchet.trigger('asked', \"coalesce\" => false), extract(epoch FROM clock_timestamp())"
        "\\; COMMIT\\; SELECT extract(epoch FROM clock_timestamp());\nSELECT pg_sleep({gap});\n")
 
-SIDES = {
-    "warm worker, asking transaction commits asynchronously": ("off", "60s", 0.01),
-    "warm worker, asking transaction flushes WAL": ("on", "60s", 0.01),
-    "cold: the worker has to start": ("off", "1ms", 0.15),
-}
+WARM, DURABLE = "warm worker, asking transaction commits asynchronously", "warm worker, asking transaction flushes WAL"
+COLD = "cold: the worker has to start"
+SIDES = {WARM: ("off", "60s", 0.01), DURABLE: ("on", "60s", 0.01), COLD: ("off", "1ms", 0.15)}
 
 
-def run(sizes):
+def run(sizes, found):
     ratchet = Ratchet(4)
     ratchet.server.run("CREATE TABLE first_statement (run_id bigint, at timestamptz, pid int)")
     ratchet.schedule(1, "@manual", FIRST_STATEMENT, prefix="asked")
     ratchet.server.run("SELECT ratchet.alter_job('asked1', new_name => 'asked')")
     ratchet.enable()
-    series = Series()
+    series, samples = Series(), {side: [] for side in SIDES}
     for repeat in range(sizes.repeats):
         for side, (flush, idle, gap) in SIDES.items():
             progress(f"round {repeat + 1}: {side}")
@@ -34,15 +32,26 @@ def run(sizes):
                 require(workers >= count - 1, f"{count} runs had {workers} workers: they were not cold")
             else:
                 require(workers <= 4, f"{workers} workers for {count} runs: they were not warm")
+            samples[side] += before
             series.add(side, p50=percentile(before, 0.5), p99=percentile(before, 0.99), worst=max(before),
                        after=percentile(after, 0.5), after99=percentile(after, 0.99))
     rows = [(side, *(series.spread(side, figure) for figure in ("p50", "p99", "worst", "after", "after99")))
             for side in SIDES]
-    table(["latency, µs", "from before COMMIT: p50", "p99", "worst", "from after COMMIT: p50", "p99"], rows,
+    found.table(["latency, µs", "from before COMMIT: p50", "p99", "worst", "from after COMMIT: p50", "p99"], rows,
           "Target, warm: p50 ≤ 300, p99 ≤ 5 000; cold: p50 ≤ 5 000. The commit lies between the two clocks, which the"
           " asking session reads right before and right after it; the first one includes its WAL flush. A negative"
           " figure: the run had started before the asking session went on. The other clock is read by the run's first"
           " statement.")
+    for side, shown in ((WARM, "warm worker"), (DURABLE, "warm worker, durable trigger, its flush included")):
+        p50, p99 = (series.values(side, figure) for figure in ("p50", "p99"))
+        found.goal("T3", f"commit of `trigger` to first statement, {shown}: p50", "≤ 300 µs", p50, "µs", at_most=300)
+        found.goal("T3", "the same, p99", "≤ 5 ms", [x / 1e3 for x in p99], "ms", at_most=5)
+    cold = series.values(COLD, "p50")
+    found.goal("T3", "the same, cold: p50", "≤ 5 ms", [x / 1e3 for x in cold], "ms", at_most=5)
+    found.figure("trigger_warm", series.values(WARM, "p50"))
+    found.figure("trigger_cold", cold)
+    found.plot("trigger", "share below", "From the commit of a trigger to the first statement of its run", "µs",
+               "% of runs", [(side, quantiles(samples[side])) for side in SIDES], log_x=True)
 
 
 def measure(server, flush, gap, count):

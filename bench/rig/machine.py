@@ -9,6 +9,9 @@ from rig import server
 
 TICK = os.sysconf("SC_CLK_TCK")
 
+SIZES = ("QUICK", "SHORT", "REPEATS", "CRON_ROUNDS", "SECONDS_EACH", "HISTORY_ROWS", "SNAPSHOT_AGE", "START_JOBS",
+         "BATCH_ROWS", "BATCH_PARTS")
+
 
 def read(path, default=""):
     try:
@@ -74,22 +77,21 @@ def control_version(top):
     return "?"
 
 
-def description(names, sizes):
+def description():
+    """What the figures belong to, as a list of Markdown."""
     top = os.environ["RATCHET_TOP"]
-    cron = server.versions.get("pg_cron", "not used")
     postgres = output(os.environ["RATCHET_BIN"] + "/postgres", "--version").replace("postgres (PostgreSQL)", "PostgreSQL")
     commit = output("git", "-C", top, "rev-parse", "--short", "HEAD")
     changed = "" if not output("git", "-C", top, "status", "--porcelain", "src", "sql") else ", changed"
-    set_sizes = " ".join(f"{name}={os.environ[name]}" for name in
-                         ("QUICK", "REPEATS", "SECONDS_EACH", "HISTORY_ROWS", "SNAPSHOT_AGE", "START_JOBS",
-                          "BATCH_ROWS", "BATCH_PARTS")
-                         if os.environ.get(name))
-    return "\n".join([
-        "## Machine, versions, commands\n",
-        f"* {os.cpu_count()} processors, {cpu_model()}, {memory()}, Linux {platform.release()}",
-        f"* {postgres}; pg_ratchet {control_version(top)} ({commit}{changed}); pg_cron {cron}",
-        f"* server settings: {server.settings_in_words()}",
-        f"* {sizes.repeats} repeats of both sides in turn; figures are medians (smallest … largest)",
-        f"* again: make bench ONLY={','.join(names)} {set_sizes}".rstrip(),
-        f"* load average at the end: {' '.join(read('/proc/loadavg').split()[:3])}",
-    ])
+    return [
+        f"{os.cpu_count()} processors, {cpu_model()}, {memory()}, Linux {platform.release()}",
+        f"{postgres}; pg_ratchet {control_version(top)} ({commit}{changed})",
+        *(f"{name} {version}" for name, version in sorted(server.versions.items())),
+        f"server settings: {server.settings_in_words()}",
+    ]
+
+
+def command(name):
+    """The command that does the same again."""
+    given = " ".join(f"{size}={os.environ[size]}" for size in SIZES if os.environ.get(size))
+    return f"make bench ONLY={name} {given}".strip()

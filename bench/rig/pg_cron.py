@@ -11,10 +11,10 @@ from rig.server import Server, versions
 
 
 class PgCron:
-    def __init__(self, mode):
+    def __init__(self, mode, name=""):
         """mode: libpq or workers."""
         self.mode = mode
-        self.server = Server("cron_" + mode, **{
+        self.server = Server(f"cron_{mode}{name}", **{
             "shared_preload_libraries": "pg_cron", "cron.database_name": "bench", "cron.host": "/tmp",
             "cron.use_background_workers": "on" if mode == "workers" else "off"})
         self.server.run("CREATE DATABASE bench", database="postgres")

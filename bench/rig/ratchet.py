@@ -7,8 +7,8 @@ from rig.server import Server
 
 
 class Ratchet:
-    def __init__(self, workers=4, databases=("bench",), **settings):
-        self.server = Server("ratchet", shared_preload_libraries="pg_ratchet",
+    def __init__(self, workers=4, databases=("bench",), name="ratchet", **settings):
+        self.server = Server(name, shared_preload_libraries="pg_ratchet",
                              **{"ratchet.max_workers": workers, "ratchet.enabled": "off"}, **settings)
         for database in databases:
             self.server.run(f"CREATE DATABASE {database}", database="postgres")
@@ -83,14 +83,18 @@ class Ratchet:
                                   database)
         return {"runs": runs, "rate": runs / elapsed, "cpu": spent / runs * 1e6, "skipped": (rows - runs) / runs}
 
-    def drain(self, count, jobs, database="bench", prepared=None):
-        """Runs that were asked for beforehand, of jobs with overlap => 'allow'. Calls prepared() before they start."""
+    def ask(self, count, jobs, database="bench"):
+        """Triggers so many runs, of jobs with overlap => 'allow'. Returns the id of the first, and their number."""
         # A transaction for each round of all jobs, so that the runs of one job, which may want the same row,
         # do not come all at once: what was asked for at the same time goes by job.
         ask = ("SELECT min(ratchet.trigger(job_name, \"coalesce\" => false)) FROM (SELECT job_name FROM ratchet.job"
                f" WHERE overlap = 'allow' ORDER BY job_id LIMIT {jobs}) j;\n")
         first = int(self.server.rows("SET synchronous_commit = off;\n" + ask * (count // jobs), database)[0][0])
-        asked = count // jobs * jobs
+        return first, count // jobs * jobs
+
+    def drain(self, count, jobs, database="bench", prepared=None):
+        """Runs that were asked for beforehand. Calls prepared() before they start."""
+        first, asked = self.ask(count, jobs, database)
         # What the server does with so many new rows is not part of the runs.
         self.server.run("VACUUM ANALYZE ratchet.run_queue; CHECKPOINT", database=database)
         if prepared:

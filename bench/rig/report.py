@@ -78,12 +78,9 @@ class Series:
         return min(mine) / min(theirs) if mine and theirs else None
 
 
-def table(head, rows, note=None):
-    print("| " + " | ".join(head) + " |")
-    print("|" + "---|" * len(head))
-    for row in rows:
-        print("| " + " | ".join(str(cell) for cell in row) + " |")
-    print()
-    if note:
-        print(note + "\n")
-    sys.stdout.flush()
+def quantiles(values, points=200):
+    """As many values as a plot needs: the quantiles in equal steps, the smallest and the largest included."""
+    ordered = sorted(values)
+    if len(ordered) <= points:
+        return ordered
+    return [ordered[round(i * (len(ordered) - 1) / (points - 1))] for i in range(points)]

@@ -156,7 +156,7 @@ class Server:
         return {**kept, **self._address, "PGUSER": user}
 
     def psql_command(self, database, _user="postgres"):
-        return [os.environ["RATCHET_BIN"] + "/psql", "-XAtq", "-F", SEPARATOR,
+        return [self.program("psql"), "-XAtq", "-F", SEPARATOR,
                 "-v", "ON_ERROR_STOP=1", "-d", database]
 
     def rows(self, sql, database="bench", user="postgres"):
@@ -186,13 +186,17 @@ class Server:
             time.sleep(every)
         session.close()
 
-    def pgbench(self, script, clients, seconds, protocol="prepared", options=""):
+    @staticmethod
+    def program(name):
+        return f"{os.environ['RATCHET_BIN']}/{name}"
+
+    def pgbench(self, script, clients, seconds, protocol="prepared", options="", connect=False):
         """Runs a script; returns transactions per second, and their number."""
         with tempfile.NamedTemporaryFile("w", suffix=".sql") as file:
             file.write(script)
             file.flush()
             done = subprocess.run(
-                [os.environ["RATCHET_BIN"] + "/pgbench", "-n", "-c", str(clients), "-j", str(min(clients, 2)),
+                [self.program("pgbench"), "-n", *(["-C"] if connect else []), "-c", str(clients), "-j", str(min(clients, 2)),
                  "-T", str(max(1, round(seconds))), "-M", protocol, "-f", file.name, "bench"],
                 capture_output=True, text=True, check=False,
                 env={**self.environment(), "PGOPTIONS": options})
@@ -228,6 +232,9 @@ class Server:
         ended = (int(fields[13]) + int(fields[14])) / TICK if fields else 0.0
         alive = sum(process_seconds(pid) for pid in self.processes() if pid not in without)
         return ended + process_seconds(self._postmaster) + alive
+
+    def wal_bytes(self):
+        return self.number("SELECT wal_bytes FROM pg_stat_wal")
 
     def flushes(self):
         """WAL flushes, the milliseconds they took, and WAL bytes since the server was made."""

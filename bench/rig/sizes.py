@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields
 @dataclass
 class Sizes:
     repeats: int = 3            # REPEATS: of both sides, in turn
+    cron_rounds: int = 3        # CRON_ROUNDS: each takes minutes, as pg_cron goes by the minute
     seconds_each: float = 8     # SECONDS_EACH: how long a side is measured each time
     cron_jobs: int = 300        # jobs of pg_cron that are due at one minute
     triggers: int = 50_000      # drained by the benchmark records
@@ -14,6 +15,8 @@ class Sizes:
     cold_samples: int = 30
     idle_seconds: float = 61    # one minute of pg_cron, with its tick
     idle_jobs: tuple = (100, 10_000, 100_000)
+    other_jobs: tuple = (0, 1_000, 10_000, 100_000)  # of the benchmark jobs
+    on_change_rounds: int = 9
     schedule_jobs: int = 10_000
     batch_rows: int = 500_000        # BATCH_ROWS: of the table that batches walk; ten times as many once
     start_jobs: int = 1_000_000      # START_JOBS
@@ -23,11 +26,15 @@ class Sizes:
     @classmethod
     def from_environment(cls):
         sizes = cls()
+        if os.environ.get("SHORT", "") not in ("", "0"):
+            # As much as twenty minutes allow, on a machine that does nothing else.
+            sizes = cls(repeats=2, cron_rounds=1, seconds_each=4, triggers=30_000, cold_samples=20, on_change_rounds=5,
+                        batch_rows=30_000, history_rows=2_000_000, snapshot_age=10)
         if os.environ.get("QUICK", "") not in ("", "0"):
-            sizes = cls(repeats=1, seconds_each=3, cron_jobs=100, triggers=10_000,
-                        latency_samples=100, cold_samples=10, idle_seconds=10,
-                        idle_jobs=(100, 10_000), schedule_jobs=2_000, batch_rows=20_000, start_jobs=50_000,
-                        history_rows=200_000, snapshot_age=5)
+            sizes = cls(repeats=1, cron_rounds=1, seconds_each=3, cron_jobs=100, triggers=10_000,
+                        latency_samples=100, cold_samples=10, idle_seconds=10, on_change_rounds=2,
+                        idle_jobs=(100, 10_000), other_jobs=(0, 1_000), schedule_jobs=2_000, batch_rows=20_000,
+                        start_jobs=50_000, history_rows=200_000, snapshot_age=5)
         for field in fields(cls):
             text = os.environ.get(field.name.upper())
             if text and isinstance(getattr(sizes, field.name), (int, float)):
