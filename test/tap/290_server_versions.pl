@@ -40,7 +40,7 @@ promise 'generated columns are read as others are' => sub {
 		CREATE TABLE item (id int PRIMARY KEY, price int, tax int GENERATED ALWAYS AS (price * 2) $kind, n int DEFAULT 0);
 		INSERT INTO item (id, price) SELECT i, i FROM generate_series(1, 20) AS i;
 		SELECT ratchet.schedule_batch('taxes', '\@manual', 'SELECT id, tax FROM item WHERE tax > 10',
-			'UPDATE item SET n = \$2 / (20 - \$1) WHERE id = \$1', key => '{id}', batch_size => 5)});
+			'UPDATE item SET n = \$2 + 0 / (20 - \$1) WHERE id = \$1', key => '{id}', batch_size => 5)});
 	my $run = value($node, q{SELECT ratchet.trigger('taxes')});
 	wait_run($node, $run, 'succeeded', 'a batch job over them runs');
 	is(value($node, 'SELECT count(*) FROM item WHERE n > 0'), 14, 'and did what it is for');
