@@ -162,13 +162,16 @@ inline void RunPortalOnce(Portal portal, DestReceiver* receiver, QueryCompletion
 // Rows of the table that this process has inserted, updated and deleted, and that the server's
 // statistics have not heard of yet. Not for use in a transaction that has changed the table.
 inline std::int64_t UnreportedRows(Oid table) {
-  const PgStat_TableStatus* status = find_tabstat_entry(table);
+  PgStat_TableStatus* status = find_tabstat_entry(table);
   if (status == nullptr) {
     return 0;
   }
 #if PG_VERSION_NUM >= 160000
   const PgStat_TableCounts& counts = status->counts;
-  return counts.tuples_inserted + counts.tuples_updated + counts.tuples_deleted;
+  const std::int64_t rows = counts.tuples_inserted + counts.tuples_updated + counts.tuples_deleted;
+  // A copy, and in a walk the memory at hand is that of the process.
+  pfree(status);
+  return rows;
 #else
   const PgStat_TableCounts& counts = status->t_counts;
   return counts.t_tuples_inserted + counts.t_tuples_updated + counts.t_tuples_deleted;

@@ -50,6 +50,17 @@ promise 'generated columns are read as others are' => sub {
 		qr/key \(tax\) does not identify one item/, 'they are no key by themselves');
 };
 
+# Since 16, what the server tells of statistics is a copy that the caller has to free.
+promise 'a walk that watches a table that it fills does not grow' => sub {
+	value($node, 'CREATE TABLE filled (id int, bytes bigint)');
+	my $run = run_batch($node, 'fills', 'SELECT i FROM generate_series(1, 3000) AS i',
+		q{INSERT INTO filled SELECT $1, used_bytes FROM pg_backend_memory_contexts WHERE name = 'TopMemoryContext'},
+		q{batch_size => 1, key => '{i}', watch => '{filled}'});
+	is_run($run, { status => 'succeeded', batches => 3000 }, 'it runs, a batch for each item');
+	my $grown = value($node, 'SELECT max(bytes) FILTER (WHERE id > 2900) - max(bytes) FILTER (WHERE id BETWEEN 500 AND 600) FROM filled');
+	cmp_ok($grown, '<', 100_000, "$grown bytes");
+};
+
 SKIP: {
 	skip 'transaction_timeout is new in 17', 1 if $version < 17;
 
