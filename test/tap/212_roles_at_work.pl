@@ -276,6 +276,8 @@ promise 'what everybody sees: that a job runs, and its name' => sub {
 	my $pid = value($node, "SELECT worker_pid FROM ratchet.runs WHERE run_id = $long");
 	is(value($node, "SELECT usename || ', ' || application_name || ', ' || query FROM pg_stat_activity WHERE pid = $pid", user => 'mallory'),
 		'alice, pg_ratchet: alices long, <insufficient privilege>', 'in pg_stat_activity: role and name, not the text');
+	value($node, q{CREATE ROLE watcher LOGIN IN ROLE pg_monitor});
+	like(value($node, "SELECT query FROM pg_stat_activity WHERE pid = $pid", user => 'watcher'), qr/secret/, 'a member of pg_monitor sees the text');
 	cmp_ok(value($node, "SELECT count(*) FROM pg_locks WHERE pid = $pid AND locktype = 'advisory' AND objsubid = 3", user => 'mallory'), '>', 0,
 		'in pg_locks: the number of the job');
 	value($node, "SELECT ratchet.cancel($long)", user => 'alice');

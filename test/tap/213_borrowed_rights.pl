@@ -6,6 +6,7 @@ use strict;
 use warnings;
 
 use RatchetTest;
+use PostgreSQL::Test::Utils;
 use Test::More;
 
 my $node = new_node('main');
@@ -107,6 +108,16 @@ promise 'a role that is renamed keeps its jobs, and the old name is worth nothin
 promise 'an expired password, pg_hba.conf and connection limits do not stop jobs: NOLOGIN does' => sub {
 	value($node, q{CREATE ROLE leaver LOGIN PASSWORD 'x' VALID UNTIL '2020-01-01' CONNECTION LIMIT 0});
 	value($node, q{SELECT ratchet.schedule('leavers', '@manual', 'SELECT 1', run_as => 'leaver')});
+	my $hba = $node->data_dir . '/pg_hba.conf';
+	my $rules = slurp_file($hba);
+	open(my $file, '>', $hba) or die "cannot write $hba: $!";
+	print $file "local all leaver reject\n$rules";
+	close($file);
+	$node->reload;
+	# The postmaster has read it when the message is new.
+	wait_log($node, qr/received SIGHUP, reloading configuration files/, 'pg_hba.conf is read');
+	my ($status, $out, $err) = $node->psql('postgres', 'SELECT 1', extra_params => [ '-U', 'leaver' ]);
+	like($err, qr{pg_hba.conf rejects}, 'no client can connect as the role');
 	run_again('leavers', 'succeeded', 'a run is no client');
 	value($node, 'ALTER ROLE leaver NOLOGIN');
 	# What a scheduler knows of a role is good for a second.
