@@ -52,7 +52,7 @@ RESET DateStyle; RESET IntervalStyle; SET TimeZone = 'UTC'; RESET extra_float_di
 SELECT count(*) AS jobs, max(version) AS version FROM ratchet.jobs;
 
 -- In a database without them it makes the same ones, in whatever order they are written down.
-SELECT count(ratchet.unschedule(job_name)) FROM ratchet.jobs;
+SELECT count(ratchet.unschedule(job_name)) FROM (SELECT job_name FROM ratchet.jobs ORDER BY job_name DESC) j;
 SELECT * FROM ratchet.apply_jobs(:'jobs', dry_run => true);
 SELECT count(*) FROM ratchet.jobs;
 SELECT * FROM ratchet.apply_jobs(:'jobs');
