@@ -15,7 +15,7 @@ top := $(patsubst %/,%,$(dir $(lastword $(MAKEFILE_LIST))))
 
 # ---- Targets for people: each is a script, none needs PostgreSQL to be installed already --------
 
-people_targets := demo demo-stop setup check lint format tidy unit fuzz regress isolation tap bench soak matrix
+people_targets := demo demo-stop setup check lint format tidy unit fuzz regress isolation tap bench soak matrix deb dist
 
 ifneq ($(filter $(people_targets),$(MAKECMDGOALS)),)
 
@@ -46,6 +46,10 @@ matrix:
 	@$(top)/script/matrix
 fuzz:
 	@$(top)/script/fuzz
+deb:
+	@$(top)/script/deb
+dist:
+	@$(top)/script/dist
 soak:
 	@$(top)/test/soak/$(or $(PART),chaos)
 bench:
@@ -64,8 +68,11 @@ OBJS := $(sources:.cpp=.o)
 # The install script is put together from its parts in the order of their names.
 install_script := $(EXTENSION)--$(version).sql
 install_parts := $(sort $(wildcard $(top)/sql/install/*.sql))
-DATA_built := $(install_script)
-DATA := $(patsubst $(top)/%,%,$(wildcard $(top)/sql/upgrade/*.sql))
+
+# Upgrade scripts get what each of them needs at its beginning and at its end.
+upgrade_parts := $(sort $(wildcard $(top)/sql/upgrade/$(EXTENSION)--*.sql))
+upgrade_scripts := $(notdir $(upgrade_parts))
+DATA_built := $(install_script) $(upgrade_scripts)
 
 # make WERROR= builds with warnings, for compilers newer than the ones that we know.
 WERROR ?= -Werror
@@ -108,7 +115,8 @@ ISOLATION := $(sort $(patsubst $(top)/test/isolation/specs/%.spec,%, \
 	$(wildcard $(top)/test/isolation/specs/*.spec)))
 ISOLATION_OPTS = --inputdir=$(top)/test/isolation --load-extension=$(EXTENSION)
 
-TAP_TESTS := 1
+# The tests with several servers need a private copy of the installation: script/check makes one.
+TAP_TESTS ?= 1
 PROVE_TESTS ?= $(sort $(wildcard $(top)/test/tap/*.pl))
 
 EXTRA_CLEAN = $(OBJS:.o=.d)
@@ -120,6 +128,9 @@ $(error pg_config of PostgreSQL was not found: install the server's development 
 postgresql-server-dev-15), or name it: make PG_CONFIG=/path/to/pg_config)
 endif
 include $(PGXS)
+
+# The database that script/check has, too: its name is in a message.
+CONTRIB_TESTDB = regression
 
 PG_PROVE_FLAGS += -I $(top)/test/tap/lib
 
@@ -140,8 +151,9 @@ endif
 $(shlib): $(top)/src/exports.map
 
 # A build outside of the source tree must not take up what a build inside of it has left there, as it
-# would with a general VPATH.
-VPATH :=
+# would with a general VPATH. Nor with one that a packager's make gives, by which PGXS finds the control file.
+override srcdir := $(top)
+override VPATH :=
 vpath %.control $(top)
 
 object_dirs := $(sort $(dir $(OBJS)))
@@ -153,8 +165,19 @@ $(object_dirs):
 
 $(install_script): $(install_parts) $(top)/$(EXTENSION).control
 	{ printf '%s\n' '\echo Use "CREATE EXTENSION $(EXTENSION)" to load this file. \quit'; \
-	  cat $(install_parts) /dev/null; } > $@.new
+	  sed 's/@VERSION@/$(version)/' $(install_parts); } > $@.new
 	mv $@.new $@
+
+$(upgrade_scripts): %.sql: $(top)/sql/upgrade/%.sql
+	{ printf '%s\n' '\echo Use "ALTER EXTENSION $(EXTENSION) UPDATE" to load this file. \quit' \
+	    "SELECT ratchet._require_library('$(lastword $(subst --, ,$*))');"; \
+	  cat $<; \
+	  printf '%s\n' 'SELECT ratchet._extension_updated();'; } > $@.new
+	mv $@.new $@
+
+# The library knows of which version it is.
+src/catalog/installation.o: override CPPFLAGS += -DRATCHET_VERSION='"$(version)"'
+src/catalog/installation.o: $(top)/$(EXTENSION).control
 
 -include $(OBJS:.o=.d)
 

@@ -1,6 +1,6 @@
 -- The extension's tables. All rows are written by the library through the heap, never by user SQL:
 -- ordinary roles hold SELECT only, and row-level security shows them their own jobs.
--- The column order is known to src/catalog (see catalog/*.h); the scheduler verifies it when it starts.
+-- Columns and their order are known to the library, which refuses others: src/catalog/table_layouts.cpp.
 
 -- Job definitions -----------------------------------------------------------------------------
 

@@ -300,8 +300,15 @@ AS 'MODULE_PATHNAME', 'ratchet_extension_created';
 COMMENT ON FUNCTION ratchet._extension_created IS
     'internal: a scheduler starts once CREATE EXTENSION has committed';
 
+CREATE FUNCTION ratchet._extension_updated() RETURNS void
+LANGUAGE c VOLATILE SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'ratchet_extension_updated';
+COMMENT ON FUNCTION ratchet._extension_updated IS
+    'internal: jobs go on once ALTER EXTENSION UPDATE has committed';
+
 -- These make a scheduler read all jobs again, which nobody else needs to do.
-REVOKE EXECUTE ON FUNCTION ratchet._tables_changed(), ratchet._extension_created() FROM PUBLIC;
+REVOKE EXECUTE ON FUNCTION ratchet._tables_changed(), ratchet._extension_created(), ratchet._extension_updated()
+    FROM PUBLIC;
 
 CREATE TRIGGER tables_changed
     AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON ratchet.job

@@ -1,8 +1,10 @@
 // Where the jobs are at home, and what was written by other means: ratchet.adopt(), the trigger on
 // ratchet.job
 #include "api/argument.h"
+#include "api/sql_function.h"
 #include "catalog/commit_notice.h"
 #include "catalog/home.h"
+#include "catalog/installation.h"
 #include "pg/compat.h"
 
 extern "C" {
@@ -39,7 +41,7 @@ extern "C" {
 PG_FUNCTION_INFO_V1(ratchet_adopt);
 PGDLLEXPORT Datum ratchet_adopt(PG_FUNCTION_ARGS) {
   (void)fcinfo;
-  ratchet::pg::Entry([] { ratchet::api::Adopt(); });
+  ratchet::api::SqlFunction([] { ratchet::api::Adopt(); });
   PG_RETURN_VOID();
 }
 
@@ -56,6 +58,27 @@ PGDLLEXPORT Datum ratchet_extension_created(PG_FUNCTION_ARGS) {
   (void)fcinfo;
   ratchet::pg::Entry([] {
     ratchet::catalog::MakeHome(GetCurrentTransactionStartTimestamp(), false);
+    ratchet::catalog::NoteEverythingChanged();
+  });
+  PG_RETURN_VOID();
+}
+
+// The first thing that every install and upgrade script does.
+PG_FUNCTION_INFO_V1(ratchet_require_library);
+PGDLLEXPORT Datum ratchet_require_library(PG_FUNCTION_ARGS) {
+  ratchet::pg::Entry([fcinfo] {
+    ratchet::catalog::RequireLibrary(ratchet::api::Arguments(fcinfo).Text(0, "version"));
+  });
+  PG_RETURN_VOID();
+}
+
+// The last thing that every upgrade script does: jobs go on as soon as ALTER EXTENSION has
+// committed.
+PG_FUNCTION_INFO_V1(ratchet_extension_updated);
+PGDLLEXPORT Datum ratchet_extension_updated(PG_FUNCTION_ARGS) {
+  (void)fcinfo;
+  ratchet::pg::Entry([] {
+    ratchet::catalog::ForgetVersion();
     ratchet::catalog::NoteEverythingChanged();
   });
   PG_RETURN_VOID();

@@ -8,6 +8,7 @@
 #include "api/job_settings.h"
 #include "api/option.h"
 #include "api/privilege.h"
+#include "api/sql_function.h"
 #include "catalog/backfill.h"
 #include "catalog/commit_notice.h"
 #include "pg/text_array.h"
@@ -132,13 +133,13 @@ extern "C" {
 
 PG_FUNCTION_INFO_V1(ratchet_alter_job);
 PGDLLEXPORT Datum ratchet_alter_job(PG_FUNCTION_ARGS) {
-  ratchet::pg::Entry([fcinfo] { ratchet::api::AlterJob(ratchet::api::Arguments(fcinfo)); });
+  ratchet::api::SqlFunction([fcinfo] { ratchet::api::AlterJob(ratchet::api::Arguments(fcinfo)); });
   PG_RETURN_VOID();
 }
 
 PG_FUNCTION_INFO_V1(ratchet_pause_job);
 PGDLLEXPORT Datum ratchet_pause_job(PG_FUNCTION_ARGS) {
-  ratchet::pg::Entry([fcinfo] {
+  ratchet::api::SqlFunction([fcinfo] {
     ratchet::api::SetEnabled(ratchet::api::Arguments(fcinfo), false, "ratchet.pause_job()");
   });
   PG_RETURN_VOID();
@@ -146,7 +147,7 @@ PGDLLEXPORT Datum ratchet_pause_job(PG_FUNCTION_ARGS) {
 
 PG_FUNCTION_INFO_V1(ratchet_resume_job);
 PGDLLEXPORT Datum ratchet_resume_job(PG_FUNCTION_ARGS) {
-  ratchet::pg::Entry([fcinfo] {
+  ratchet::api::SqlFunction([fcinfo] {
     ratchet::api::SetEnabled(ratchet::api::Arguments(fcinfo), true, "ratchet.resume_job()");
   });
   PG_RETURN_VOID();

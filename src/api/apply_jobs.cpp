@@ -9,6 +9,7 @@
 #include "api/job_document.h"
 #include "api/privilege.h"
 #include "api/row_set.h"
+#include "api/sql_function.h"
 #include "pg/subtransaction.h"
 #include "policy/dependency_order.h"
 
@@ -250,12 +251,12 @@ extern "C" {
 PG_FUNCTION_INFO_V1(ratchet_export_jobs);
 PGDLLEXPORT Datum ratchet_export_jobs(PG_FUNCTION_ARGS) {
   (void)fcinfo;
-  return ratchet::pg::Entry([] { return ratchet::api::ExportJobs(); });
+  return ratchet::api::SqlFunction([] { return ratchet::api::ExportJobs(); });
 }
 
 PG_FUNCTION_INFO_V1(ratchet_apply_jobs);
 PGDLLEXPORT Datum ratchet_apply_jobs(PG_FUNCTION_ARGS) {
-  ratchet::pg::Entry([fcinfo] { ratchet::api::ApplyJobs(ratchet::api::Arguments(fcinfo)); });
+  ratchet::api::SqlFunction([fcinfo] { ratchet::api::ApplyJobs(ratchet::api::Arguments(fcinfo)); });
   return static_cast<Datum>(0);
 }
 

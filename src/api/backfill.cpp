@@ -4,6 +4,7 @@
 #include "api/argument.h"
 #include "api/privilege.h"
 #include "api/schedule_text.h"
+#include "api/sql_function.h"
 #include "api/waiting_run.h"
 #include "calendar/timeline.h"
 #include "catalog/commit_notice.h"
@@ -127,14 +128,14 @@ extern "C" {
 
 PG_FUNCTION_INFO_V1(ratchet_backfill);
 PGDLLEXPORT Datum ratchet_backfill(PG_FUNCTION_ARGS) {
-  return ratchet::pg::Entry([fcinfo] {
+  return ratchet::api::SqlFunction([fcinfo] {
     return Int64GetDatum(ratchet::api::BeginBackfill(ratchet::api::Arguments(fcinfo)));
   });
 }
 
 PG_FUNCTION_INFO_V1(ratchet_cancel_backfill);
 PGDLLEXPORT Datum ratchet_cancel_backfill(PG_FUNCTION_ARGS) {
-  return ratchet::pg::Entry([fcinfo] {
+  return ratchet::api::SqlFunction([fcinfo] {
     return Int64GetDatum(ratchet::api::CancelBackfill(ratchet::api::Arguments(fcinfo)));
   });
 }

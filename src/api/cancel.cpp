@@ -2,6 +2,7 @@
 #include "api/argument.h"
 #include "api/live_run.h"
 #include "api/privilege.h"
+#include "api/sql_function.h"
 #include "api/waiting_run.h"
 #include "board/board.h"
 #include "catalog/commit_notice.h"
@@ -64,7 +65,7 @@ extern "C" {
 
 PG_FUNCTION_INFO_V1(ratchet_cancel);
 PGDLLEXPORT Datum ratchet_cancel(PG_FUNCTION_ARGS) {
-  return ratchet::pg::Entry(
+  return ratchet::api::SqlFunction(
       [fcinfo] { return BoolGetDatum(ratchet::api::Cancel(ratchet::api::Arguments(fcinfo))); });
 }
 

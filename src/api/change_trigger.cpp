@@ -2,6 +2,7 @@
 #include "catalog/change_trigger.h"
 #include "api/argument.h"
 #include "api/privilege.h"
+#include "api/sql_function.h"
 #include "catalog/commit_notice.h"
 #include "pg/compat.h"
 #include "pg/span.h"
@@ -187,7 +188,7 @@ extern "C" {
 
 PG_FUNCTION_INFO_V1(ratchet_trigger_on_change);
 PGDLLEXPORT Datum ratchet_trigger_on_change(PG_FUNCTION_ARGS) {
-  return ratchet::pg::Entry([fcinfo] {
+  return ratchet::api::SqlFunction([fcinfo] {
     const std::string name = ratchet::api::TriggerOnChange(ratchet::api::Arguments(fcinfo));
     return ratchet::pg::Call([&name] { return CStringGetTextDatum(name.c_str()); });
   });
@@ -195,7 +196,7 @@ PGDLLEXPORT Datum ratchet_trigger_on_change(PG_FUNCTION_ARGS) {
 
 PG_FUNCTION_INFO_V1(ratchet_drop_trigger_on_change);
 PGDLLEXPORT Datum ratchet_drop_trigger_on_change(PG_FUNCTION_ARGS) {
-  return ratchet::pg::Entry([fcinfo] {
+  return ratchet::api::SqlFunction([fcinfo] {
     return BoolGetDatum(ratchet::api::DropTriggerOnChange(ratchet::api::Arguments(fcinfo)));
   });
 }

@@ -1,6 +1,7 @@
 // CALL ratchet.run().
 #include "worker/foreground.h"
 
+#include "api/sql_function.h"
 #include "pg/guard.h"
 
 extern "C" {
@@ -40,6 +41,6 @@ void Run(FunctionCallInfo fcinfo) {
 }  // namespace ratchet::api
 
 extern "C" PGDLLEXPORT Datum ratchet_run(PG_FUNCTION_ARGS) {
-  ratchet::pg::Entry([fcinfo] { ratchet::api::Run(fcinfo); });
+  ratchet::api::SqlFunction([fcinfo] { ratchet::api::Run(fcinfo); });
   PG_RETURN_NULL();
 }

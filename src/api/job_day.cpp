@@ -1,6 +1,7 @@
 // ratchet._job_day(): reads the day that the scheduler keeps for each job.
 #include "policy/job_day.h"
 
+#include "api/sql_function.h"
 #include "pg/guard.h"
 #include "pg/span.h"
 
@@ -47,7 +48,7 @@ PG_FUNCTION_INFO_V1(ratchet_job_day);
 PGDLLEXPORT Datum ratchet_job_day(PG_FUNCTION_ARGS);
 
 Datum ratchet_job_day(PG_FUNCTION_ARGS) {
-  return ratchet::pg::Entry([&] { return ratchet::api::JobDayRow(fcinfo); });
+  return ratchet::api::SqlFunction([&] { return ratchet::api::JobDayRow(fcinfo); });
 }
 
 }  // extern "C"

@@ -2,6 +2,7 @@
 #include <cinttypes>
 
 #include "api/job_document.h"
+#include "catalog/table_layouts.h"
 #include "pg/guard.h"
 #include "pg/table.h"
 
@@ -132,7 +133,7 @@ bool IsDefault(const Option& option, const catalog::JobDefinition& job) {
 
 JobColumns::JobColumns() {
   pg::Call([this] {
-    Relation table = pg::OpenTable("job", AccessShareLock);
+    Relation table = pg::OpenTable(catalog::kJobTable, AccessShareLock);
     const TupleDesc row = RelationGetDescr(table);
     for (int i = 0; i < row->natts; i++) {
       const FormData_pg_attribute* column = TupleDescAttr(row, i);

@@ -3,6 +3,7 @@
 
 #include "api/privilege.h"
 #include "api/row_set.h"
+#include "api/sql_function.h"
 #include "policy/run.h"
 
 extern "C" {
@@ -159,7 +160,7 @@ extern "C" {
 
 PG_FUNCTION_INFO_V1(ratchet_live_runs);
 PGDLLEXPORT Datum ratchet_live_runs(PG_FUNCTION_ARGS) {
-  ratchet::pg::Entry([fcinfo] { ratchet::api::ListLiveRuns(fcinfo); });
+  ratchet::api::SqlFunction([fcinfo] { ratchet::api::ListLiveRuns(fcinfo); });
   return static_cast<Datum>(0);
 }
 

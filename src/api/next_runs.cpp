@@ -2,6 +2,7 @@
 #include "api/argument.h"
 #include "api/row_set.h"
 #include "api/schedule_text.h"
+#include "api/sql_function.h"
 
 namespace ratchet::api {
 namespace {
@@ -66,13 +67,13 @@ extern "C" {
 
 PG_FUNCTION_INFO_V1(ratchet_next_runs);
 PGDLLEXPORT Datum ratchet_next_runs(PG_FUNCTION_ARGS) {
-  ratchet::pg::Entry([fcinfo] { ratchet::api::NextRuns(fcinfo); });
+  ratchet::api::SqlFunction([fcinfo] { ratchet::api::NextRuns(fcinfo); });
   return static_cast<Datum>(0);
 }
 
 PG_FUNCTION_INFO_V1(ratchet_describe_schedule);
 PGDLLEXPORT Datum ratchet_describe_schedule(PG_FUNCTION_ARGS) {
-  return ratchet::pg::Entry(
+  return ratchet::api::SqlFunction(
       [fcinfo] { return ratchet::api::Describe(ratchet::api::Arguments(fcinfo)); });
 }
 

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "api/argument.h"
+#include "api/sql_function.h"
 #include "catalog/timing.h"
 #include "pg/guard.h"
 
@@ -75,7 +76,7 @@ extern "C" {
 
 PG_FUNCTION_INFO_V1(ratchet_occurrences);
 PGDLLEXPORT Datum ratchet_occurrences(PG_FUNCTION_ARGS) {
-  return ratchet::pg::Entry([fcinfo] {
+  return ratchet::api::SqlFunction([fcinfo] {
     return Int64GetDatum(ratchet::api::CountOccurrences(ratchet::api::Arguments(fcinfo)));
   });
 }

@@ -2,6 +2,7 @@
 #include "api/argument.h"
 #include "api/live_run.h"
 #include "api/privilege.h"
+#include "api/sql_function.h"
 #include "catalog/commit_notice.h"
 #include "catalog/failed_item.h"
 #include "catalog/job_version.h"
@@ -114,7 +115,7 @@ extern "C" {
 
 PG_FUNCTION_INFO_V1(ratchet_replay);
 PGDLLEXPORT Datum ratchet_replay(PG_FUNCTION_ARGS) {
-  return ratchet::pg::Entry(
+  return ratchet::api::SqlFunction(
       [fcinfo] { return Int64GetDatum(ratchet::api::Replay(ratchet::api::Arguments(fcinfo))); });
 }
 

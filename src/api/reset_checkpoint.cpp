@@ -3,6 +3,7 @@
 
 #include "api/argument.h"
 #include "api/privilege.h"
+#include "api/sql_function.h"
 #include "board/run_board.h"
 #include "catalog/checkpoint.h"
 
@@ -45,7 +46,7 @@ extern "C" {
 
 PG_FUNCTION_INFO_V1(ratchet_reset_checkpoint);
 PGDLLEXPORT Datum ratchet_reset_checkpoint(PG_FUNCTION_ARGS) {
-  return ratchet::pg::Entry([fcinfo] {
+  return ratchet::api::SqlFunction([fcinfo] {
     return BoolGetDatum(ratchet::api::ResetCheckpoint(ratchet::api::Arguments(fcinfo)));
   });
 }

@@ -3,6 +3,7 @@
 #include "api/define_job.h"
 #include "api/job_check.h"
 #include "api/option.h"
+#include "api/sql_function.h"
 
 namespace ratchet::api {
 namespace {
@@ -43,13 +44,13 @@ extern "C" {
 
 PG_FUNCTION_INFO_V1(ratchet_schedule);
 PGDLLEXPORT Datum ratchet_schedule(PG_FUNCTION_ARGS) {
-  return ratchet::pg::Entry(
+  return ratchet::api::SqlFunction(
       [fcinfo] { return Int64GetDatum(ratchet::api::Schedule(ratchet::api::Arguments(fcinfo))); });
 }
 
 PG_FUNCTION_INFO_V1(ratchet_schedule_batch);
 PGDLLEXPORT Datum ratchet_schedule_batch(PG_FUNCTION_ARGS) {
-  return ratchet::pg::Entry([fcinfo] {
+  return ratchet::api::SqlFunction([fcinfo] {
     return Int64GetDatum(ratchet::api::ScheduleBatch(ratchet::api::Arguments(fcinfo)));
   });
 }

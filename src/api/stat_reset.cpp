@@ -1,6 +1,7 @@
 // ratchet.stat_reset()
 #include "api/argument.h"
 #include "api/privilege.h"
+#include "api/sql_function.h"
 #include "board/board.h"
 #include "catalog/commit_notice.h"
 #include "pg/compat.h"
@@ -32,7 +33,8 @@ extern "C" {
 
 PG_FUNCTION_INFO_V1(ratchet_stat_reset);
 PGDLLEXPORT Datum ratchet_stat_reset(PG_FUNCTION_ARGS) {
-  ratchet::pg::Entry([fcinfo] { ratchet::api::ResetStatistics(ratchet::api::Arguments(fcinfo)); });
+  ratchet::api::SqlFunction(
+      [fcinfo] { ratchet::api::ResetStatistics(ratchet::api::Arguments(fcinfo)); });
   PG_RETURN_VOID();
 }
 

@@ -6,6 +6,7 @@
 #include "api/row_set.h"
 #include "board/database_board.h"
 #include "board/worker_board.h"
+#include "catalog/installation.h"
 #include "pg/settings.h"
 
 extern "C" {
@@ -68,23 +69,39 @@ std::optional<board::DatabaseEntry> ViewDatabase() {
   return std::nullopt;
 }
 
+// This function works with every version, so that it can say what is wrong. It looks at tables only
+// when the scheduler has found something, so that it does not wait for a lock on one.
+bool ReportMisfit(Report* report, bool tables) {
+  catalog::Installation found = catalog::CompareVersions();
+  if (found.fit == catalog::Fit::kFits && tables) {
+    found = catalog::FindInstallation();
+  }
+  switch (found.fit) {
+    case catalog::Fit::kOtherVersion:
+      report->Add("scheduler", "version mismatch", found.message, found.hint);
+      return true;
+    case catalog::Fit::kOtherTables:
+      report->Add("scheduler", "table mismatch", found.message + ". " + found.detail, found.hint);
+      return true;
+    case catalog::Fit::kOtherOwner:
+      report->Add("scheduler", "unsafe owner",
+                  "the tables of the extension belong to a role that is no superuser",
+                  "Give what belongs to the extension back to a superuser.");
+      return true;
+    case catalog::Fit::kAbsent:
+    case catalog::Fit::kFits:
+      break;
+  }
+  return false;
+}
+
 void ReportScheduler(Report* report, const std::optional<board::DatabaseEntry>& database) {
+  if (ReportMisfit(report, database && database->misfit)) {
+    return;
+  }
   if (!database) {
     report->Add("scheduler", "absent", "nothing has been scheduled in this database",
                 pg::settings.enabled ? "" : "Set ratchet.enabled to on.");
-    return;
-  }
-  if (database->version_mismatch) {
-    report->Add(
-        "scheduler", "version mismatch", "the library and the extension are of different versions",
-        "Run ALTER EXTENSION pg_ratchet UPDATE, or restart the server if the library is the "
-        "older one.");
-    return;
-  }
-  if (database->unsafe_owner) {
-    report->Add("scheduler", "unsafe owner",
-                "the tables of the extension belong to a role that is no superuser",
-                "Give what belongs to the extension back to a superuser.");
     return;
   }
   if (database->quarantined) {
@@ -172,6 +189,7 @@ void Status(FunctionCallInfo call) {
   if (board::TheBoard() == nullptr) {
     report.Add("library", "not preloaded", "jobs can be defined, and none runs",
                "Add pg_ratchet to shared_preload_libraries and restart the server.");
+    ReportMisfit(&report, false);
     return;
   }
   report.Add("library", "preloaded");

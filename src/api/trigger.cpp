@@ -1,8 +1,10 @@
 // ratchet.trigger()
 #include "api/argument.h"
 #include "api/privilege.h"
+#include "api/sql_function.h"
 #include "catalog/commit_notice.h"
 #include "catalog/run_queue.h"
+#include "catalog/table_layouts.h"
 #include "pg/row_lock.h"
 #include "pg/table.h"
 
@@ -21,7 +23,7 @@ bool Join(const catalog::FoundRun& found) {
   }
   ItemPointerData tid = found.tid;
   const bool joined = pg::Call([&tid] {
-    Relation table = pg::OpenTable("run_queue", RowShareLock);
+    Relation table = pg::OpenTable(catalog::kRunQueueTable, RowShareLock);
     const pg::RowLock lock = pg::LockRow(table, &tid, LockTupleShare, false);
     table_close(table, NoLock);
     return lock == pg::RowLock::kLocked;
@@ -66,7 +68,7 @@ extern "C" {
 
 PG_FUNCTION_INFO_V1(ratchet_trigger);
 PGDLLEXPORT Datum ratchet_trigger(PG_FUNCTION_ARGS) {
-  return ratchet::pg::Entry(
+  return ratchet::api::SqlFunction(
       [fcinfo] { return Int64GetDatum(ratchet::api::Trigger(ratchet::api::Arguments(fcinfo))); });
 }
 

@@ -3,6 +3,7 @@
 #include "api/define_job.h"
 #include "api/dependency_check.h"
 #include "api/privilege.h"
+#include "api/sql_function.h"
 #include "catalog/commit_notice.h"
 
 namespace ratchet::api {
@@ -39,7 +40,7 @@ extern "C" {
 
 PG_FUNCTION_INFO_V1(ratchet_unschedule);
 PGDLLEXPORT Datum ratchet_unschedule(PG_FUNCTION_ARGS) {
-  return ratchet::pg::Entry(
+  return ratchet::api::SqlFunction(
       [fcinfo] { return BoolGetDatum(ratchet::api::Unschedule(ratchet::api::Arguments(fcinfo))); });
 }
 

@@ -194,9 +194,16 @@ void OnUtility(PlannedStmt* statement, const char* query, bool read_only_tree,
   }
 }
 
-bool IsOurTable(Oid table) {
+// Altered by hand, the tables may not fit the library any more, or fit again. A table that is just
+// being made is nobody's yet, and is not looked up.
+bool IsChangeOfOurTable(ObjectAccessType access, Oid class_id, Oid object_id, int sub_id) {
+  const bool is_change = access == OAT_POST_ALTER || access == OAT_DROP ||
+                         (access == OAT_POST_CREATE && sub_id != 0);  // a column
+  if (!is_change || class_id != RelationRelationId) {
+    return false;
+  }
   const Oid schema = get_namespace_oid("ratchet", true);
-  return OidIsValid(schema) && get_rel_namespace(table) == schema;
+  return OidIsValid(schema) && get_rel_namespace(object_id) == schema;
 }
 
 // However the extension is dropped (DROP EXTENSION, DROP SCHEMA ... CASCADE, DROP OWNED), and
@@ -206,11 +213,9 @@ void OnObjectAccess(ObjectAccessType access, Oid class_id, Oid object_id, int su
   if (previous_object_access != nullptr) {
     previous_object_access(access, class_id, object_id, sub_id, argument);
   }
-  if (access == OAT_DROP && class_id == ExtensionRelationId &&
-      object_id == get_extension_oid("pg_ratchet", true)) {
-    catalog::NoteEverythingChanged();
-  }
-  if (access == OAT_POST_ALTER && class_id == RelationRelationId && IsOurTable(object_id)) {
+  const bool is_drop = access == OAT_DROP && class_id == ExtensionRelationId &&
+                       object_id == get_extension_oid("pg_ratchet", true);
+  if (is_drop || IsChangeOfOurTable(access, class_id, object_id, sub_id)) {
     catalog::NoteEverythingChanged();
   }
 }

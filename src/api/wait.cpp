@@ -5,6 +5,7 @@
 #include "api/argument.h"
 #include "api/live_run.h"
 #include "api/privilege.h"
+#include "api/sql_function.h"
 #include "calendar/instant.h"
 #include "catalog/run_log.h"
 #include "catalog/run_queue.h"
@@ -214,7 +215,7 @@ extern "C" {
 
 PG_FUNCTION_INFO_V1(ratchet_wait);
 PGDLLEXPORT Datum ratchet_wait(PG_FUNCTION_ARGS) {
-  return ratchet::pg::Entry([fcinfo] {
+  return ratchet::api::SqlFunction([fcinfo] {
     const ratchet::api::Arguments arguments(fcinfo);
     const std::int64_t run_id = arguments.Int64(ratchet::api::kRunId, "run_id");
     return ratchet::api::StatusText(
@@ -224,7 +225,7 @@ PGDLLEXPORT Datum ratchet_wait(PG_FUNCTION_ARGS) {
 
 PG_FUNCTION_INFO_V1(ratchet_wait_for);
 PGDLLEXPORT Datum ratchet_wait_for(PG_FUNCTION_ARGS) {
-  return ratchet::pg::Entry([fcinfo] { return ratchet::api::WaitFor(fcinfo); });
+  return ratchet::api::SqlFunction([fcinfo] { return ratchet::api::WaitFor(fcinfo); });
 }
 
 }  // extern "C"

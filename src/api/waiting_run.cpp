@@ -6,6 +6,7 @@
 #include "catalog/job.h"
 #include "catalog/job_version.h"
 #include "catalog/run_log.h"
+#include "catalog/table_layouts.h"
 #include "pg/guard.h"
 #include "pg/row_lock.h"
 #include "pg/table.h"
@@ -19,7 +20,7 @@ namespace ratchet::api {
 bool LockWaitingRun(const catalog::FoundRun& found) {
   ItemPointerData tid = found.tid;
   return pg::Call([&tid] {
-    Relation table = pg::OpenTable("run_queue", RowShareLock);
+    Relation table = pg::OpenTable(catalog::kRunQueueTable, RowShareLock);
     const pg::RowLock lock = pg::LockRow(table, &tid, LockTupleExclusive, true);
     table_close(table, NoLock);
     return lock == pg::RowLock::kLocked;

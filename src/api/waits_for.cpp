@@ -3,6 +3,7 @@
 
 #include "api/argument.h"
 #include "api/privilege.h"
+#include "api/sql_function.h"
 #include "board/run_board.h"
 #include "catalog/job_state.h"
 #include "catalog/run_queue.h"
@@ -80,7 +81,7 @@ std::string JobsWait(std::int64_t job_id, bool trouble_only) {
 
 template <typename Say>
 Datum TextOrNull(FunctionCallInfo fcinfo, Say say) {
-  text* result = pg::Entry([&]() -> text* {
+  text* result = SqlFunction([&]() -> text* {
     const std::string words = say();
     return words.empty() ? nullptr : pg::Call([&] {
       return cstring_to_text_with_len(words.data(), static_cast<int>(words.size()));

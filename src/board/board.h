@@ -54,11 +54,10 @@ enum class DatabaseState : std::uint8_t {
 struct DatabaseEntry {
   Oid database;  // InvalidOid: the entry is free
   DatabaseState state;
-  bool quarantined;       // a copy of another database: starts nothing
-  bool version_mismatch;  // library and extension do not fit
-  bool unsafe_owner;      // the tables belong to a role that is no superuser
-  bool leave;             // asks the scheduler to leave
-  bool changes_lost;      // the ring was full: read everything
+  bool quarantined;   // a copy of another database: starts nothing
+  bool misfit;        // extension or tables do not fit, or are not in safe hands: starts nothing
+  bool leave;         // asks the scheduler to leave
+  bool changes_lost;  // the ring was full: read everything
   bool waits_for_worker;
   bool only_held;         // the entry is there for a Hold alone
   bool changes_swept;     // what changed while nobody could say so has been asked for

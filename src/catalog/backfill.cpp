@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "calendar/schedule.h"
+#include "catalog/table_layouts.h"
 #include "pg/guard.h"
 #include "pg/table.h"
 
@@ -14,7 +15,7 @@ extern "C" {
 namespace ratchet::catalog {
 namespace {
 
-constexpr char kTable[] = "backfill";
+constexpr const pg::TableLayout& kTable = kBackfillTable;
 
 enum Column {
   kBackfillId = 1,

@@ -1,5 +1,6 @@
 #include "catalog/calendar_days.h"
 
+#include "catalog/table_layouts.h"
 #include "pg/guard.h"
 #include "pg/table.h"
 
@@ -17,7 +18,7 @@ enum Column { kCalendar = 1, kDay };
 std::vector<std::int32_t> FindCalendarDays(const std::string& calendar) {
   std::vector<std::int32_t> days;
   pg::Call([&days, &calendar] {
-    pg::IndexScan scan("calendar_days", "calendar_days_pkey", AccessShareLock);
+    pg::IndexScan scan(kCalendarDaysTable, "calendar_days_pkey", AccessShareLock);
     scan.EqualText(kCalendar, calendar).Begin();
     pg::Row row;
     while (scan.Next(&row)) {

@@ -1,5 +1,6 @@
 #include "catalog/checkpoint.h"
 
+#include "catalog/table_layouts.h"
 #include "pg/guard.h"
 #include "pg/table.h"
 
@@ -11,7 +12,7 @@ extern "C" {
 namespace ratchet::catalog {
 namespace {
 
-constexpr char kTable[] = "job_checkpoint";
+constexpr const pg::TableLayout& kTable = kJobCheckpointTable;
 constexpr char kPrimaryKey[] = "job_checkpoint_pkey";
 
 enum Column {

@@ -1,5 +1,6 @@
 #include "catalog/failed_item.h"
 
+#include "catalog/table_layouts.h"
 #include "pg/table.h"
 
 extern "C" {
@@ -11,7 +12,7 @@ extern "C" {
 namespace ratchet::catalog {
 namespace {
 
-constexpr char kTable[] = "failed_item";
+constexpr const pg::TableLayout& kTable = kFailedItemTable;
 constexpr char kPrimaryKey[] = "failed_item_pkey";
 constexpr char kOpenIndex[] = "failed_item_open_idx";
 

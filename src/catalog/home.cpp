@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "catalog/table_layouts.h"
 #include "pg/guard.h"
 #include "pg/table.h"
 
@@ -12,7 +13,7 @@ extern "C" {
 namespace ratchet::catalog {
 namespace {
 
-constexpr char kTable[] = "home";
+constexpr const pg::TableLayout& kTable = kHomeTable;
 
 enum Column { kSystemIdentifier = 1, kDatabaseOid, kJobTableOid, kSince, kAdopted };
 
@@ -56,7 +57,7 @@ bool SettleIfEmpty(TimestampTz now) {
   }
   const bool empty = pg::Call([] {
     pg::Row row;
-    pg::TableScan scan("job", AccessShareLock);
+    pg::TableScan scan(kJobTable, AccessShareLock);
     const bool none = !scan.Next(&row);
     scan.End();
     return none;

@@ -1,7 +1,10 @@
 #include "catalog/installation.h"
 
-#include <cstring>
+#include <vector>
 
+#include <cstdlib>
+
+#include "catalog/table_layouts.h"
 #include "pg/guard.h"
 #include "pg/table.h"
 
@@ -14,11 +17,26 @@ extern "C" {
 #include "catalog/pg_extension.h"
 #include "miscadmin.h"
 #include "utils/fmgroids.h"
+#include "utils/inval.h"
 #include "utils/rel.h"
 }
 
 namespace ratchet::catalog {
 namespace {
+
+// Of the control file with which the library was built.
+constexpr char kLibraryVersion[] = RATCHET_VERSION;
+
+// The version has been found to be that of the library. There is no message about a change of
+// pg_extension: every script that makes another version sends one about ratchet.home.
+bool version_fits = false;
+Oid home_table = InvalidOid;
+
+void AtInvalidation(Datum /*argument*/, Oid relation) {
+  if (relation == home_table || relation == InvalidOid) {
+    version_fits = false;
+  }
+}
 
 // The extension's version in this database, in palloc'd memory; null when it is not there.
 char* InstalledVersion() {
@@ -39,10 +57,6 @@ char* InstalledVersion() {
   return version;
 }
 
-constexpr const char* kTables[] = {"job",         "job_version", "job_state", "run_queue",
-                                   "run_log",     "job_stat",    "home",      "job_checkpoint",
-                                   "failed_item", "backfill"};
-
 // Not from the cache: what a transaction has changed there is told of after the scheduler has been
 // woken.
 Oid OwnerOf(Relation catalog, Oid table) {
@@ -61,10 +75,10 @@ Oid OwnerOf(Relation catalog, Oid table) {
 const char* FindTableOfOthers(Oid* owner) {
   const char* found = nullptr;
   Relation catalog = table_open(RelationRelationId, AccessShareLock);
-  for (const char* name : kTables) {
-    *owner = OwnerOf(catalog, pg::TableOid(name));
+  for (const pg::TableLayout* layout : kTables) {
+    *owner = OwnerOf(catalog, pg::TableOid(layout->name));
     if (!superuser_arg(*owner)) {
-      found = name;
+      found = layout->name;
       break;
     }
   }
@@ -72,51 +86,135 @@ const char* FindTableOfOthers(Oid* owner) {
   return found;
 }
 
-Installation CheckOwner() {
-  static bool told = false;
-  Oid owner = InvalidOid;
-  const char* table = pg::Call([&owner] { return FindTableOfOthers(&owner); });
-  if (table == nullptr) {
-    told = false;
-    return Installation::kPresent;
+// 1.10 comes after 1.9.
+std::vector<long> Parts(const std::string& version) {
+  std::vector<long> parts;
+  for (const char* at = version.c_str();; at++) {
+    char* end = nullptr;
+    parts.push_back(std::strtol(at, &end, 10));
+    at = end;
+    if (*at != '.') {
+      return parts;
+    }
   }
-  if (!told) {
-    told = true;
-    pg::Call([table, owner] {
-      ereport(WARNING,
-              (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-               errmsg("table \"ratchet.%s\" belongs to role \"%s\", which is no superuser", table,
-                      GetUserNameFromId(owner, true)),
-               errdetail("Who owns the tables can have any command run as any role: no jobs run."),
-               errhint("Give what belongs to the extension back to a superuser, for example with "
-                       "REASSIGN OWNED.")));
-    });
+}
+
+bool LibraryIsOlderThan(const std::string& version) {
+  return Parts(kLibraryVersion) < Parts(version);
+}
+
+constexpr char kRestart[] = "Restart the server, so that it loads the library that is installed.";
+
+Installation OtherVersion(const std::string& version) {
+  return {Fit::kOtherVersion,
+          "extension pg_ratchet has version " + version + ", the loaded library has version " +
+              kLibraryVersion,
+          "No jobs run in this database until they are the same.",
+          LibraryIsOlderThan(version)
+              ? std::string(kRestart) + " If it is of version " + kLibraryVersion +
+                    ", too, install version " + version + " first."
+              : "Run ALTER EXTENSION pg_ratchet UPDATE in this database."};
+}
+
+// What does not fit of the tables, or null.
+const pg::TableLayout* FindMisfit(pg::Misfit* misfit) {
+  for (const pg::TableLayout* layout : kTables) {
+    Relation table = table_open(pg::TableOid(layout->name), AccessShareLock);
+    const bool fits = pg::HasLayout(table, *layout, misfit);
+    table_close(table, AccessShareLock);
+    if (!fits) {
+      return layout;
+    }
   }
-  return Installation::kOtherOwner;
+  return nullptr;
+}
+
+std::string MessageOf(const pg::TableLayout& layout) {
+  return pg::Call([&layout] { return psprintf(pg::kMisfitMessage, layout.name); });
 }
 
 }  // namespace
 
-Installation FindInstallation() {
-  static bool told = false;
+Installation CompareVersions() {
   const char* version = pg::Call([] { return InstalledVersion(); });
   if (version == nullptr) {
-    return Installation::kAbsent;
+    return {Fit::kAbsent, {}, {}, {}};
   }
-  if (std::strcmp(version, kLibraryVersion) == 0) {
-    told = false;
-    return CheckOwner();
+  return version == std::string(kLibraryVersion) ? Installation{} : OtherVersion(version);
+}
+
+Installation CompareTables() {
+  pg::Misfit misfit{};
+  const pg::TableLayout* layout = pg::Call([&misfit] { return FindMisfit(&misfit); });
+  if (layout == nullptr) {
+    return {};
   }
-  if (!told) {
-    told = true;
-    ereport(WARNING,
-            (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-             errmsg("extension pg_ratchet has version %s, the loaded library has version %s",
-                    version, kLibraryVersion),
-             errhint("Restart the server if the library is the older one, else run ALTER EXTENSION "
-                     "pg_ratchet UPDATE. No jobs run until then.")));
+  return {Fit::kOtherTables, MessageOf(*layout),
+          std::string(misfit.detail) + " No jobs run in this database until that is mended.",
+          misfit.hint};
+}
+
+Installation CheckOwners() {
+  Oid owner = InvalidOid;
+  const char* table = pg::Call([&owner] { return FindTableOfOthers(&owner); });
+  if (table == nullptr) {
+    return {};
   }
-  return Installation::kOtherVersion;
+  const char* role = pg::Call([owner] { return GetUserNameFromId(owner, true); });
+  return {
+      Fit::kOtherOwner,
+      "table \"ratchet." + std::string(table) + "\" belongs to role \"" +
+          (role != nullptr ? role : "") + "\", which is no superuser",
+      "Who owns the tables can have any command run as any role: no jobs run.",
+      "Give what belongs to the extension back to a superuser, for example with REASSIGN OWNED."};
+}
+
+Installation FindInstallation() {
+  Installation found = CompareVersions();
+  if (found.fit == Fit::kFits) {
+    found = CheckOwners();
+  }
+  return found.fit == Fit::kFits ? CompareTables() : found;
+}
+
+void RequireThisVersion() {
+  if (version_fits) {
+    return;
+  }
+  const char* version = pg::Call([] {
+    static bool registered = false;
+    if (!registered) {
+      CacheRegisterRelcacheCallback(AtInvalidation, 0);
+      registered = true;
+    }
+    home_table = pg::TableOid("home");
+    // Before the version is read: what changes it from now on is heard of.
+    version_fits = true;
+    return InstalledVersion();
+  });
+  if (version != nullptr && version == std::string(kLibraryVersion)) {
+    return;
+  }
+  version_fits = false;
+  if (version == nullptr) {
+    return;  // somebody has declared the function by hand
+  }
+  const Installation found = OtherVersion(version);
+  throw pg::Error(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE, found.message, found.hint);
+}
+
+void RequireLibrary(const std::string& version) {
+  if (LibraryIsOlderThan(version)) {
+    throw pg::Error(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+                    "cannot make version " + version +
+                        " of extension pg_ratchet: the loaded library has version " +
+                        kLibraryVersion,
+                    kRestart);
+  }
+}
+
+void ForgetVersion() {
+  pg::Call([] { CacheInvalidateRelcacheByRelid(pg::TableOid("home")); });
 }
 
 }  // namespace ratchet::catalog

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "catalog/table_layouts.h"
 #include "pg/guard.h"
 #include "pg/oid_array.h"
 #include "pg/span.h"
@@ -17,7 +18,7 @@ extern "C" {
 namespace ratchet::catalog {
 namespace {
 
-constexpr char kTable[] = "job";
+constexpr const pg::TableLayout& kTable = kJobTable;
 constexpr char kPrimaryKey[] = "job_pkey";
 constexpr char kNameIndex[] = "job_name_key";
 constexpr char kHasParentsIndex[] = "job_has_parents_idx";

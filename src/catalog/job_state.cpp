@@ -2,13 +2,14 @@
 
 #include <string_view>
 
+#include "catalog/table_layouts.h"
 #include "pg/guard.h"
 #include "pg/table.h"
 
 namespace ratchet::catalog {
 namespace {
 
-constexpr char kTable[] = "job_state";
+constexpr const pg::TableLayout& kTable = kJobStateTable;
 constexpr char kJobIndex[] = "job_state_job_idx";
 
 enum Column {

@@ -1,5 +1,6 @@
 #include "catalog/job_version.h"
 
+#include "catalog/table_layouts.h"
 #include "pg/guard.h"
 #include "pg/span.h"
 #include "pg/table.h"
@@ -11,7 +12,7 @@ extern "C" {
 namespace ratchet::catalog {
 namespace {
 
-constexpr char kTable[] = "job_version";
+constexpr const pg::TableLayout& kTable = kJobVersionTable;
 constexpr char kPrimaryKey[] = "job_version_pkey";
 
 enum Column {

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "catalog/failed_item.h"
+#include "catalog/table_layouts.h"
 #include "pg/settings.h"
 #include "pg/table.h"
 
@@ -203,7 +204,7 @@ bool TextsAreStorable(const RunRecord& record) {
 
 void Insert(const RunRecord& record) {
   pg::Call([&record] {
-    Relation table = pg::OpenTable("run_log", RowExclusiveLock);
+    Relation table = pg::OpenTable(kRunLogTable, RowExclusiveLock);
     pg::Row row;
     SetRecord(row, record);
     pg::InsertRow(table, row);
@@ -270,7 +271,7 @@ void InsertRunRecord(const RunRecord& record) {
 std::optional<RecordedEnd> FindRunRecord(std::int64_t run_id) {
   RecordedEnd end{};
   const bool found = pg::Call([&] {
-    pg::IndexScan scan("run_log", "run_log_pkey", AccessShareLock);
+    pg::IndexScan scan(kRunLogTable, "run_log_pkey", AccessShareLock);
     scan.Equal(kRunId, run_id).Begin();
     pg::Row row;
     const bool is_there = scan.Next(&row);
@@ -287,7 +288,7 @@ std::optional<RecordedEnd> FindRunRecord(std::int64_t run_id) {
 std::optional<RunRecord> ReadRunRecord(std::int64_t run_id) {
   std::optional<RunRecord> record(std::in_place);
   const bool found = pg::Call([&record, run_id] {
-    pg::IndexScan scan("run_log", "run_log_pkey", AccessShareLock);
+    pg::IndexScan scan(kRunLogTable, "run_log_pkey", AccessShareLock);
     scan.Equal(kRunId, run_id).Begin();
     pg::Row row;
     const bool is_there = scan.Next(&row);
@@ -303,7 +304,7 @@ std::optional<RunRecord> ReadRunRecord(std::int64_t run_id) {
 std::optional<Success> FindNewestSuccess(std::int64_t job_id, std::int64_t after) {
   Success success{};
   const bool found = pg::Call([&success, job_id, after] {
-    pg::IndexScan scan("run_log", "run_log_job_idx", AccessShareLock);
+    pg::IndexScan scan(kRunLogTable, "run_log_job_idx", AccessShareLock);
     scan.Equal(kJobId, job_id).Behind(kRunId, after).Begin(BackwardScanDirection);
     pg::Row row;
     bool is_there = false;
@@ -325,7 +326,7 @@ int PurgeRunRecords(std::int64_t job_id, TimestampTz before, int limit, Timestam
   std::vector<std::int64_t> with_items;
   const int purged = pg::Call([&, job_id, before, limit, oldest] {
     int deleted = 0;
-    pg::IndexScan scan("run_log", "run_log_job_idx", RowExclusiveLock);
+    pg::IndexScan scan(kRunLogTable, "run_log_job_idx", RowExclusiveLock);
     scan.Equal(kJobId, job_id).Begin();
     pg::Row row;
     ItemPointerData tid;

@@ -2,6 +2,7 @@
 
 #include <string_view>
 
+#include "catalog/table_layouts.h"
 #include "pg/guard.h"
 #include "pg/row_lock.h"
 #include "pg/table.h"
@@ -13,7 +14,7 @@ extern "C" {
 namespace ratchet::catalog {
 namespace {
 
-constexpr char kTable[] = "run_queue";
+constexpr const pg::TableLayout& kTable = kRunQueueTable;
 constexpr char kPrimaryKey[] = "run_queue_pkey";
 constexpr char kJobIndex[] = "run_queue_job_idx";
 

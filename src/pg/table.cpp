@@ -114,7 +114,16 @@ Oid TableOid(const char* name) {
   return oid;
 }
 
-Relation OpenTable(const char* name, LOCKMODE mode) { return table_open(TableOid(name), mode); }
+Relation OpenTable(const TableLayout& layout, LOCKMODE mode) {
+  Relation table = table_open(TableOid(layout.name), mode);
+  Misfit misfit{};
+  if (!HasLayout(table, layout, &misfit)) {
+    ereport(ERROR,
+            (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE), errmsg(kMisfitMessage, layout.name),
+             errdetail_internal("%s", misfit.detail), errhint("%s", misfit.hint)));
+  }
+  return table;
+}
 
 void InsertRow(Relation table, Row& row, ItemPointer tid) {
   HeapTuple tuple = Form(table, row);
@@ -165,7 +174,7 @@ bool FetchRow(Relation table, ItemPointer tid, Row* row) {
   return found;
 }
 
-IndexScan::IndexScan(const char* table, const char* index, LOCKMODE mode)
+IndexScan::IndexScan(const TableLayout& table, const char* index, LOCKMODE mode)
     : table_(OpenTable(table, mode)), index_(index_open(TableOid(index), AccessShareLock)) {}
 
 IndexScan& IndexScan::Equal(int column, std::int64_t value) {
@@ -232,7 +241,7 @@ void IndexScan::End() {
   table_close(table_, NoLock);
 }
 
-TableScan::TableScan(const char* table, LOCKMODE mode)
+TableScan::TableScan(const TableLayout& table, LOCKMODE mode)
     : table_(OpenTable(table, mode)),
       scan_(systable_beginscan(table_, InvalidOid, false, nullptr, 0, nullptr)) {}
 

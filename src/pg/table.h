@@ -7,6 +7,7 @@
 #pragma once
 
 #include "pg/server.h"
+#include "pg/table_layout.h"
 
 extern "C" {
 #include "access/genam.h"
@@ -21,8 +22,6 @@ extern "C" {
 #include <string_view>
 
 namespace ratchet::pg {
-
-constexpr int kMaxColumns = 64;
 
 // Values of a row in the order of the table's columns, which are numbered from 1.
 struct Row {
@@ -72,7 +71,9 @@ struct Row {
 // Oid of the schema's table or index; an error that says how to go on when it is missing.
 Oid TableOid(const char* name);
 
-Relation OpenTable(const char* name, LOCKMODE mode);
+// The one way to a table of the extension: an error when its columns are not those for which the
+// library was compiled.
+Relation OpenTable(const TableLayout& layout, LOCKMODE mode);
 
 void InsertRow(Relation table, Row& row, ItemPointer tid = nullptr);
 // Writes a new version of the row at tid, and its place to tid.
@@ -85,7 +86,7 @@ bool FetchRow(Relation table, ItemPointer tid, Row* row);
 // columns, seen as of now (rows of the own transaction included).
 class IndexScan {
  public:
-  IndexScan(const char* table, const char* index, LOCKMODE mode);
+  IndexScan(const TableLayout& table, const char* index, LOCKMODE mode);
   IndexScan& Equal(int column, std::int64_t value);
   IndexScan& EqualInt32(int column, std::int32_t value);
   IndexScan& EqualText(int column, std::string_view value);
@@ -113,7 +114,7 @@ class IndexScan {
 // All rows of the table, in no order, as of now.
 class TableScan {
  public:
-  TableScan(const char* table, LOCKMODE mode);
+  TableScan(const TableLayout& table, LOCKMODE mode);
   bool Next(Row* row, ItemPointer tid = nullptr);
   void End();
   Relation table() const { return table_; }

@@ -25,6 +25,7 @@
 #include "board/database_board.h"
 #include "board/run_board.h"
 #include "catalog/backfill.h"
+#include "catalog/installation.h"
 #include "catalog/job_state.h"
 #include "catalog/job_version.h"
 #include "catalog/run_log.h"
@@ -118,6 +119,7 @@ class Scheduler {
                        const std::unordered_map<std::int64_t, board::LiveRun>& live);
   void CheckHome(TimestampTz now);
   void HoldBack();
+  void TellMisfit(const catalog::Installation& installation);
   void TakeChanges(TimestampTz now);
   void RefreshJob(std::int64_t job_id, TimestampTz now);
   void RefreshRun(std::int64_t run_id, TimestampTz now);
@@ -327,6 +329,7 @@ class Scheduler {
   std::string environment_;
   bool load_ = true;
   bool absent_ = false;
+  catalog::Installation misfit_;  // what has been told
   bool quarantined_ = false;
   bool recorded_ = false;  // this pass has written records that somebody may wait for
   bool backlog_ = false;   // ready work was left for want of a worker or a slot

@@ -20,10 +20,9 @@ bool Scheduler::Load(TimestampTz now) {
   Forget();
   Begin();
   const catalog::Installation installation = catalog::FindInstallation();
-  absent_ = installation == catalog::Installation::kAbsent;
-  entry_->version_mismatch = installation == catalog::Installation::kOtherVersion;
-  entry_->unsafe_owner = installation == catalog::Installation::kOtherOwner;
-  if (installation != catalog::Installation::kPresent) {
+  absent_ = installation.fit == catalog::Fit::kAbsent;
+  TellMisfit(installation);
+  if (installation.fit != catalog::Fit::kFits) {
     Commit();
     load_ = !absent_;
     return false;
@@ -46,6 +45,21 @@ bool Scheduler::Load(TimestampTz now) {
   next_purge_scan_ = now + kPurgeDelay;
   load_ = false;
   return true;
+}
+
+// Said once, also when schedulers take turns in this database.
+void Scheduler::TellMisfit(const catalog::Installation& installation) {
+  const bool misfit =
+      installation.fit != catalog::Fit::kAbsent && installation.fit != catalog::Fit::kFits;
+  const bool told = entry_->misfit && (misfit_.message.empty() || misfit_ == installation);
+  entry_->misfit = misfit;
+  misfit_ = misfit ? installation : catalog::Installation{};
+  if (misfit && !told) {
+    ereport(WARNING, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+                      errmsg_internal("%s", installation.message.c_str()),
+                      errdetail_internal("%s", installation.detail.c_str()),
+                      errhint("%s", installation.hint.c_str())));
+  }
 }
 
 void Scheduler::LoadJobs(TimestampTz now) {

@@ -2,13 +2,14 @@
 
 #include <algorithm>
 
+#include "catalog/table_layouts.h"
 #include "pg/guard.h"
 #include "pg/table.h"
 
 namespace ratchet::scheduler {
 namespace {
 
-constexpr char kTable[] = "job_stat";
+constexpr const pg::TableLayout& kTable = catalog::kJobStatTable;
 constexpr char kJobIndex[] = "job_stat_job_idx";
 
 enum Column {

@@ -16,6 +16,7 @@ use warnings;
 
 use Carp;
 use Exporter 'import';
+use File::Basename;
 use FindBin;
 use IPC::Run ();
 use JSON::PP ();
@@ -28,7 +29,8 @@ our @EXPORT = qw(
   new_node psql_ok psql_fails value row wait_until run_status wait_run run_job run_record is_run
   begin_run define_job run_batch begin_batch define_batch lock_session wait_log ratchet_pids kill_ratchet kill_and_wait
   terminate_ratchet expect_crash finish
-  watch_log session promise
+  watch_log session promise own_installation install_version
+  pg_config
 );
 
 # For how long to wait for what should come at once. Long, because the machine may be busy: a test
@@ -54,10 +56,12 @@ sub read_file_of
 #   init         arrayref of arguments of Cluster->init
 #   start        0: leave it stopped
 #   extension    0: without CREATE EXTENSION
+#   install_path of the server's programs (see own_installation)
 sub new_node
 {
 	my ($name, %option) = @_;
-	my $node = PostgreSQL::Test::Cluster->new($name);
+	my $node = PostgreSQL::Test::Cluster->new($name,
+		defined $option{install_path} ? (install_path => $option{install_path}) : ());
 	# Not what the caller's LANG makes of it: without one, a server would be SQL_ASCII.
 	$node->init(extra => [ '--encoding=UTF8', '--no-locale' ], @{ $option{init} // [] });
 	$node->append_conf('postgresql.conf', read_file_of("$test_dir/regress.conf"));
@@ -70,6 +74,50 @@ sub new_node
 	$node->safe_psql('postgres', 'CREATE EXTENSION pg_ratchet')
 	  unless defined $option{extension} && !$option{extension};
 	return $node;
+}
+
+# A copy of the installation in which a test may change the extension's files. Returns the install_path for
+# new_node().
+sub own_installation
+{
+	my ($to) = @_;
+	my ($bin, $share) = (pg_config('bindir'), pg_config('sharedir'));
+	# What both have in common is where they begin: programs find the rest by where they are.
+	my ($root) = "$bin\n$share" =~ /^(.*)\/.*\n\1\//;
+	system('cp', '-a', $root, $to) == 0 or croak "cannot copy $root to $to";
+	return $to . substr($bin, length($root), -length('/bin'));
+}
+
+# Puts the extension's files into such a copy, as a package manager does, without touching a file that a
+# server has open: those of the version that is tested, or those in lib and extension of another directory.
+sub install_version
+{
+	my ($path, $from) = @_;
+	my %from = (
+		pkglibdir => defined $from ? "$from/lib" : pg_config('pkglibdir'),
+		sharedir  => defined $from ? "$from/extension" : pg_config('sharedir') . '/extension');
+	my %to = (
+		pkglibdir => pg_config('pkglibdir', $path),
+		sharedir  => pg_config('sharedir',  $path) . '/extension');
+	for my $part (keys %from)
+	{
+		for my $file (glob "$from{$part}/pg_ratchet*")
+		{
+			my $as = "$to{$part}/" . basename($file);
+			system('cp', $file, "$as.new") == 0 && rename("$as.new", $as)
+			  or croak "cannot install $file";
+		}
+	}
+	return;
+}
+
+sub pg_config
+{
+	my ($what, $path) = @_;
+	my $program = defined $path ? "$path/bin/pg_config" : 'pg_config';
+	my $value = qx{$program --$what};
+	chomp $value;
+	return $value;
 }
 
 # Has finish() look at the log of a server that new_node() did not make, such as a standby.
