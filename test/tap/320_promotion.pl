@@ -9,9 +9,10 @@ use RatchetTest;
 use PostgreSQL::Test::Cluster;
 use Test::More;
 
-my $items = 600;
+my $items = 300;
 
-# Everything that is under way when the primary dies. Bad items are those that end in 7.
+# Everything that is under way when the primary dies. Bad items are those that end in 7. Walks wait in
+# the middle while somebody holds lock 1.
 my $define = qq{
 	CREATE TABLE item (id int PRIMARY KEY);
 	INSERT INTO item SELECT generate_series(1, $items);
@@ -23,7 +24,7 @@ my $define = qq{
 	CREATE FUNCTION do_items(job text, ids int[]) RETURNS void LANGUAGE plpgsql AS \$\$
 	BEGIN
 		INSERT INTO done SELECT job, id, ratchet.run_id() FROM unnest(ids) AS id;
-		PERFORM pg_sleep(0.006 * cardinality(ids));
+		PERFORM pg_advisory_xact_lock_shared(1) WHERE $items / 2 = ANY (ids);
 		IF EXISTS (SELECT FROM unnest(ids) AS id WHERE id % 10 = 7) THEN
 			RAISE EXCEPTION 'a bad item';
 		END IF;
@@ -68,10 +69,11 @@ sub keeps_still
 sub begin_walks
 {
 	my ($primary) = @_;
+	my $lock = lock_session($primary, 1);
 	my @walks = map { value($primary, "SELECT ratchet.trigger('$_')") } ('by item', 'by batch');
-	wait_until($primary, "SELECT count(*) > $items / 5 FROM done WHERE job = '$_'") for ('by item', 'by batch');
+	wait_until($primary, "SELECT count(*) > $items / 3 FROM done WHERE job = '$_'") for ('by item', 'by batch');
 	wait_until($primary, q{SELECT count(DISTINCT job) = 4 FROM effect JOIN ratchet.runs USING (run_id) WHERE status = 'succeeded'}, 'all kinds of jobs have run');
-	return @walks;
+	return ($lock, @walks);
 }
 
 # By data alone.
@@ -153,7 +155,7 @@ for my $level (qw(remote_apply on))
 {
 	promise "a synchronous standby, synchronous_commit = $level" => sub {
 		my ($primary, $standby) = new_pair("sync_$level", "synchronous_standby_names = '*'\nsynchronous_commit = $level\n");
-		my @walks = begin_walks($primary);
+		my ($lock, @walks) = begin_walks($primary);
 		$primary->wait_for_catchup($standby, 'replay');
 		keeps_still($standby, 'before');
 		# What a client was told is committed: it must be there afterwards.
@@ -161,6 +163,7 @@ for my $level (qw(remote_apply on))
 		push @told, value($primary, q{SELECT ratchet.trigger('asked', '9', run_at => now() + interval '5 seconds')});
 		is(value($primary, "SELECT count(*) FROM ratchet.runs WHERE run_id IN ($walks[0], $walks[1]) AND status = 'running'"), 2, 'both walks are under way');
 		$primary->kill9;
+		eval { $lock->quit };    # its server is gone
 
 		$standby->append_conf('postgresql.conf', "synchronous_standby_names = ''");
 		$standby->reload;
@@ -191,13 +194,14 @@ for my $level (qw(remote_apply on))
 
 promise 'an asynchronous standby that is behind' => sub {
 	my ($primary, $standby) = new_pair('async', "wal_keep_size = '64MB'\n");
-	begin_walks($primary);
+	my ($lock) = begin_walks($primary);
 	$primary->wait_for_catchup($standby, 'replay');
 	keeps_still($standby, 'before');
 	# From here on it gets nothing.
 	$standby->append_conf('postgresql.conf', "primary_conninfo = ''");
 	$standby->reload;
 	wait_until($standby, 'SELECT NOT EXISTS (SELECT FROM pg_stat_wal_receiver)');
+	$lock->quit;
 	my ($runs, $done) = split /\|/, value($standby, 'SELECT (SELECT count(*) FROM effect), (SELECT count(*) FROM done)');
 	wait_until($primary, "SELECT (SELECT count(*) FROM effect) > $runs + 3 AND (SELECT count(*) FROM done) > $done + 50", 'the primary does more than the standby will ever know');
 	$primary->kill9;
