@@ -43,7 +43,8 @@ ALTER TABLE chaos.swept OWNER TO chaos_crowd;
 
 -- From where the occurrences of each job are counted, and the tickets of the round.
 CREATE TABLE chaos.account (job_id bigint PRIMARY KEY, since timestamptz NOT NULL);
-CREATE TABLE chaos.round (n int NOT NULL, ticket bigint NOT NULL);
+-- What happened up to `quiet` has had time to be followed by what follows from it.
+CREATE TABLE chaos.round (n int NOT NULL, ticket bigint NOT NULL, quiet bigint);
 
 CREATE FUNCTION chaos.leaks() RETURNS text LANGUAGE sql AS $$
 	SELECT nullif(concat_ws(', ',

@@ -67,14 +67,14 @@ BEGIN
 			COMMIT;
 		WHEN what = 11 THEN
 			INSERT INTO chaos.asked SELECT ratchet.replay(run_id), job_name FROM (
-				SELECT run_id, job_name FROM ratchet.runs r JOIN chaos.kind k USING (job_name)
+				SELECT run_id, job_name FROM ratchet.run_log r JOIN chaos.kind k USING (job_name)
 				 WHERE k.kind IN ('grid', 'cron', 'batch', 'asked', 'brief') AND status = 'succeeded'
 				   AND owner = session_user::regrole AND items_of IS NULL
 				 ORDER BY random() LIMIT 1) r;
 			COMMIT;
 		WHEN what = 12 THEN
 			name := chaos.any_job('past');
-			IF name IS NOT NULL THEN
+			IF name IS NOT NULL AND (SELECT count(*) < 3 FROM ratchet.backfills) THEN
 				SELECT coalesce(max(to_time) + interval '1 minute', '2020-01-01') INTO at_time FROM chaos.wanted;
 				INSERT INTO chaos.wanted VALUES (at_time, at_time + interval '4 minutes');
 				PERFORM ratchet.backfill(name, at_time, at_time + interval '4 minutes');

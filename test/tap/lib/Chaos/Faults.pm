@@ -2,6 +2,7 @@ package Chaos::Faults;
 
 # What happens to the server of a Chaos::World: each fault is a name, how often it is taken, what the
 # world has to have for it (needs), and what it does. Something that lasts puts its end into $world->{undo}.
+# Dice are cast first, and equally often whatever is found: so that a seed gives the same faults again.
 
 use strict;
 use warnings;
@@ -14,9 +15,9 @@ my @kinds = ('pg_ratchet worker', 'pg_ratchet worker', 'pg_ratchet worker', 'pg_
 sub pid_of
 {
 	my ($world, $type) = @_;
-	my $dice = $world->{dice};
+	my $number = $world->{dice}->upto(1_000_000);
 	my @pids = split /\n/, $world->try_sql("SELECT pid FROM pg_stat_activity WHERE backend_type LIKE '$type%' AND pid <> pg_backend_pid() ORDER BY pid") // '';
-	return @pids ? $dice->pick(@pids) : undef;
+	return @pids ? $pids[ $number % @pids ] : undef;
 }
 
 sub kill_one
@@ -91,6 +92,18 @@ sub old_snapshot
 	$world->begin_session([ 'BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT count(*) FROM chaos.effect; SELECT pg_sleep(60)' ],
 		db => $world->{dice}->pick($world->databases));
 	return 'for the round';
+}
+
+# A change that is committed later, by another session, perhaps after a crash.
+sub prepare_transaction
+{
+	my ($world) = @_;
+	my $database = $world->{dice}->pick($world->databases);
+	my $name = 'later' . ++$world->{serial};
+	my $end = $world->{dice}->pick('COMMIT', 'COMMIT', 'ROLLBACK');
+	$world->try_sql("BEGIN; INSERT INTO chaos.changed (what) VALUES ('$name'); PREPARE TRANSACTION '$name'", db => $database) // return 'not prepared';
+	push @{ $world->{undo} }, sub { value($world->node, "$end PREPARED '$name'", db => $database) };
+	return "$name, $end";
 }
 
 sub take_connections
@@ -215,9 +228,10 @@ sub stop_for_a_while
 {
 	my ($world) = @_;
 	my $type = $world->{dice}->pick(@kinds);
+	my $for = $world->{dice}->between(0.2, 1.5);
 	my $pid = pid_of($world, $type) // return 'nobody';
 	kill('STOP', $pid);
-	sleep($world->{dice}->between(0.2, 1.5));
+	sleep($for);
 	kill('CONT', $pid);
 	return "$type $pid";
 }
@@ -253,6 +267,7 @@ sub all
 		{ name => 'lock',                weight => 3, do => \&lock_for_a_while },
 		{ name => 'rewrite',             weight => 3, do => \&rewrite_table },
 		{ name => 'old snapshot',        weight => 1, do => \&old_snapshot },
+		{ name => 'prepared transaction', weight => 2, do => \&prepare_transaction },
 		{ name => 'connections',         weight => 2, do => \&take_connections },
 		{ name => 'worker slots',        weight => 2, do => \&take_worker_slots },
 		{ name => 'short database',      weight => 2, do => \&short_database },
@@ -260,8 +275,8 @@ sub all
 		{ name => 'no login',            weight => 1, do => \&no_login },
 		{ name => 'connection limit',    weight => 1, do => \&connection_limit },
 		{ name => 'full disk',           weight => 2, do => \&fill_disk,  needs => 'small_disk' },
-		{ name => 'full WAL disk',       weight => 1, do => \&fill_wal,   needs => 'small_wal' },
-		{ name => 'clock',               weight => 4, do => \&move_clock, needs => 'clock_library' },
+		{ name => 'full WAL disk',       weight => 4, do => \&fill_wal,   needs => 'small_wal' },
+		{ name => 'clock',               weight => 4, do => \&move_clock, needs => 'own_clock' },
 	);
 }
 

@@ -19,8 +19,8 @@ use Time::HiRes qw(sleep time);
 my $sources = "$FindBin::RealBin/chaos";
 my $roles = 3;
 
-# Options: dice, scale (jobs of each kind in each database), databases, workers, conf; clock: path of
-# libfaketime; small_disk, small_wal: directories in small file systems of their own.
+# Options: dice, scale (jobs of each kind in each database), databases, workers; own_clock: true for a
+# server whose clock can be set; small_disk, small_wal: directories in small file systems of their own.
 sub new
 {
 	my ($class, $name, %option) = @_;
@@ -38,7 +38,7 @@ sub new
 	my $dir = PostgreSQL::Test::Utils::tempdir();
 	$self->{dir} = $dir;
 	chmod 0755, $dir;
-	$self->write_clock if $self->{clock_library};
+	$self->make_clock if $self->{own_clock};
 	my @wal = $option{small_wal} ? ("--waldir=$option{small_wal}/wal") : ();
 	$self->{node} = new_node($name, start => 0, init => [ extra => [ '--encoding=UTF8', '--no-locale', @wal ] ],
 		conf => $self->settings . ($option{small_wal} ? "min_wal_size = '32MB'\nmax_wal_size = '64MB'\n" : ''));
@@ -213,13 +213,10 @@ sub start_server
 	my ($self) = @_;
 	my $node = $self->node;
 	local %ENV = %ENV;
-	if ($self->{clock_library})
+	if ($self->{own_clock})
 	{
-		$ENV{LD_PRELOAD} = $self->{clock_library};
-		$ENV{FAKETIME_TIMESTAMP_FILE} = "$self->{dir}/clock";
-		$ENV{FAKETIME_DONT_FAKE_MONOTONIC} = 1;
-		$ENV{FAKETIME_CACHE_DURATION} = 1;
-		$ENV{FAKETIME_DONT_RESET} = 1;
+		$ENV{LD_PRELOAD} = "$self->{dir}/clock.so";
+		$ENV{CHAOS_CLOCK} = "$self->{dir}/clock";
 	}
 	for my $try (1 .. 40)
 	{
@@ -230,16 +227,24 @@ sub start_server
 	return 0;
 }
 
-# Seconds by which the server's clock is ahead.
+sub make_clock
+{
+	my ($self) = @_;
+	system('cc', '-shared', '-fPIC', '-O2', '-o', "$self->{dir}/clock.so", "$sources/clock.c", '-ldl') == 0
+	  or die "clock.c cannot be compiled\n";
+	open(my $file, '>', "$self->{dir}/clock") or die "cannot write the clock: $!";
+	print $file pack('q', 0);
+	close($file);
+	return;
+}
+
+# Seconds by which the server's clock is ahead. In place: its processes have mapped the file.
 sub write_clock
 {
 	my ($self) = @_;
-	my $path = "$self->{dir}/clock";
-	open(my $file, '>', "$path.new") or die "cannot write $path: $!";
-	printf $file "+%d\n", $self->{clock};
+	open(my $file, '+<', "$self->{dir}/clock") or die "cannot write the clock: $!";
+	syswrite($file, pack('q', $self->{clock})) == 8 or die "cannot write the clock: $!";
 	close($file);
-	chmod 0644, "$path.new";
-	rename "$path.new", $path;
 	return;
 }
 
@@ -312,6 +317,12 @@ sub rest
 	for my $database ($self->databases)
 	{
 		push @left, map { "$database: $_" } $self->wait_settled($database);
+	}
+	for my $database ($self->databases)
+	{
+		value($self->node, q{UPDATE chaos.round SET quiet = nextval('chaos.ticket') WHERE n = (SELECT max(n) FROM chaos.round)}, db => $database);
+		my $end = time() + 30;
+		sleep(0.1) until time() > $end || value($self->node, q{SELECT count(*) >= 2 FROM chaos.effect WHERE job = 'heart' AND t0 > (SELECT max(quiet) FROM chaos.round)}, db => $database) eq 't';
 	}
 	value($self->node, 'ALTER SYSTEM SET ratchet.enabled = off');
 	value($self->node, 'SELECT pg_reload_conf()');

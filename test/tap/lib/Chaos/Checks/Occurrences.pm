@@ -71,7 +71,8 @@ sub checks
 				SELECT j.job_name AS child, array_agg(p.name) AS parents, bool_and(s.after) AS ready, min(s.run_id) AS first FROM ratchet.job j
 				CROSS JOIN LATERAL unnest(j.depends_on) p (name)
 				CROSS JOIN LATERAL (SELECT count(*) > 0 AS after, max(e.run_id) AS run_id FROM chaos.effect e JOIN ratchet.run_log r USING (run_id)
-					JOIN lineage l USING (run_id) WHERE e.job = p.name AND l.root_cause <> 'replay' AND e.t0 > (SELECT coalesce(max(t1), 0) FROM chaos.effect c WHERE c.job = j.job_name)) s
+					JOIN lineage l USING (run_id) WHERE e.job = p.name AND l.root_cause <> 'replay' AND e.t0 > (SELECT coalesce(max(t1), 0) FROM chaos.effect c WHERE c.job = j.job_name)
+						AND e.t1 < (SELECT max(quiet) FROM chaos.round)) s
 				GROUP BY 1) x WHERE ready AND NOT EXISTS (SELECT FROM ratchet.run_log r WHERE r.job_name = child AND r.run_id > first AND r.status <> 'skipped')
 				AND NOT EXISTS (SELECT FROM ratchet.run_queue q JOIN ratchet.job USING (job_id) WHERE job_name = child)},
 			plant => q{DELETE FROM chaos.effect WHERE job LIKE 'b\_%'; DELETE FROM ratchet.run_log WHERE job_name LIKE 'b\_%'; DELETE FROM ratchet.run_queue},
