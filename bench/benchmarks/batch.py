@@ -47,7 +47,7 @@ def curves(found, file, title, x, series, names, points, what, figure, y="µs", 
 
 
 def percent(share):
-    return f"{share * 100:g} %"
+    return f"{share * 100:.3g} %"
 
 
 def sides(work, sizes, found):
