@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "catalog/home.h"
 #include "catalog/table_layouts.h"
 #include "pg/guard.h"
 #include "pg/oid_array.h"
@@ -229,6 +230,11 @@ bool ReadFirst(pg::IndexScan* scan, ItemPointer tid, JobDefinition* job) {
 void FillJob(const JobDefinition& job, pg::Row* row) { Fill(job, row); }
 
 void InsertJob(JobDefinition* job) {
+  // Jobs that are older than their home are a copy's. The clock may have been ahead when this
+  // became their home.
+  if (const Home home = FindHome(); !home.adopted) {
+    job->created_at = std::max(job->created_at, home.since);
+  }
   pg::Call([job] {
     job->job_id = nextval_internal(pg::TableOid("job_id_seq"), false);
     Relation table = pg::OpenTable(kTable, RowExclusiveLock);
