@@ -1,9 +1,9 @@
 #include "calendar/interval.h"
 
 #include <algorithm>
-#include <numeric>
 
 #include "calendar/civil.h"
+#include "calendar/steps_back.h"
 #include "calendar/wall_clock.h"
 
 namespace ratchet::calendar {
@@ -70,10 +70,6 @@ class GridReadings {
   CivilDate anchor_date_;
   std::int64_t period_;
 };
-
-std::uint64_t Distance(Instant from, Instant to) {
-  return static_cast<std::uint64_t>(to) - static_cast<std::uint64_t>(from);
-}
 
 Instant AddElapsed(Instant start, std::int64_t micros) {
   return start < kEndInstant - micros ? start + micros : kNever;
@@ -158,28 +154,27 @@ Instant EarlierAnchor(const Interval& interval, Instant anchor, Instant from, co
   if (interval.IsElapsed()) {
     const auto step = static_cast<std::uint64_t>(interval.micros);
     const std::uint64_t steps = (Distance(from, anchor) + step - 1) / step;
-    return anchor - static_cast<Instant>(steps * step);
+    return Before(anchor, steps * step);
   }
   // 400 Gregorian years have whole days, so that the last days of months are kept. With months the
   // time part may not add up to a whole step of that length.
   if (interval.months != 0 && interval.micros != 0) {
     return anchor;
   }
-  const std::int64_t period =
-      std::max(interval.months != 0 ? 146097 * kDay * (std::lcm(4800, interval.months) / 4800)
-                                    : interval.days * kDay + interval.micros,
-               kDay);
+  const std::uint64_t period =
+      interval.months != 0
+          ? WholeEras(interval.months)
+          : static_cast<std::uint64_t>(std::max(interval.days * kDay + interval.micros, kDay));
   const Local local = LocalAt(anchor, zone);
   // The anchor is an instant at which the clock shows just that: not one that a gap has moved.
-  for (std::int64_t steps = (anchor - from) / period + 2;; ++steps) {
-    if (steps > (local - kMinInstant - kDay) / period) {
-      return anchor;
-    }
-    const Resolution at = Resolve(local - steps * period, zone);
+  const std::uint64_t most = StepsSinceMin(local, 1, period);
+  for (std::uint64_t steps = Distance(from, anchor) / period + 2; steps <= most; ++steps) {
+    const Resolution at = Resolve(Before(local, steps * period), zone);
     if (at.kind == LocalKind::kUnique) {
       return at.first;
     }
   }
+  return anchor;
 }
 
 Instant AddInterval(const Interval& interval, Instant start, const Zone& zone) {

@@ -1,19 +1,17 @@
 #include "calendar/rrule.h"
 
 #include <algorithm>
-#include <numeric>
 #include <utility>
 
 #include "calendar/rrule_course.h"
 #include "calendar/schedule.h"
+#include "calendar/steps_back.h"
 #include "calendar/text.h"
 #include "calendar/wall_clock.h"
 
 namespace ratchet::calendar {
 
 namespace {
-
-constexpr std::int64_t kEraDays = 146097;  // 400 years
 
 // The readings of a rule but those that EXDATE leaves out, as wall_clock.h wants them.
 struct RuleReadings {
@@ -194,41 +192,42 @@ Instant Rule::AnchorBefore(Instant from, const Zone& zone, Instant anchor) const
     return anchor;
   }
   // After such a time the calendar and the grid of the interval are the same.
-  std::int64_t period = 0;
+  std::uint64_t period = 0;
+  const auto interval = static_cast<std::uint64_t>(text_.interval);
   switch (text_.frequency) {
     case Frequency::kSecondly:
-      period = text_.interval * kSecond;
+      period = interval * kSecond;
       break;
     case Frequency::kMinutely:
-      period = text_.interval * kMinute;
+      period = interval * kMinute;
       break;
     case Frequency::kHourly:
-      period = text_.interval * kHour;
+      period = interval * kHour;
       break;
     case Frequency::kDaily:
-      period = text_.interval * kDay;
+      period = interval * kDay;
       break;
     case Frequency::kWeekly:
-      period = text_.interval * (7 * kDay);
+      period = interval * (7 * kDay);
       break;
     case Frequency::kMonthly:
-      period = std::lcm(4800, text_.interval) / 4800 * kEraDays * kDay;
+      period = WholeEras(text_.interval);
       break;
     case Frequency::kYearly:
-      period = std::lcm(400, text_.interval) / 400 * kEraDays * kDay;
+      period = WholeEras(std::int64_t{12} * text_.interval);
       break;
   }
   const Local local = LocalAt(anchor, zone);
   // A clock shows the reading of the anchor at one instant just then: not in a gap.
-  for (std::int64_t steps = (anchor - from) / period + kDay / period + 2;; ++steps) {
-    if (steps > (local - kMinInstant - 3 * kDay) / period) {
-      return anchor;
-    }
-    const Resolution at = Resolve(local - steps * period, zone);
+  const std::uint64_t most = StepsSinceMin(local, 3, period);
+  for (std::uint64_t steps = Distance(from, anchor) / period + kDay / period + 2; steps <= most;
+       ++steps) {
+    const Resolution at = Resolve(Before(local, steps * period), zone);
     if (at.kind == LocalKind::kUnique && at.first <= from) {
       return at.first;
     }
   }
+  return anchor;
 }
 
 }  // namespace ratchet::calendar

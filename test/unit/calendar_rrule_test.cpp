@@ -240,6 +240,11 @@ TEST(CalendarRrule, WithoutStartTheAnchorIsIt) {
     EXPECT_EQ(schedule.Last(kMinInstant, kMinInstant + 1, utc, extreme), kNever);
     EXPECT_LE(schedule.AnchorBefore(INT64_MIN, utc, extreme), std::max(extreme, kMinInstant));
   }
+  // With such intervals the calendar is the same again only beyond all instants.
+  for (const char* text :
+       {"RRULE:FREQ=MONTHLY;INTERVAL=32767", "RRULE:FREQ=YEARLY;INTERVAL=32767"}) {
+    EXPECT_EQ(Schedule::Parse(text).AnchorBefore(kMinInstant, utc, anchor), anchor);
+  }
 }
 
 TEST(CalendarRrule, MeetsDaylightSavingOnTheWallClock) {

@@ -204,7 +204,9 @@ TEST(ActiveWindow, RefusalsNameThePartAndSayWhatIsRight) {
       EXPECT_NE(error.hint().find(c.hint), std::string::npos) << c.text << ": " << error.hint();
     }
   }
-  for (const char* text : {"", " \n", ";", "Mon;", "Mon;;Tue", std::string(2001, 'x').c_str()}) {
+  for (const std::string& text :
+       {std::string(), std::string(" \n"), std::string(";"), std::string("Mon;"),
+        std::string("Mon;;Tue"), std::string(2001, 'x')}) {
     EXPECT_THROW(ActiveWindow::Parse(text), ScheduleError) << text;
   }
 }

@@ -102,7 +102,8 @@ TEST(Timeline, StartAndEndBoundIt) {
 
 TEST(Timeline, SurvivesTheEndsOfTime) {
   const TzifZone berlin("Europe/Berlin");
-  for (const char* text : {"1 ms", "1 day", "100 years", "1 month", "0 0 * * *"}) {
+  for (const char* text :
+       {"1 ms", "1 day", "100 years", "1 month", "1199 months", "0 0 * * *", "RRULE:FREQ=DAILY"}) {
     const Schedule schedule = Schedule::Parse(text);
     for (const Instant since : {kMinInstant, Instant{0}, kEndInstant - 1}) {
       for (const Instant from : {INT64_MIN, kMinInstant, Instant{0}, kEndInstant}) {
