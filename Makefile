@@ -15,7 +15,7 @@ top := $(patsubst %/,%,$(dir $(lastword $(MAKEFILE_LIST))))
 
 # ---- Targets for people: each is a script, none needs PostgreSQL to be installed already --------
 
-people_targets := demo demo-stop setup check lint format tidy unit fuzz regress isolation tap bench soak matrix deb dist
+people_targets := demo demo-stop setup check lint format tidy unit fuzz regress isolation tap bench soak matrix deb dist sanitize
 
 ifneq ($(filter $(people_targets),$(MAKECMDGOALS)),)
 
@@ -50,6 +50,8 @@ deb:
 	@$(top)/script/deb
 dist:
 	@$(top)/script/dist
+sanitize:
+	@FUZZ_SECONDS=$${FUZZ_SECONDS:-60} $(top)/script/check sanitize fuzz
 soak:
 	@$(top)/test/soak/$(or $(PART),chaos)
 bench:
