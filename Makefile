@@ -15,7 +15,8 @@ top := $(patsubst %/,%,$(dir $(lastword $(MAKEFILE_LIST))))
 
 # ---- Targets for people: each is a script, none needs PostgreSQL to be installed already --------
 
-people_targets := demo demo-stop setup check lint format tidy unit fuzz regress isolation tap bench soak matrix deb dist sanitize
+people_targets := demo demo-stop setup check lint format tidy unit fuzz regress isolation tap bench soak matrix deb dist \
+	sanitize check-cassert valgrind
 
 ifneq ($(filter $(people_targets),$(MAKECMDGOALS)),)
 
@@ -52,6 +53,10 @@ dist:
 	@$(top)/script/dist
 sanitize:
 	@FUZZ_SECONDS=$${FUZZ_SECONDS:-60} $(top)/script/check sanitize fuzz
+check-cassert:
+	@$(top)/script/cassert
+valgrind:
+	@$(top)/script/valgrind
 soak:
 	@$(top)/test/soak/$(or $(PART),chaos)
 bench:
