@@ -85,7 +85,10 @@ my %attempts = (
 	'_tables_changed' => [ [ 'CREATE TRIGGER t AFTER INSERT ON mallory.data EXECUTE FUNCTION ratchet._tables_changed()', 42501 ] ],
 	'_superusers_only' => [ [ 'CREATE TRIGGER t BEFORE INSERT ON mallory.data EXECUTE FUNCTION ratchet._superusers_only()', 42501 ] ],
 	'_change'         => [ [ "CREATE TRIGGER t AFTER INSERT ON mallory.data EXECUTE FUNCTION ratchet._change('$job', '0 ms', '0', 'alices')", 42501 ] ],
+	'_is_recorded'    => [ [ "SELECT ratchet._is_recorded($run)", 'f' ] ],
 	'_extension_created' => [ [ 'SELECT ratchet._extension_created()', 42501 ] ],
+	'_extension_updated' => [ [ 'SELECT ratchet._extension_updated()', 42501 ] ],
+	'_require_library' => [ [ q{SELECT ratchet._require_library('1.0')}, 42501 ] ],
 	# Outside of a run of one's own these know nothing.
 	(map { $_ => [ [ "SELECT ratchet.$_() IS NULL", 't' ] ] } qw(run_id attempt scheduled_at previous_scheduled_at payload checkpoint)),
 	'progress'        => [ [ 'SELECT ratchet.progress(1, 1) IS NULL', 't' ] ],
@@ -117,7 +120,7 @@ promise 'what PUBLIC may execute is what checks its caller' => sub {
 	is( value($node, q{
 			SELECT string_agg(proname, ' ' ORDER BY proname COLLATE "C") FROM pg_proc
 			WHERE pronamespace = 'ratchet'::regnamespace AND NOT has_function_privilege('mallory', oid, 'EXECUTE')}),
-		'_change _extension_created _superusers_only _tables_changed',
+		'_change _extension_created _extension_updated _require_library _superusers_only _tables_changed',
 		'all but these, and a test above tries each of them');
 	is( value($node, q{SELECT has_schema_privilege('public', 'ratchet', 'USAGE, CREATE')}), 'f',
 		'but without USAGE on the schema none can be called');
@@ -172,7 +175,7 @@ promise 'to look and not to schedule: EXECUTE can be taken from PUBLIC function 
 		CREATE ROLE onlooker LOGIN; CREATE ROLE scheduling; CREATE ROLE planner LOGIN IN ROLE scheduling;
 		GRANT USAGE ON SCHEMA ratchet TO onlooker, scheduling;
 		REVOKE EXECUTE ON ALL ROUTINES IN SCHEMA ratchet FROM PUBLIC;
-		GRANT EXECUTE ON FUNCTION ratchet._live_runs, ratchet._node, ratchet._occurrences, ratchet._job_day,
+		GRANT EXECUTE ON FUNCTION ratchet._is_recorded, ratchet._live_runs, ratchet._node, ratchet._occurrences, ratchet._job_day,
 			ratchet._waits_for_mutex, ratchet._waits_for_jobs, ratchet.status TO PUBLIC;
 		GRANT EXECUTE ON FUNCTION ratchet.schedule, ratchet.trigger TO scheduling});
 	psql_fails($node, q{SELECT ratchet.schedule('x', '@manual', 'SELECT 1')}, qr/ERROR:  42501/, 'an onlooker cannot schedule', user => 'onlooker');
@@ -183,7 +186,8 @@ promise 'to look and not to schedule: EXECUTE can be taken from PUBLIC function 
 	wait_run($node, $run, 'succeeded', 'who was granted it can');
 	psql_fails($node, q{SELECT ratchet.unschedule('planned')}, qr/ERROR:  42501/, 'and nothing else', user => 'planner');
 	value($node, q{GRANT EXECUTE ON ALL ROUTINES IN SCHEMA ratchet TO PUBLIC;
-		REVOKE EXECUTE ON FUNCTION ratchet._change, ratchet._extension_created, ratchet._superusers_only, ratchet._tables_changed FROM PUBLIC});
+		REVOKE EXECUTE ON FUNCTION ratchet._change, ratchet._extension_created, ratchet._extension_updated,
+			ratchet._require_library, ratchet._superusers_only, ratchet._tables_changed FROM PUBLIC});
 };
 
 promise 'pg_read_all_data and pg_write_all_data are no way around row-level security' => sub {
