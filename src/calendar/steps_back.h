@@ -34,7 +34,7 @@ constexpr std::uint64_t WholeEras(std::int64_t months) {
   constexpr std::int64_t kEraMonths = 4800;
   constexpr std::int64_t kEraDays = 146097;
   const std::int64_t eras = std::lcm(kEraMonths, months) / kEraMonths;
-  return static_cast<std::uint64_t>(std::min(eras, std::int64_t{800})) *
+  return static_cast<std::uint64_t>(std::clamp(eras, std::int64_t{1}, std::int64_t{800})) *
          static_cast<std::uint64_t>(kEraDays * kDay);
 }
 

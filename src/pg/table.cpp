@@ -28,10 +28,10 @@ HeapTuple Form(Relation table, Row& row) {
   return heap_form_tuple(RelationGetDescr(table), row.values, row.nulls);
 }
 
-// The old version of a row may have values stored out of line, which can be removed only under a
-// snapshot. True when one was pushed.
+// Values that are stored out of line are written and removed only under a snapshot; that of a scan
+// which is open does. True when one was pushed.
 bool NeedSnapshot() {
-  if (ActiveSnapshotSet()) {
+  if (HaveRegisteredOrActiveSnapshot()) {
     return false;
   }
   PushActiveSnapshot(GetTransactionSnapshot());
@@ -127,7 +127,11 @@ Relation OpenTable(const TableLayout& layout, LOCKMODE mode) {
 
 void InsertRow(Relation table, Row& row, ItemPointer tid) {
   HeapTuple tuple = Form(table, row);
+  const bool pushed = NeedSnapshot();
   CatalogTupleInsert(table, tuple);
+  if (pushed) {
+    PopActiveSnapshot();
+  }
   if (tid != nullptr) {
     ItemPointerCopy(&tuple->t_self, tid);
   }
