@@ -77,18 +77,9 @@ void Fill(const JobState& state, pg::Row* row) {
   row->SetTimeOrNull(kDependsSince, state.depends_since);
 }
 
-// The row of the job, at *tid or, when the table was rewritten since it was read (VACUUM FULL),
-// where it is now. Inside of pg::Call; the caller holds a lock on the table that keeps the row
-// there.
+// Inside of pg::Call, with a lock on the table.
 bool FindAt(Relation table, std::int64_t job_id, ItemPointer tid, pg::Row* row) {
-  if (ItemPointerIsValid(tid) && pg::FetchRow(table, tid, row) && row->Int64(kJobId) == job_id) {
-    return true;
-  }
-  pg::IndexScan scan(kTable, kJobIndex, AccessShareLock);
-  scan.Equal(kJobId, job_id).Begin();
-  const bool found = scan.Next(row, tid);
-  scan.End();
-  return found;
+  return pg::FindRowAt(table, kTable, {kJobIndex, kJobId, job_id}, tid, row);
 }
 
 }  // namespace

@@ -102,18 +102,10 @@ bool MayShare(const QueuedRun& run, TimestampTz run_at) {
   return run_at == 0 ? run.run_at <= run.queued_at : run.run_at == run_at;
 }
 
-// The row of the run, at *tid or, when the table was rewritten meanwhile, where it is now. Inside
-// of pg::Call; the caller holds a lock on the table that keeps the row there.
+// Inside of pg::Call, with a lock on the table.
 bool FindAt(Relation table, std::int64_t run_id, ItemPointer tid) {
   pg::Row row;
-  if (ItemPointerIsValid(tid) && pg::FetchRow(table, tid, &row) && row.Int64(kRunId) == run_id) {
-    return true;
-  }
-  pg::IndexScan scan(kTable, kPrimaryKey, AccessShareLock);
-  scan.Equal(kRunId, run_id).Begin();
-  const bool found = scan.Next(&row, tid);
-  scan.End();
-  return found;
+  return pg::FindRowAt(table, kTable, {kPrimaryKey, kRunId, run_id}, tid, &row);
 }
 
 }  // namespace

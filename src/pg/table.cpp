@@ -245,6 +245,18 @@ void IndexScan::End() {
   table_close(table_, NoLock);
 }
 
+bool FindRowAt(Relation table, const TableLayout& layout, const Key& key, ItemPointer tid,
+               Row* row) {
+  if (ItemPointerIsValid(tid) && FetchRow(table, tid, row) && row->Int64(key.column) == key.value) {
+    return true;
+  }
+  IndexScan scan(layout, key.index, AccessShareLock);
+  scan.Equal(key.column, key.value).Begin();
+  const bool found = scan.Next(row, tid);
+  scan.End();
+  return found;
+}
+
 TableScan::TableScan(const TableLayout& table, LOCKMODE mode)
     : table_(OpenTable(table, mode)),
       scan_(systable_beginscan(table_, InvalidOid, false, nullptr, 0, nullptr)) {}

@@ -111,6 +111,18 @@ class IndexScan {
   TransactionId xmin_ = InvalidTransactionId;
 };
 
+// A row's number, and the index by which it is found.
+struct Key {
+  const char* index;
+  int column;
+  std::int64_t value;
+};
+
+// The row with this key: at *tid or, when the table was rewritten since that was read (VACUUM
+// FULL), where it is now. The caller holds a lock on the table that keeps the row there.
+bool FindRowAt(Relation table, const TableLayout& layout, const Key& key, ItemPointer tid,
+               Row* row);
+
 // All rows of the table, in no order, as of now.
 class TableScan {
  public:
