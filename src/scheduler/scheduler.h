@@ -74,12 +74,27 @@ class Scheduler {
   void SettingsChanged() { load_ = true; }
 
  private:
+  // Where a run that waits is, which SetPlace() alone changes.
+  //
+  //   kOut ──▶ kInLine ◀──▶ kAside
+  //    ▲─────────┴────────────┘
+  enum class Place {
+    kOut,     // its time has not come (later_), or its job is paused
+    kInLine,  // in its role's line, or in that of its job's mutex
+    kAside,   // behind others of its job, or behind the run of it that is under way: CallAside()
+  };
   // A run that is asked for and not claimed yet.
   struct Waiting {
     catalog::QueuedRun run;  // without its payload
     bool has_payload;
     ItemPointerData tid;
-    bool ready;  // in its role's list
+    Place place;
+  };
+  // Those of one job.
+  struct WaitingOfJob {
+    std::set<std::int64_t> all;
+    std::set<std::int64_t> in_line;
+    std::set<std::pair<TimestampTz, std::int64_t>> aside;  // by run_at
   };
   // A claimed run.
   struct Flight {
@@ -198,6 +213,7 @@ class Scheduler {
   int RoomOf(Oid role_id, const Role& role) const;
   bool ClaimOccurrence(std::uint32_t index, TimestampTz now);
   bool ClaimWaiting(std::int64_t run_id, TimestampTz now);
+  static bool IsContent(const Job& job, const Waiting& waiting);
   bool MayStart(std::uint32_t index, std::int64_t run_id, TimestampTz now);
   // What a run is told on its way, as far as it is known before it is claimed.
   struct Identity {
@@ -247,9 +263,13 @@ class Scheduler {
   policy::MissingSuccess CulpritOf(std::uint32_t index);
 
   // ---- scheduler_line.cpp: the order in which it starts
-  void MakeReady(std::uint32_t index, std::int64_t run_id, std::int64_t due);
+  void MakeReady(std::uint32_t index, std::int64_t due);
+  void GetInLine(std::uint32_t index, std::int64_t run_id);
+  void SetPlace(std::int64_t run_id, Place place);
+  void CallAside(std::uint32_t index);
   void Unready(std::uint32_t index);
   void LeaveLine(const Job& job, Oid role_id, const ReadyKey& turn);
+  void LeaveLine(std::uint32_t index, const catalog::QueuedRun& run);
   void ReadyAgain(std::uint32_t index, TimestampTz now);
   void PutOff(std::int64_t run_id, TimestampTz until);
   void EraseWaiting(std::int64_t run_id);
@@ -295,7 +315,7 @@ class Scheduler {
   std::unordered_map<std::int64_t, TouchedState> states_;  // read, and not written yet
   std::unordered_map<std::int64_t, Waiting> waiting_;
   std::multimap<TimestampTz, std::int64_t> later_;  // waiting runs by run_at
-  std::unordered_map<std::int64_t, std::set<std::int64_t>> waiting_of_job_;
+  std::unordered_map<std::int64_t, WaitingOfJob> waiting_of_job_;
   std::unordered_map<std::int64_t, std::int64_t> change_runs_;  // by job: its run of that kind
   std::unordered_map<std::int64_t, Flight> flights_;
   std::set<std::int64_t> dropped_;  // jobs that are in jobs_ only for what still runs of them

@@ -134,7 +134,7 @@ void Scheduler::QueueBackfillRun(std::uint32_t index, catalog::Backfill* backfil
     state.last_occurrence = std::max(state.last_occurrence, at);
     job.watermark = std::max<std::int64_t>(job.watermark, at);
   }
-  MakeReady(index, run_id, now);
+  GetInLine(index, run_id);
 }
 
 // Runs of a backfill of the job (0: of any) that wait or are under way, retries included.
@@ -144,7 +144,7 @@ int Scheduler::UnfinishedRuns(std::int64_t job_id, std::int64_t backfill_id) con
     count += of != 0 && (backfill_id == 0 || of == backfill_id) ? 1 : 0;
   };
   if (const auto runs = waiting_of_job_.find(job_id); runs != waiting_of_job_.end()) {
-    for (const std::int64_t run_id : runs->second) {
+    for (const std::int64_t run_id : runs->second.all) {
       counts(waiting_.at(run_id).run.backfill_id);
     }
   }

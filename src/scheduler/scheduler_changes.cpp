@@ -51,7 +51,7 @@ void Scheduler::RunOnChange(const board::Change& change, TimestampTz now) {
   const auto known = change_runs_.find(change.id);
   if (known != change_runs_.end()) {
     const Waiting& waiting = waiting_[known->second];
-    if (!waiting.ready && change.due < waiting.run.run_at) {
+    if (waiting.place == Place::kOut && change.due < waiting.run.run_at) {
       later_.emplace(change.due, known->second);
     }
     return;

@@ -180,7 +180,8 @@ bool Scheduler::MayStart(std::uint32_t index, std::int64_t run_id, TimestampTz n
   }
   if ((!job.enabled && !asked_by_hand) ||
       (!job.here && (waiting.run.backfill_id != 0 || waiting.run.on_change))) {
-    waiting.ready = false;  // what the job had left to do waits until it is resumed
+    SetPlace(run_id, Place::kOut);  // what the job had left to do waits until it is resumed
+    CallAside(index);
     return false;
   }
   if (const calendar::Instant opening = jobs_.PlanOf(job).Opening(now); opening > now) {
@@ -202,6 +203,13 @@ bool Scheduler::MayStart(std::uint32_t index, std::int64_t run_id, TimestampTz n
   return true;
 }
 
+// A trigger that carries nothing of its own is content with the run that is under way, unless that
+// is for the past.
+bool Scheduler::IsContent(const Job& job, const Waiting& waiting) {
+  return job.overlap == catalog::Overlap::kSkip && waiting.run.cause == policy::Cause::kTrigger &&
+         waiting.run.coalesce && !waiting.has_payload && !job.past_run;
+}
+
 bool Scheduler::ClaimWaiting(std::int64_t run_id, TimestampTz now) {
   const auto found = waiting_.find(run_id);
   if (found == waiting_.end()) {
@@ -212,15 +220,20 @@ bool Scheduler::ClaimWaiting(std::int64_t run_id, TimestampTz now) {
     CancelOrphan(run_id, now);
     return true;
   }
+  Job& job = jobs_[index];
+  Waiting& waiting = found->second;
+  const bool overlaps = job.running > 0 && job.overlap != catalog::Overlap::kAllow;
+  if (overlaps && !IsContent(job, waiting)) {
+    SetPlace(run_id, Place::kAside);
+    return true;
+  }
   if (!MayStart(index, run_id, now)) {
     return true;
   }
-  Job& job = jobs_[index];
-  Waiting& waiting = found->second;
   const Oid owner = OwnerOf(job, waiting.run);
   std::string blocked_by;
   int slot = board::kNone;
-  if (job.running > 0 && job.overlap != catalog::Overlap::kAllow) {
+  if (overlaps) {
     blocked_by = BlockingRun(job);
   } else if (PassOverFollower(index, run_id, now)) {
     return true;
@@ -233,13 +246,10 @@ bool Scheduler::ClaimWaiting(std::int64_t run_id, TimestampTz now) {
     return true;
   }
   if (!blocked_by.empty()) {
-    // A trigger that carries nothing of its own is content with the run that is under way, unless
-    // that is for the past.
-    if (job.overlap == catalog::Overlap::kSkip && waiting.run.cause == policy::Cause::kTrigger &&
-        waiting.run.coalesce && !waiting.has_payload && !job.past_run) {
+    if (IsContent(job, waiting)) {
       CancelWaiting(run_id, policy::RunStatus::kSkipped, blocked_by, now);
     } else {
-      waiting.ready = false;  // ReadyAgain() when the run ends
+      SetPlace(run_id, Place::kAside);
     }
     return true;
   }
@@ -255,6 +265,7 @@ bool Scheduler::ClaimWaiting(std::int64_t run_id, TimestampTz now) {
   ItemPointerData tid = waiting.tid;
   EraseWaiting(run_id);
   Start(index, &run, &tid, slot, now);
+  CallAside(index);
   Reconsider(index, now);
   return true;
 }

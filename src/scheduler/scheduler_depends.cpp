@@ -219,7 +219,7 @@ void Scheduler::StartChildren(TimestampTz now) {
 bool Scheduler::HasDependencyRun(std::int64_t job_id) const {
   const auto runs = waiting_of_job_.find(job_id);
   return runs != waiting_of_job_.end() &&
-         std::any_of(runs->second.begin(), runs->second.end(),
+         std::any_of(runs->second.all.begin(), runs->second.all.end(),
                      [this](std::int64_t run_id) { return Follows(waiting_.at(run_id).run); });
 }
 
@@ -276,7 +276,8 @@ bool Scheduler::MayFollow(std::uint32_t index, std::int64_t run_id, TimestampTz 
     return false;
   }
   if (!job.here) {
-    waiting.ready = false;
+    SetPlace(run_id, Place::kOut);
+    CallAside(index);
     return false;
   }
   if (job.backoff_until > now) {
@@ -314,6 +315,7 @@ bool Scheduler::PassOverFollower(std::uint32_t index, std::int64_t run_id, Times
   ItemPointerData tid = waiting.tid;
   catalog::DeleteQueuedRun(run_id, &tid);
   EraseWaiting(run_id);
+  CallAside(index);
   FollowsNoMore(index, now);
   StateOf(index).last_not_needed_at = now;
   statistics_.CountNotNeeded(jobs_[index].job_id, 1);

@@ -45,10 +45,9 @@ void Scheduler::DropJob(std::uint32_t index, TimestampTz now) {
   if (jobs_[index].dropped) {
     return;
   }
-  Unready(index);
   std::vector<std::int64_t> orphans;
   if (const auto runs = waiting_of_job_.find(job_id); runs != waiting_of_job_.end()) {
-    for (const std::int64_t run_id : runs->second) {
+    for (const std::int64_t run_id : runs->second.all) {
       if (waiting_[run_id].run.replay_of == 0) {
         orphans.push_back(run_id);
       }
@@ -80,12 +79,13 @@ void Scheduler::DropJob(std::uint32_t index, TimestampTz now) {
   version.job_name = jobs_[index].name;
   version.owner = jobs_[index].owner;
   version.version = jobs_[index].version;
+  Unready(index);
   jobs_.PutDropped(version);
   jobs_[index].mutex = 0;
   ForgetDependencies(job_id);
   dropped_.insert(job_id);
   ExpectPurge(job_id, now);
-  ReadyAgain(index, now);
+  CallAside(index);
 }
 
 // At the end of a pass: those of which nothing is left.

@@ -51,14 +51,14 @@ void Scheduler::TakeDue(TimestampTz now) {
     const std::int64_t run_id = later_.begin()->second;
     later_.erase(later_.begin());
     const auto found = waiting_.find(run_id);
-    if (found == waiting_.end() || found->second.ready) {
+    if (found == waiting_.end() || found->second.place != Place::kOut) {
       continue;
     }
     const std::uint32_t index = jobs_.Find(found->second.run.job_id);
     if (index == JobTable::kNoJob) {
       CancelOrphan(run_id, now);
     } else {
-      MakeReady(index, run_id, found->second.run.run_at);
+      GetInLine(index, run_id);
     }
   }
 }
@@ -77,7 +77,7 @@ void Scheduler::AtDue(std::uint32_t index, TimestampTz now) {
         break;
       case policy::Step::Kind::kReady:
         ParentsHaveSucceeded(&job);
-        MakeReady(index, 0, step.until);
+        MakeReady(index, step.until);
         return;
     }
   }

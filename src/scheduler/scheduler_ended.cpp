@@ -213,7 +213,7 @@ void Scheduler::Settle(std::uint32_t index, const RunEnd& end, TimestampTz now) 
     QueueRetry(job, end, items, now);
   }
   TellChildren(index, end, goes_on, now);
-  ReadyAgain(index, now);
+  CallAside(index);
   Reconsider(index, now);
 }
 
@@ -286,11 +286,17 @@ void Scheduler::CancelWaiting(std::int64_t run_id, policy::RunStatus status,
   }
   const auto row = catalog::FindQueuedRun(run_id);
   const std::int64_t job_id = found->second.run.job_id;
+  const std::uint32_t index = jobs_.Find(job_id);
+  if (index != JobTable::kNoJob) {
+    LeaveLine(index, found->second.run);
+  }
   EraseWaiting(run_id);
+  if (index != JobTable::kNoJob) {
+    CallAside(index);
+  }
   if (!row || row->run.claimed_at != 0) {
     return;  // canceled by somebody else in the meantime
   }
-  const std::uint32_t index = jobs_.Find(job_id);
   catalog::RunRecord record = catalog::RecordOf(row->run);
   if (index != JobTable::kNoJob) {
     record.job_name = IdentityOf(jobs_[index], row->run).job_name;

@@ -2,23 +2,68 @@
 #include "scheduler/scheduler.h"
 
 namespace ratchet::scheduler {
+namespace {
+
+// Some more than one, so that a replay as a role that has no room does not hold up the others.
+constexpr std::size_t kMostInLine = 64;
+
+}  // namespace
 
 Scheduler::ReadyKey Scheduler::KeyOf(const Job& job, std::int64_t run_id, std::int64_t due) const {
   return {job.failing(), job.priority, due, job.job_id, run_id};
 }
 
-// An occurrence (run_id 0) or a waiting run gets in line.
-void Scheduler::MakeReady(std::uint32_t index, std::int64_t run_id, std::int64_t due) {
+// The occurrence that is due.
+void Scheduler::MakeReady(std::uint32_t index, std::int64_t due) {
   Job& job = jobs_[index];
-  if (run_id == 0) {
-    job.ready = true;
-    job.ready_due = due;
-    jobs_.SetDue(index, calendar::kNever);
-    roles_[job.owner].ready.insert(KeyOf(job, 0, due));
-  } else {
-    Waiting& waiting = waiting_[run_id];
-    waiting.ready = true;
-    roles_[OwnerOf(job, waiting.run)].ready.insert(KeyOf(job, run_id, due));
+  job.ready = true;
+  job.ready_due = due;
+  jobs_.SetDue(index, calendar::kNever);
+  roles_[job.owner].ready.insert(KeyOf(job, 0, due));
+}
+
+// A waiting run whose time has come. Of each job some are in line, so that it costs the same to move
+// a job in it, or to let one of its runs pass, whether ten or a million of them wait.
+void Scheduler::GetInLine(std::uint32_t index, std::int64_t run_id) {
+  const Job& job = jobs_[index];
+  const catalog::QueuedRun& run = waiting_.at(run_id).run;
+  if (waiting_of_job_.at(job.job_id).in_line.size() >= kMostInLine) {
+    SetPlace(run_id, Place::kAside);
+    return;
+  }
+  SetPlace(run_id, Place::kInLine);
+  roles_[OwnerOf(job, run)].ready.insert(KeyOf(job, run_id, run.run_at));
+}
+
+void Scheduler::SetPlace(std::int64_t run_id, Place place) {
+  Waiting& waiting = waiting_.at(run_id);
+  WaitingOfJob& runs = waiting_of_job_.at(waiting.run.job_id);
+  if (waiting.place == Place::kInLine) {
+    runs.in_line.erase(run_id);
+  } else if (waiting.place == Place::kAside) {
+    runs.aside.erase({waiting.run.run_at, run_id});
+  }
+  if (place == Place::kInLine) {
+    runs.in_line.insert(run_id);
+  } else if (place == Place::kAside) {
+    runs.aside.emplace(waiting.run.run_at, run_id);
+  }
+  waiting.place = place;
+}
+
+// A run of the job has ended, or one that was in line has left it: who stands aside may have a turn.
+void Scheduler::CallAside(std::uint32_t index) {
+  const Job& job = jobs_[index];
+  const auto runs = waiting_of_job_.find(job.job_id);
+  if (runs == waiting_of_job_.end()) {
+    return;
+  }
+  std::size_t room = kMostInLine;
+  if (job.overlap != catalog::Overlap::kAllow) {
+    room = job.running > 0 ? 0 : 1;
+  }
+  while (!runs->second.aside.empty() && runs->second.in_line.size() < room) {
+    GetInLine(index, runs->second.aside.begin()->second);
   }
 }
 
@@ -33,12 +78,10 @@ void Scheduler::Unready(std::uint32_t index) {
   if (runs == waiting_of_job_.end()) {
     return;
   }
-  for (const std::int64_t run_id : runs->second) {
-    Waiting& waiting = waiting_[run_id];
-    if (waiting.ready) {
-      LeaveLine(job, OwnerOf(job, waiting.run), KeyOf(job, run_id, waiting.run.run_at));
-      waiting.ready = false;
-    }
+  const std::set<std::int64_t> in_line = runs->second.in_line;
+  for (const std::int64_t run_id : in_line) {
+    LeaveLine(index, waiting_.at(run_id).run);
+    SetPlace(run_id, Place::kAside);
   }
 }
 
@@ -48,32 +91,43 @@ void Scheduler::LeaveLine(const Job& job, Oid role_id, const ReadyKey& turn) {
   mutexes_.Leave(job.mutex, {role_id, turn});
 }
 
-// Waiting runs of the job whose time has come get in line: they had left it, or waited for its run.
+void Scheduler::LeaveLine(std::uint32_t index, const catalog::QueuedRun& run) {
+  const Job& job = jobs_[index];
+  LeaveLine(job, OwnerOf(job, run), KeyOf(job, run.run_id, run.run_at));
+}
+
+// The job may have been paused before: those of its runs whose time has come get in line.
 void Scheduler::ReadyAgain(std::uint32_t index, TimestampTz now) {
   const auto runs = waiting_of_job_.find(jobs_[index].job_id);
   if (runs == waiting_of_job_.end()) {
     return;
   }
-  for (const std::int64_t run_id : runs->second) {
-    const Waiting& waiting = waiting_[run_id];
-    if (!waiting.ready && waiting.run.run_at <= now) {
-      MakeReady(index, run_id, waiting.run.run_at);
+  for (const std::int64_t run_id : runs->second.all) {
+    const Waiting& waiting = waiting_.at(run_id);
+    if (waiting.place == Place::kOut && waiting.run.run_at <= now) {
+      GetInLine(index, run_id);
     }
   }
+  CallAside(index);
 }
 
 // The run leaves the line, and gets in again later.
 void Scheduler::PutOff(std::int64_t run_id, TimestampTz until) {
-  waiting_[run_id].ready = false;
+  SetPlace(run_id, Place::kOut);
   later_.emplace(until, run_id);
+  const std::uint32_t index = jobs_.Find(waiting_.at(run_id).run.job_id);
+  if (index != JobTable::kNoJob) {
+    CallAside(index);
+  }
 }
 
 void Scheduler::EraseWaiting(std::int64_t run_id) {
   const auto found = waiting_.find(run_id);
   ChangeRunLeaves(found->second.run);
+  SetPlace(run_id, Place::kOut);
   const auto runs = waiting_of_job_.find(found->second.run.job_id);
-  runs->second.erase(run_id);
-  if (runs->second.empty()) {
+  runs->second.all.erase(run_id);
+  if (runs->second.all.empty()) {
     waiting_of_job_.erase(runs);
   }
   waiting_.erase(found);

@@ -309,19 +309,19 @@ void Scheduler::RefreshRun(std::int64_t run_id, TimestampTz now) {
       // Canceled: its record is written already.
       const std::uint32_t index = jobs_.Find(known->second.run.job_id);
       if (index != JobTable::kNoJob) {
-        LeaveLine(jobs_[index], OwnerOf(jobs_[index], known->second.run),
-                  KeyOf(jobs_[index], run_id, known->second.run.run_at));
+        LeaveLine(index, known->second.run);
         NoteCanceled(index, known->second.run, now);
       }
       EraseWaiting(run_id);
       if (index != JobTable::kNoJob) {
+        CallAside(index);
         Reconsider(index, now);
       }
     }
     return;
   }
   if (known != waiting_.end()) {
-    if (!known->second.ready) {
+    if (known->second.place == Place::kOut) {
       PutOff(run_id, std::max(now, found->run.run_at));  // a session held it, and has let it go
     }
   } else if (!flights_.contains(run_id)) {
@@ -339,11 +339,11 @@ void Scheduler::AddWaiting(catalog::QueuedRun run, ItemPointerData tid) {
   const bool has_payload = !run.payload.empty();
   run.payload.clear();
   run.payload.shrink_to_fit();
-  waiting_of_job_[run.job_id].insert(run_id);
+  waiting_of_job_[run.job_id].all.insert(run_id);
   if (run.on_change) {
     change_runs_[run.job_id] = run_id;
   }
-  waiting_[run_id] = {std::move(run), has_payload, tid, false};
+  waiting_[run_id] = {std::move(run), has_payload, tid, Place::kOut};
 }
 
 void Scheduler::Queue(catalog::QueuedRun run) {

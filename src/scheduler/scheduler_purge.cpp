@@ -49,7 +49,7 @@ void Scheduler::PlanPurge(std::int64_t job_id, TimestampTz at) {
 // A replay that waits or is under way reads the record and the items of the run before it.
 bool Scheduler::NeedsHistory(std::int64_t job_id) const {
   if (const auto runs = waiting_of_job_.find(job_id); runs != waiting_of_job_.end()) {
-    for (const std::int64_t run_id : runs->second) {
+    for (const std::int64_t run_id : runs->second.all) {
       const catalog::QueuedRun& run = waiting_.at(run_id).run;
       if (run.replay_of != 0 || run.items_of != 0) {
         return true;

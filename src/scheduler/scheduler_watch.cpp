@@ -139,7 +139,7 @@ void Scheduler::EndNotNeeded(std::uint32_t index, const RunEnd& end, TimestampTz
     job.CountEmptyRun(true);
     statistics_.CountNotNeeded(job.job_id, 1);
   }
-  ReadyAgain(index, now);
+  CallAside(index);
   Reconsider(index, now);
 }
 
