@@ -173,9 +173,10 @@ CREATE TABLE ratchet.run_queue (
     items_of              bigint,
     backfill_id           bigint,
     on_change             boolean     NOT NULL,
+    share_hash            bigint,
     PRIMARY KEY (run_id)
 ) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.0, autovacuum_vacuum_threshold = 5000);
-CREATE INDEX run_queue_job_idx ON ratchet.run_queue (job_id);
+CREATE INDEX run_queue_job_idx ON ratchet.run_queue (job_id, share_hash);
 COMMENT ON TABLE ratchet.run_queue IS
     'runs that were asked for or are under way, a row each until they end; read it through the view ratchet.runs';
 COMMENT ON COLUMN ratchet.run_queue.version IS 'definition that the run pins; 0 until it is claimed';
@@ -184,6 +185,8 @@ COMMENT ON COLUMN ratchet.run_queue.walk IS
     'whose checkpoint it goes on behind: 0 for the job''s own, else the run with which a replay or another walk beside the job''s own began';
 COMMENT ON COLUMN ratchet.run_queue.items_of IS
     'it does the failed items of this run only';
+COMMENT ON COLUMN ratchet.run_queue.share_hash IS
+    'of what another trigger must ask for to share the run: payload and time; null: it is not shared';
 COMMENT ON COLUMN ratchet.run_queue.on_change IS
     'a table has changed that has a change trigger; at most one run of a job waits because of that';
 COMMENT ON COLUMN ratchet.run_queue.backfill_id IS

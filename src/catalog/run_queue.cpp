@@ -9,6 +9,7 @@
 
 extern "C" {
 #include "commands/sequence.h"
+#include "common/hashfn.h"
 }
 
 namespace ratchet::catalog {
@@ -39,6 +40,7 @@ enum Column {
   kItemsOf,
   kBackfillId,
   kOnChange,
+  kShareHash,
 };
 
 void Read(const pg::Row& row, QueuedRun* run) {
@@ -62,6 +64,18 @@ void Read(const pg::Row& row, QueuedRun* run) {
   run->items_of = row.Int64Or(kItemsOf, 0);
   run->backfill_id = row.Int64Or(kBackfillId, 0);
   run->on_change = row.Bool(kOnChange);
+}
+
+// Finds the run that a trigger may share, among any number that wait. It stays what it is when the run
+// is claimed: an update that changes no index is a cheap one. What is asked for at once has time 0.
+std::int64_t ShareHash(const std::string& payload, TimestampTz run_at) {
+  return static_cast<std::int64_t>(
+      hash_bytes_extended(reinterpret_cast<const unsigned char*>(payload.data()),
+                          static_cast<int>(payload.size()), static_cast<std::uint64_t>(run_at)));
+}
+
+bool IsShared(const QueuedRun& run) {
+  return run.coalesce && !run.dry_run && run.cause == policy::Cause::kTrigger;
 }
 
 void Fill(const QueuedRun& run, pg::Row* row) {
@@ -93,10 +107,13 @@ void Fill(const QueuedRun& run, pg::Row* row) {
     row->SetInt64(kBackfillId, run.backfill_id);
   }
   row->SetBool(kOnChange, run.on_change);
+  if (IsShared(run)) {
+    row->SetInt64(kShareHash, ShareHash(run.payload, run.run_at > run.queued_at ? run.run_at : 0));
+  }
 }
 
 bool MayShare(const QueuedRun& run, TimestampTz run_at) {
-  if (!run.coalesce || run.claimed_at != 0 || run.dry_run || run.cause != policy::Cause::kTrigger) {
+  if (!IsShared(run) || run.claimed_at != 0) {
     return false;
   }
   return run_at == 0 ? run.run_at <= run.queued_at : run.run_at == run_at;
@@ -185,7 +202,7 @@ std::optional<FoundRun> FindCoalescible(std::int64_t job_id, const std::string& 
     pg::Row row;
     bool hit = false;
     pg::IndexScan scan(kTable, kJobIndex, AccessShareLock);
-    scan.Equal(kJobId, job_id).Begin();
+    scan.Equal(kJobId, job_id).Equal(kShareHash, ShareHash(payload, run_at)).Begin();
     while (!hit && scan.Next(&row, &found.tid)) {
       Read(row, &found.run);
       hit = MayShare(found.run, run_at) && found.run.payload == payload;

@@ -129,6 +129,7 @@ constexpr pg::Column kRunQueue[] = {
     {"items_of", INT8OID},
     {"backfill_id", INT8OID},
     {"on_change", BOOLOID},
+    {"share_hash", INT8OID},
 };
 
 constexpr pg::Column kRunLog[] = {

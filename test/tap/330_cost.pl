@@ -1,5 +1,6 @@
 # What costs must not depend on, as far as it can be told without a clock: the newest runs are
-# found however many wait, and the scheduler's updates stay on their page.
+# found however many wait, the scheduler's updates stay on their page, and a run of a job costs no
+# more when many others of it wait.
 
 use strict;
 use warnings;
@@ -9,7 +10,7 @@ use List::Util qw(sum0);
 use JSON::PP;
 use Test::More;
 
-my $node = new_node('main', conf => "ratchet.log_runs = none\nlog_statement = none\nautovacuum = off\n");
+my $node = new_node('main', conf => "ratchet.log_runs = none\nlog_statement = none\nautovacuum = off\nfull_page_writes = off\n");
 
 value($node, "CREATE ROLE somebody LOGIN; GRANT USAGE ON SCHEMA ratchet TO somebody");
 value($node, q{SELECT count(ratchet.schedule('job' || i, '@manual', 'SELECT 1', overlap => 'allow', run_as => 'somebody'))
@@ -57,5 +58,49 @@ for my $role ('none', 'somebody')
 	cmp_ok($plan->[0]{Plan}{'Total Cost'}, '<', 20_000, "as role $role: the plan is not taken for a dear one");
 	cmp_ok($rows, '<', 60_000, "as role $role: no step looks through all jobs for each of 5000 runs that wait, rows: $rows");
 }
+
+# ---- Many runs of one job, which runs one at a time
+
+sub set_enabled
+{
+	my ($value) = @_;
+	value($node, "ALTER SYSTEM SET ratchet.enabled = $value");
+	value($node, 'SELECT pg_reload_conf()');
+	return;
+}
+
+sub drain
+{
+	set_enabled('on');
+	wait_until($node, 'SELECT NOT EXISTS (SELECT FROM ratchet.run_queue)', 'all runs have ended');
+	set_enabled('off');
+	return;
+}
+
+sub index_entries
+{
+	return value($node, q{SELECT pg_stat_force_next_flush(); SELECT idx_tup_read FROM pg_stat_user_indexes
+		WHERE indexrelid = 'ratchet.run_queue_job_idx'::regclass});
+}
+
+drain();
+value($node, q{SELECT ratchet.schedule('one_by_one', '@manual', 'SELECT 1')});
+my %wal;
+for my $count (200, 4000)
+{
+	my $before = index_entries();
+	value($node, qq{SELECT count(ratchet.trigger('one_by_one', jsonb_build_object('n', n))) FROM generate_series(1, $count) AS n;
+		SELECT count(ratchet.trigger('one_by_one', jsonb_build_object('n', n))) FROM generate_series(1, $count) AS n});
+	is(value($node, 'SELECT count(*) FROM ratchet.run_queue'), $count, "$count payloads wait, each of which was asked for twice");
+	# Other processes count late what they did before.
+	my $read = (index_entries() - $before) / $count;
+	cmp_ok($read, '<', 10, sprintf('a trigger looks at no more than the run that it shares: %.1f', $read)) if $count > 1000;
+	my $lsn = value($node, 'SELECT pg_current_wal_insert_lsn()');
+	drain();
+	$wal{$count} = value($node, "SELECT pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '$lsn')") / $count;
+}
+is(value($node, q{SELECT string_agg(DISTINCT status, ',') FROM ratchet.run_log WHERE job_name = 'one_by_one'}), 'succeeded',
+	'all of them have run');
+cmp_ok($wal{4000} / $wal{200}, '<', 1.3, sprintf('and wrote as much WAL each as with 200: %.0f and %.0f bytes', @wal{ 4000, 200 }));
 
 finish();
