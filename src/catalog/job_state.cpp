@@ -77,10 +77,7 @@ void Fill(const JobState& state, pg::Row* row) {
   row->SetTimeOrNull(kDependsSince, state.depends_since);
 }
 
-// Inside of pg::Call, with a lock on the table.
-bool FindAt(Relation table, std::int64_t job_id, ItemPointer tid, pg::Row* row) {
-  return pg::FindRowAt(table, kTable, {kJobIndex, kJobId, job_id}, tid, row);
-}
+constexpr pg::Key KeyOf(std::int64_t job_id) { return {kJobIndex, kJobId, job_id}; }
 
 }  // namespace
 
@@ -107,7 +104,7 @@ bool FindJobState(std::int64_t job_id, ItemPointer tid, JobState* state) {
   return pg::Call([=] {
     pg::Row row;
     Relation table = pg::OpenTable(kTable, AccessShareLock);
-    const bool found = FindAt(table, job_id, tid, &row);
+    const bool found = pg::FindRowAt(table, kTable, KeyOf(job_id), tid, &row);
     table_close(table, NoLock);
     if (found) {
       Read(row, state);
@@ -119,10 +116,9 @@ bool FindJobState(std::int64_t job_id, ItemPointer tid, JobState* state) {
 void WriteJobState(ItemPointer tid, const JobState& state) {
   pg::Call([tid, &state] {
     Relation table = pg::OpenTable(kTable, RowExclusiveLock);
-    pg::Row before;
     pg::Row row;
     Fill(state, &row);
-    if (ItemPointerIsValid(tid) && FindAt(table, state.job_id, tid, &before)) {
+    if (ItemPointerIsValid(tid) && pg::LocateRow(table, kTable, KeyOf(state.job_id), tid)) {
       pg::UpdateRow(table, tid, row);
     } else {
       pg::InsertRow(table, row, tid);

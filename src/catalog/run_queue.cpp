@@ -121,8 +121,7 @@ bool MayShare(const QueuedRun& run, TimestampTz run_at) {
 
 // Inside of pg::Call, with a lock on the table.
 bool FindAt(Relation table, std::int64_t run_id, ItemPointer tid) {
-  pg::Row row;
-  return pg::FindRowAt(table, kTable, {kPrimaryKey, kRunId, run_id}, tid, &row);
+  return pg::LocateRow(table, kTable, {kPrimaryKey, kRunId, run_id}, tid);
 }
 
 }  // namespace

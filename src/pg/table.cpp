@@ -47,6 +47,21 @@ void MakeRoom(Relation table, ItemPointer tid) {
   ReleaseBuffer(buffer);
 }
 
+// After VACUUM FULL the table may be shorter. Who has a lock on it has heard of that, so that the size
+// which this process knows is none that was taken back since.
+bool HasBlock(Relation table, BlockNumber block) {
+  const BlockNumber known = RelationGetSmgr(table)->smgr_cached_nblocks[MAIN_FORKNUM];
+  return (known != InvalidBlockNumber && block < known) || block < RelationGetNumberOfBlocks(table);
+}
+
+// The committed or own row of this moment, for which no snapshot of all transactions is needed. When
+// found, the buffer is the caller's to release.
+bool FetchAt(Relation table, ItemPointer tid, HeapTuple tuple, Buffer* buffer) {
+  tuple->t_self = *tid;
+  return HasBlock(table, ItemPointerGetBlockNumber(tid)) &&
+         heap_fetch(table, SnapshotSelf, tuple, buffer, false);
+}
+
 }  // namespace
 
 Row::Row() {
@@ -160,22 +175,15 @@ void DeleteRow(Relation table, ItemPointer tid) {
 }
 
 bool FetchRow(Relation table, ItemPointer tid, Row* row) {
-  // After VACUUM FULL the table may be shorter.
-  if (ItemPointerGetBlockNumber(tid) >= RelationGetNumberOfBlocks(table)) {
-    return false;
-  }
   HeapTupleData tuple;
   Buffer buffer = InvalidBuffer;
-  tuple.t_self = *tid;
-  Snapshot snapshot = RegisterSnapshot(GetLatestSnapshot());
-  bool found = heap_fetch(table, snapshot, &tuple, &buffer, false);
-  if (found) {
-    HeapTuple copy = heap_copytuple(&tuple);
-    ReleaseBuffer(buffer);
-    Deform(table, copy, row);
+  if (!FetchAt(table, tid, &tuple, &buffer)) {
+    return false;
   }
-  UnregisterSnapshot(snapshot);
-  return found;
+  HeapTuple copy = heap_copytuple(&tuple);
+  ReleaseBuffer(buffer);
+  Deform(table, copy, row);
+  return true;
 }
 
 IndexScan::IndexScan(const TableLayout& table, const char* index, LOCKMODE mode)
@@ -245,16 +253,41 @@ void IndexScan::End() {
   table_close(table_, NoLock);
 }
 
-bool FindRowAt(Relation table, const TableLayout& layout, const Key& key, ItemPointer tid,
-               Row* row) {
-  if (ItemPointerIsValid(tid) && FetchRow(table, tid, row) && row->Int64(key.column) == key.value) {
-    return true;
+namespace {
+
+bool IsRowAt(Relation table, const Key& key, ItemPointer tid) {
+  HeapTupleData tuple;
+  Buffer buffer = InvalidBuffer;
+  if (!ItemPointerIsValid(tid) || !FetchAt(table, tid, &tuple, &buffer)) {
+    return false;
   }
+  bool is_null = false;
+  const Datum value = heap_getattr(&tuple, key.column, RelationGetDescr(table), &is_null);
+  const bool is_it = !is_null && DatumGetInt64(value) == key.value;
+  ReleaseBuffer(buffer);
+  return is_it;
+}
+
+bool FindByIndex(const TableLayout& layout, const Key& key, ItemPointer tid, Row* row) {
   IndexScan scan(layout, key.index, AccessShareLock);
   scan.Equal(key.column, key.value).Begin();
   const bool found = scan.Next(row, tid);
   scan.End();
   return found;
+}
+
+}  // namespace
+
+bool FindRowAt(Relation table, const TableLayout& layout, const Key& key, ItemPointer tid,
+               Row* row) {
+  return (ItemPointerIsValid(tid) && FetchRow(table, tid, row) &&
+          row->Int64(key.column) == key.value) ||
+         FindByIndex(layout, key, tid, row);
+}
+
+bool LocateRow(Relation table, const TableLayout& layout, const Key& key, ItemPointer tid) {
+  Row row;
+  return IsRowAt(table, key, tid) || FindByIndex(layout, key, tid, &row);
 }
 
 TableScan::TableScan(const TableLayout& table, LOCKMODE mode)

@@ -122,6 +122,8 @@ struct Key {
 // FULL), where it is now. The caller holds a lock on the table that keeps the row there.
 bool FindRowAt(Relation table, const TableLayout& layout, const Key& key, ItemPointer tid,
                Row* row);
+// Only where it is, which is less work.
+bool LocateRow(Relation table, const TableLayout& layout, const Key& key, ItemPointer tid);
 
 // All rows of the table, in no order, as of now.
 class TableScan {
