@@ -11,6 +11,7 @@ BENCHMARKS = {
     "batch": "batch jobs, against the same work by hand (T7, T8)",
     "schedule": "defining jobs, and starting with very many (T6)",
     "jobs": "what other jobs cost those that run (P8)",
+    "waiting": "what other runs of the job that wait cost a run (P8)",
     "idle": "CPU of jobs that are not due, against pg_cron (T5)",
     "snapshot": "the same under an old snapshot (T11)",
     "history": "the same with a long history (T10)",

@@ -16,6 +16,7 @@ class Sizes:
     idle_seconds: float = 61    # one minute of pg_cron, with its tick
     idle_jobs: tuple = (100, 10_000, 100_000)
     other_jobs: tuple = (0, 1_000, 10_000, 100_000)  # of the benchmark jobs
+    waiting_runs: tuple = (1_000, 10_000, 100_000)  # of one job
     on_change_rounds: int = 9
     schedule_jobs: int = 10_000
     batch_rows: int = 500_000        # BATCH_ROWS: of the table that batches walk; ten times as many once
@@ -29,11 +30,12 @@ class Sizes:
         if os.environ.get("SHORT", "") not in ("", "0"):
             # As much as twenty minutes allow, on a machine that does nothing else.
             sizes = cls(repeats=2, cron_rounds=1, seconds_each=4, triggers=30_000, cold_samples=20, on_change_rounds=5,
+                        waiting_runs=(1_000, 30_000),
                         batch_rows=30_000, history_rows=2_000_000, snapshot_age=10)
         if os.environ.get("QUICK", "") not in ("", "0"):
             sizes = cls(repeats=1, cron_rounds=1, seconds_each=3, cron_jobs=100, triggers=10_000,
                         latency_samples=100, cold_samples=10, idle_seconds=10, on_change_rounds=2,
-                        idle_jobs=(100, 10_000), other_jobs=(0, 1_000), schedule_jobs=2_000, batch_rows=20_000,
+                        idle_jobs=(100, 10_000), other_jobs=(0, 1_000), waiting_runs=(500, 2_000), schedule_jobs=2_000, batch_rows=20_000,
                         start_jobs=50_000, history_rows=200_000, snapshot_age=5)
         for field in fields(cls):
             text = os.environ.get(field.name.upper())
