@@ -66,8 +66,9 @@ void Read(const pg::Row& row, QueuedRun* run) {
   run->on_change = row.Bool(kOnChange);
 }
 
-// Finds the run that a trigger may share, among any number that wait. It stays what it is when the run
-// is claimed: an update that changes no index is a cheap one. What is asked for at once has time 0.
+// Finds the run that a trigger may share, among any number that wait. It stays what it is when the
+// run is claimed: an update that changes no index is a cheap one. What is asked for at once has
+// time 0.
 std::int64_t ShareHash(const std::string& payload, TimestampTz run_at) {
   return static_cast<std::int64_t>(
       hash_bytes_extended(reinterpret_cast<const unsigned char*>(payload.data()),

@@ -47,15 +47,15 @@ void MakeRoom(Relation table, ItemPointer tid) {
   ReleaseBuffer(buffer);
 }
 
-// After VACUUM FULL the table may be shorter. Who has a lock on it has heard of that, so that the size
-// which this process knows is none that was taken back since.
+// After VACUUM FULL the table may be shorter. Who has a lock on it has heard of that, so that the
+// size which this process knows is none that was taken back since.
 bool HasBlock(Relation table, BlockNumber block) {
   const BlockNumber known = RelationGetSmgr(table)->smgr_cached_nblocks[MAIN_FORKNUM];
   return (known != InvalidBlockNumber && block < known) || block < RelationGetNumberOfBlocks(table);
 }
 
-// The committed or own row of this moment, for which no snapshot of all transactions is needed. When
-// found, the buffer is the caller's to release.
+// The committed or own row of this moment, for which no snapshot of all transactions is needed.
+// When found, the buffer is the caller's to release.
 bool FetchAt(Relation table, ItemPointer tid, HeapTuple tuple, Buffer* buffer) {
   tuple->t_self = *tid;
   return HasBlock(table, ItemPointerGetBlockNumber(tid)) &&

@@ -96,10 +96,7 @@ void Scheduler::Forget() {
   ended_.clear();  // still on the board: Load finds them
   jobs_.Clear();
   states_.clear();
-  waiting_.clear();
-  later_.clear();
-  waiting_of_job_.clear();
-  change_runs_.clear();
+  waiting_.Clear();
   stateless_.clear();
   flights_.clear();
   dropped_.clear();
@@ -111,8 +108,7 @@ void Scheduler::Forget() {
   children_to_look_at_.clear();
   gate_reasons_.clear();
   success_scheduled_at_.clear();
-  purges_.clear();
-  purge_of_job_.clear();
+  purges_.Clear();
   statistics_.Clear();
   unflushed_.clear();
   recorded_ = false;
@@ -342,9 +338,7 @@ TimestampTz Scheduler::NextWake(TimestampTz now) const {
   }
   if (pg::settings.enabled && !quarantined_) {
     sooner(jobs_.FirstDue());
-    if (!later_.empty()) {
-      sooner(later_.begin()->first);
-    }
+    sooner(waiting_.NextLook());
     if (!feeds_.empty()) {
       sooner(feeds_.begin()->first);
     }
@@ -363,9 +357,7 @@ TimestampTz Scheduler::NextWake(TimestampTz now) const {
   if (!statistics_.empty()) {
     sooner(statistics_written_ + kStatisticsDelay);
   }
-  if (!purges_.empty()) {
-    sooner(purges_.begin()->first);
-  }
+  sooner(purges_.NextTime());
   if (!stateless_.empty()) {
     sooner(now);
   }
@@ -373,10 +365,7 @@ TimestampTz Scheduler::NextWake(TimestampTz now) const {
 }
 
 TimestampTz Scheduler::RestUntil() const {
-  TimestampTz until = jobs_.FirstDue();
-  if (!later_.empty()) {
-    until = std::min(until, later_.begin()->first);
-  }
+  TimestampTz until = std::min<TimestampTz>(jobs_.FirstDue(), waiting_.NextLook());
   if (!feeds_.empty()) {
     until = std::min(until, feeds_.begin()->first);
   }

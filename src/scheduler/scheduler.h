@@ -38,8 +38,10 @@
 #include "policy/turn.h"
 #include "policy/watch.h"
 #include "scheduler/job_table.h"
+#include "scheduler/purge_plan.h"
 #include "scheduler/run_end.h"
 #include "scheduler/statistics.h"
+#include "scheduler/waiting_runs.h"
 #include "scheduler/worker_starter.h"
 
 namespace ratchet::scheduler {
@@ -74,28 +76,7 @@ class Scheduler {
   void SettingsChanged() { load_ = true; }
 
  private:
-  // Where a run that waits is, which SetPlace() alone changes.
-  //
-  //   kOut ──▶ kInLine ◀──▶ kAside
-  //    ▲─────────┴────────────┘
-  enum class Place {
-    kOut,     // its time has not come (later_), or its job is paused
-    kInLine,  // in its role's line, or in that of its job's mutex
-    kAside,   // behind others of its job, or behind the run of it that is under way: CallAside()
-  };
-  // A run that is asked for and not claimed yet.
-  struct Waiting {
-    catalog::QueuedRun run;  // without its payload
-    bool has_payload;
-    ItemPointerData tid;
-    Place place;
-  };
-  // Those of one job.
-  struct WaitingOfJob {
-    std::set<std::int64_t> all;
-    std::set<std::int64_t> in_line;
-    std::set<std::pair<TimestampTz, std::int64_t>> aside;  // by run_at
-  };
+  using Place = WaitingRuns::Place;
   // A claimed run.
   struct Flight {
     std::int64_t job_id;
@@ -138,7 +119,6 @@ class Scheduler {
   void TakeChanges(TimestampTz now);
   void RefreshJob(std::int64_t job_id, TimestampTz now);
   void RefreshRun(std::int64_t run_id, TimestampTz now);
-  void AddWaiting(catalog::QueuedRun run, ItemPointerData tid);
   void Queue(catalog::QueuedRun run);  // a new one: in the table, too
   bool IsOrphan(const catalog::QueuedRun& run);
   void CancelOrphan(std::int64_t run_id, TimestampTz now);
@@ -213,7 +193,7 @@ class Scheduler {
   int RoomOf(Oid role_id, const Role& role) const;
   bool ClaimOccurrence(std::uint32_t index, TimestampTz now);
   bool ClaimWaiting(std::int64_t run_id, TimestampTz now);
-  static bool IsContent(const Job& job, const Waiting& waiting);
+  static bool IsContent(const Job& job, const WaitingRuns::Run& waiting);
   bool MayStart(std::uint32_t index, std::int64_t run_id, TimestampTz now);
   // What a run is told on its way, as far as it is known before it is claimed.
   struct Identity {
@@ -265,7 +245,6 @@ class Scheduler {
   // ---- scheduler_line.cpp: the order in which it starts
   void MakeReady(std::uint32_t index, std::int64_t due);
   void GetInLine(std::uint32_t index, std::int64_t run_id);
-  void SetPlace(std::int64_t run_id, Place place);
   void CallAside(std::uint32_t index);
   void Unready(std::uint32_t index);
   void LeaveLine(const Job& job, Oid role_id, const ReadyKey& turn);
@@ -299,7 +278,6 @@ class Scheduler {
 
   // ---- scheduler_purge.cpp: history goes away
   void ExpectPurge(std::int64_t job_id, TimestampTz at);
-  void PlanPurge(std::int64_t job_id, TimestampTz at);
   bool PurgeStep(TimestampTz now);
   std::int64_t KeepHistory(std::int64_t job_id) const;
   bool NeedsHistory(std::int64_t job_id) const;
@@ -313,10 +291,7 @@ class Scheduler {
     bool write;
   };
   std::unordered_map<std::int64_t, TouchedState> states_;  // read, and not written yet
-  std::unordered_map<std::int64_t, Waiting> waiting_;
-  std::multimap<TimestampTz, std::int64_t> later_;  // waiting runs by run_at
-  std::unordered_map<std::int64_t, WaitingOfJob> waiting_of_job_;
-  std::unordered_map<std::int64_t, std::int64_t> change_runs_;  // by job: its run of that kind
+  WaitingRuns waiting_;
   std::unordered_map<std::int64_t, Flight> flights_;
   std::set<std::int64_t> dropped_;  // jobs that are in jobs_ only for what still runs of them
   std::unordered_map<std::int64_t, std::vector<catalog::Backfill>> backfills_;  // by job
@@ -340,9 +315,7 @@ class Scheduler {
   std::vector<board::Change> changes_;
   Statistics statistics_;
   WorkerStarter starter_;
-  std::set<std::pair<TimestampTz, std::int64_t>>
-      purges_;  // jobs by when their history is looked at
-  std::unordered_map<std::int64_t, TimestampTz> purge_of_job_;
+  PurgePlan purges_;
   std::mt19937_64 random_;
   std::optional<pg::Transaction> transaction_;
   std::vector<std::int64_t> stateless_;  // jobs whose state is to be written for the first time

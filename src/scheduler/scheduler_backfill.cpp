@@ -143,10 +143,8 @@ int Scheduler::UnfinishedRuns(std::int64_t job_id, std::int64_t backfill_id) con
   const auto counts = [&](std::int64_t of) {
     count += of != 0 && (backfill_id == 0 || of == backfill_id) ? 1 : 0;
   };
-  if (const auto runs = waiting_of_job_.find(job_id); runs != waiting_of_job_.end()) {
-    for (const std::int64_t run_id : runs->second.all) {
-      counts(waiting_.at(run_id).run.backfill_id);
-    }
+  for (const std::int64_t run_id : waiting_.Of(job_id).all) {
+    counts(waiting_.At(run_id).run.backfill_id);
   }
   for (const auto& [run_id, flight] : flights_) {
     if (flight.job_id == job_id) {

@@ -48,11 +48,9 @@ void Scheduler::LookForTableChanges(std::int64_t job_id, TimestampTz now) {
 // A change of a job that is paused or of another environment stays asked for: it runs when that is
 // over (RefreshJob, Load). One of a job that is not there, or is another one, is of no interest.
 void Scheduler::RunOnChange(const board::Change& change, TimestampTz now) {
-  const auto known = change_runs_.find(change.id);
-  if (known != change_runs_.end()) {
-    const Waiting& waiting = waiting_[known->second];
-    if (waiting.place == Place::kOut && change.due < waiting.run.run_at) {
-      later_.emplace(change.due, known->second);
+  if (const WaitingRuns::Run* known = waiting_.ChangeRunOf(change.id)) {
+    if (known->place == Place::kOut && change.due < known->run.run_at) {
+      waiting_.LookAt(known->run.run_id, change.due);
     }
     return;
   }
@@ -81,7 +79,6 @@ void Scheduler::RunOnChange(const board::Change& change, TimestampTz now) {
 // It is about to be claimed, or was canceled: what commits from now on asks for another run.
 void Scheduler::ChangeRunLeaves(const catalog::QueuedRun& run) {
   if (run.on_change) {
-    change_runs_.erase(run.job_id);
     board::ClearTableChange(entry_->database, run.job_id);
   }
 }

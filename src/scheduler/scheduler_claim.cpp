@@ -164,7 +164,7 @@ bool Scheduler::ClaimOccurrence(std::uint32_t index, TimestampTz now) {
 // Whether anything but a run under way keeps the run from starting. It then is canceled, put off,
 // or left to wait for what will wake it.
 bool Scheduler::MayStart(std::uint32_t index, std::int64_t run_id, TimestampTz now) {
-  Waiting& waiting = waiting_[run_id];
+  WaitingRuns::Run& waiting = waiting_.At(run_id);
   Job& job = jobs_[index];
   if (waiting.run.version == 0 && !Pin(&job)) {
     PutOff(run_id, now + kLookAgain);
@@ -180,7 +180,8 @@ bool Scheduler::MayStart(std::uint32_t index, std::int64_t run_id, TimestampTz n
   }
   if ((!job.enabled && !asked_by_hand) ||
       (!job.here && (waiting.run.backfill_id != 0 || waiting.run.on_change))) {
-    SetPlace(run_id, Place::kOut);  // what the job had left to do waits until it is resumed
+    waiting_.SetPlace(run_id,
+                      Place::kOut);  // what the job had left to do waits until it is resumed
     CallAside(index);
     return false;
   }
@@ -205,26 +206,26 @@ bool Scheduler::MayStart(std::uint32_t index, std::int64_t run_id, TimestampTz n
 
 // A trigger that carries nothing of its own is content with the run that is under way, unless that
 // is for the past.
-bool Scheduler::IsContent(const Job& job, const Waiting& waiting) {
+bool Scheduler::IsContent(const Job& job, const WaitingRuns::Run& waiting) {
   return job.overlap == catalog::Overlap::kSkip && waiting.run.cause == policy::Cause::kTrigger &&
          waiting.run.coalesce && !waiting.has_payload && !job.past_run;
 }
 
 bool Scheduler::ClaimWaiting(std::int64_t run_id, TimestampTz now) {
-  const auto found = waiting_.find(run_id);
-  if (found == waiting_.end()) {
+  WaitingRuns::Run* found = waiting_.Find(run_id);
+  if (found == nullptr) {
     return true;
   }
-  const std::uint32_t index = jobs_.Find(found->second.run.job_id);
+  WaitingRuns::Run& waiting = *found;
+  const std::uint32_t index = jobs_.Find(waiting.run.job_id);
   if (index == JobTable::kNoJob) {
     CancelOrphan(run_id, now);
     return true;
   }
   Job& job = jobs_[index];
-  Waiting& waiting = found->second;
   const bool overlaps = job.running > 0 && job.overlap != catalog::Overlap::kAllow;
   if (overlaps && !IsContent(job, waiting)) {
-    SetPlace(run_id, Place::kAside);
+    waiting_.SetPlace(run_id, Place::kAside);
     return true;
   }
   if (!MayStart(index, run_id, now)) {
@@ -249,7 +250,7 @@ bool Scheduler::ClaimWaiting(std::int64_t run_id, TimestampTz now) {
     if (IsContent(job, waiting)) {
       CancelWaiting(run_id, policy::RunStatus::kSkipped, blocked_by, now);
     } else {
-      SetPlace(run_id, Place::kAside);
+      waiting_.SetPlace(run_id, Place::kAside);
     }
     return true;
   }
@@ -285,7 +286,7 @@ bool Scheduler::Reserve(std::uint32_t index, const catalog::QueuedRun& run, int*
                         std::string* blocked_by) {
   const Job& job = jobs_[index];
   const Identity identity = IdentityOf(job, run);
-  const auto waiting = waiting_.find(run.run_id);
+  const WaitingRuns::Run* waiting = waiting_.Find(run.run_id);
   board::RunTicket ticket{};
   ticket.job_id = job.job_id;
   ticket.version = run.version != 0 ? run.version : job.version;
@@ -295,7 +296,7 @@ bool Scheduler::Reserve(std::uint32_t index, const catalog::QueuedRun& run, int*
   ticket.dry_run = run.dry_run;
   ticket.exclusive = job.overlap != catalog::Overlap::kAllow;
   ticket.timeout = identity.timeout;
-  ticket.has_payload = waiting != waiting_.end() && waiting->second.has_payload;
+  ticket.has_payload = waiting != nullptr && waiting->has_payload;
   strlcpy(ticket.job_name, identity.job_name.c_str(), sizeof(ticket.job_name));
   strlcpy(ticket.mutex, mutexes_.NameOf(job.mutex).c_str(), sizeof(ticket.mutex));
   board::RunInTheWay blocking{};

@@ -217,10 +217,9 @@ void Scheduler::StartChildren(TimestampTz now) {
 }
 
 bool Scheduler::HasDependencyRun(std::int64_t job_id) const {
-  const auto runs = waiting_of_job_.find(job_id);
-  return runs != waiting_of_job_.end() &&
-         std::any_of(runs->second.all.begin(), runs->second.all.end(),
-                     [this](std::int64_t run_id) { return Follows(waiting_.at(run_id).run); });
+  const std::set<std::int64_t>& runs = waiting_.Of(job_id).all;
+  return std::any_of(runs.begin(), runs.end(),
+                     [this](std::int64_t run_id) { return Follows(waiting_.At(run_id).run); });
 }
 
 void Scheduler::QueueDependencyRun(std::uint32_t index, TimestampTz now) {
@@ -261,7 +260,7 @@ TimestampTz Scheduler::ScheduleOfSuccess(std::int64_t parent) {
 
 // Whether a run that waits because its job's parents have succeeded may start now.
 bool Scheduler::MayFollow(std::uint32_t index, std::int64_t run_id, TimestampTz now) {
-  Waiting& waiting = waiting_[run_id];
+  const WaitingRuns::Run& waiting = waiting_.At(run_id);
   const Job& job = jobs_[index];
   if (!Follows(waiting.run)) {
     return true;
@@ -270,13 +269,13 @@ bool Scheduler::MayFollow(std::uint32_t index, std::int64_t run_id, TimestampTz 
       !dependencies_.IsReady(job.job_id)) {
     CancelWaiting(run_id, policy::RunStatus::kSkipped,
                   "the job has run since the jobs that it depends on succeeded", now);
-    if (!waiting_.contains(run_id)) {
+    if (!waiting_.Contains(run_id)) {
       FollowsNoMore(index, now);
     }
     return false;
   }
   if (!job.here) {
-    SetPlace(run_id, Place::kOut);
+    waiting_.SetPlace(run_id, Place::kOut);
     CallAside(index);
     return false;
   }
@@ -308,7 +307,7 @@ void Scheduler::NoteCanceled(std::uint32_t index, const catalog::QueuedRun& run,
 // Nothing that the job watches has changed: the run, which this transaction has locked, leaves no
 // record, as an occurrence of a schedule. False: it has to run.
 bool Scheduler::PassOverFollower(std::uint32_t index, std::int64_t run_id, TimestampTz now) {
-  const Waiting& waiting = waiting_[run_id];
+  const WaitingRuns::Run& waiting = waiting_.At(run_id);
   if (!Follows(waiting.run) || WatchSaysRun(index)) {
     return false;
   }

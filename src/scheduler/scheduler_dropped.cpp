@@ -30,10 +30,9 @@ bool Scheduler::IsOrphan(const catalog::QueuedRun& run) {
 }
 
 void Scheduler::CancelOrphan(std::int64_t run_id, TimestampTz now) {
-  const auto found = waiting_.find(run_id);
-  if (found != waiting_.end()) {
+  if (const WaitingRuns::Run* waiting = waiting_.Find(run_id)) {
     CancelWaiting(run_id, policy::RunStatus::kCanceled,
-                  found->second.run.replay_of != 0
+                  waiting->run.replay_of != 0
                       ? "the definition that it would have run is not kept any more"
                       : "the job was unscheduled",
                   now);
@@ -46,11 +45,9 @@ void Scheduler::DropJob(std::uint32_t index, TimestampTz now) {
     return;
   }
   std::vector<std::int64_t> orphans;
-  if (const auto runs = waiting_of_job_.find(job_id); runs != waiting_of_job_.end()) {
-    for (const std::int64_t run_id : runs->second.all) {
-      if (waiting_[run_id].run.replay_of == 0) {
-        orphans.push_back(run_id);
-      }
+  for (const std::int64_t run_id : waiting_.Of(job_id).all) {
+    if (waiting_.At(run_id).run.replay_of == 0) {
+      orphans.push_back(run_id);
     }
   }
   for (const std::int64_t run_id : orphans) {
@@ -94,7 +91,7 @@ void Scheduler::ForgetDropped(TimestampTz now) {
     const std::int64_t job_id = *it;
     const std::uint32_t index = jobs_.Find(job_id);
     if (index != JobTable::kNoJob && jobs_[index].dropped &&
-        (jobs_[index].running > 0 || waiting_of_job_.contains(job_id))) {
+        (jobs_[index].running > 0 || waiting_.AnyOf(job_id))) {
       ++it;
       continue;
     }

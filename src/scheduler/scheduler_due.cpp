@@ -47,18 +47,12 @@ void Scheduler::TakeDue(TimestampTz now) {
   while (jobs_.FirstDue() <= now) {
     AtDue(jobs_.FirstJob(), now);
   }
-  while (!later_.empty() && later_.begin()->first <= now) {
-    const std::int64_t run_id = later_.begin()->second;
-    later_.erase(later_.begin());
-    const auto found = waiting_.find(run_id);
-    if (found == waiting_.end() || found->second.place != Place::kOut) {
-      continue;
-    }
-    const std::uint32_t index = jobs_.Find(found->second.run.job_id);
+  while (const auto run_id = waiting_.TakeLook(now)) {
+    const std::uint32_t index = jobs_.Find(waiting_.At(*run_id).run.job_id);
     if (index == JobTable::kNoJob) {
-      CancelOrphan(run_id, now);
+      CancelOrphan(*run_id, now);
     } else {
-      GetInLine(index, run_id);
+      GetInLine(index, *run_id);
     }
   }
 }

@@ -274,21 +274,21 @@ void Scheduler::QueueRetry(const Job& job, const RunEnd& end, const policy::Verd
 // Ends a run that never started.
 void Scheduler::CancelWaiting(std::int64_t run_id, policy::RunStatus status,
                               const std::string& reason, TimestampTz now) {
-  const auto found = waiting_.find(run_id);
-  if (found == waiting_.end()) {
+  const WaitingRuns::Run* waiting = waiting_.Find(run_id);
+  if (waiting == nullptr) {
     return;
   }
   Begin();
-  ItemPointerData tid = found->second.tid;
+  ItemPointerData tid = waiting->tid;
   if (!catalog::LockQueuedRun(run_id, &tid)) {
     PutOff(run_id, now + kLookAgain);
     return;
   }
   const auto row = catalog::FindQueuedRun(run_id);
-  const std::int64_t job_id = found->second.run.job_id;
+  const std::int64_t job_id = waiting->run.job_id;
   const std::uint32_t index = jobs_.Find(job_id);
   if (index != JobTable::kNoJob) {
-    LeaveLine(index, found->second.run);
+    LeaveLine(index, waiting->run);
   }
   EraseWaiting(run_id);
   if (index != JobTable::kNoJob) {

@@ -22,48 +22,30 @@ void Scheduler::MakeReady(std::uint32_t index, std::int64_t due) {
   roles_[job.owner].ready.insert(KeyOf(job, 0, due));
 }
 
-// A waiting run whose time has come. Of each job some are in line, so that it costs the same to move
-// a job in it, or to let one of its runs pass, whether ten or a million of them wait.
+// A waiting run whose time has come. Of each job some are in line, so that it costs the same to
+// move a job in it, or to let one of its runs pass, whether ten or a million of them wait.
 void Scheduler::GetInLine(std::uint32_t index, std::int64_t run_id) {
   const Job& job = jobs_[index];
-  const catalog::QueuedRun& run = waiting_.at(run_id).run;
-  if (waiting_of_job_.at(job.job_id).in_line.size() >= kMostInLine) {
-    SetPlace(run_id, Place::kAside);
+  const catalog::QueuedRun& run = waiting_.At(run_id).run;
+  if (waiting_.Of(job.job_id).in_line.size() >= kMostInLine) {
+    waiting_.SetPlace(run_id, Place::kAside);
     return;
   }
-  SetPlace(run_id, Place::kInLine);
+  waiting_.SetPlace(run_id, Place::kInLine);
   roles_[OwnerOf(job, run)].ready.insert(KeyOf(job, run_id, run.run_at));
 }
 
-void Scheduler::SetPlace(std::int64_t run_id, Place place) {
-  Waiting& waiting = waiting_.at(run_id);
-  WaitingOfJob& runs = waiting_of_job_.at(waiting.run.job_id);
-  if (waiting.place == Place::kInLine) {
-    runs.in_line.erase(run_id);
-  } else if (waiting.place == Place::kAside) {
-    runs.aside.erase({waiting.run.run_at, run_id});
-  }
-  if (place == Place::kInLine) {
-    runs.in_line.insert(run_id);
-  } else if (place == Place::kAside) {
-    runs.aside.emplace(waiting.run.run_at, run_id);
-  }
-  waiting.place = place;
-}
-
-// A run of the job has ended, or one that was in line has left it: who stands aside may have a turn.
+// A run of the job has ended, or one that was in line has left it: who stands aside may have a
+// turn.
 void Scheduler::CallAside(std::uint32_t index) {
   const Job& job = jobs_[index];
-  const auto runs = waiting_of_job_.find(job.job_id);
-  if (runs == waiting_of_job_.end()) {
-    return;
-  }
   std::size_t room = kMostInLine;
   if (job.overlap != catalog::Overlap::kAllow) {
     room = job.running > 0 ? 0 : 1;
   }
-  while (!runs->second.aside.empty() && runs->second.in_line.size() < room) {
-    GetInLine(index, runs->second.aside.begin()->second);
+  const WaitingRuns::OfJob& runs = waiting_.Of(job.job_id);
+  while (!runs.aside.empty() && runs.in_line.size() < room) {
+    GetInLine(index, runs.aside.begin()->second);
   }
 }
 
@@ -74,14 +56,10 @@ void Scheduler::Unready(std::uint32_t index) {
     LeaveLine(job, job.owner, KeyOf(job, 0, job.ready_due));
     job.ready = false;
   }
-  const auto runs = waiting_of_job_.find(job.job_id);
-  if (runs == waiting_of_job_.end()) {
-    return;
-  }
-  const std::set<std::int64_t> in_line = runs->second.in_line;
+  const std::set<std::int64_t> in_line = waiting_.Of(job.job_id).in_line;
   for (const std::int64_t run_id : in_line) {
-    LeaveLine(index, waiting_.at(run_id).run);
-    SetPlace(run_id, Place::kAside);
+    LeaveLine(index, waiting_.At(run_id).run);
+    waiting_.SetPlace(run_id, Place::kAside);
   }
 }
 
@@ -98,12 +76,8 @@ void Scheduler::LeaveLine(std::uint32_t index, const catalog::QueuedRun& run) {
 
 // The job may have been paused before: those of its runs whose time has come get in line.
 void Scheduler::ReadyAgain(std::uint32_t index, TimestampTz now) {
-  const auto runs = waiting_of_job_.find(jobs_[index].job_id);
-  if (runs == waiting_of_job_.end()) {
-    return;
-  }
-  for (const std::int64_t run_id : runs->second.all) {
-    const Waiting& waiting = waiting_.at(run_id);
+  for (const std::int64_t run_id : waiting_.Of(jobs_[index].job_id).all) {
+    const WaitingRuns::Run& waiting = waiting_.At(run_id);
     if (waiting.place == Place::kOut && waiting.run.run_at <= now) {
       GetInLine(index, run_id);
     }
@@ -113,24 +87,17 @@ void Scheduler::ReadyAgain(std::uint32_t index, TimestampTz now) {
 
 // The run leaves the line, and gets in again later.
 void Scheduler::PutOff(std::int64_t run_id, TimestampTz until) {
-  SetPlace(run_id, Place::kOut);
-  later_.emplace(until, run_id);
-  const std::uint32_t index = jobs_.Find(waiting_.at(run_id).run.job_id);
+  waiting_.SetPlace(run_id, Place::kOut);
+  waiting_.LookAt(run_id, until);
+  const std::uint32_t index = jobs_.Find(waiting_.At(run_id).run.job_id);
   if (index != JobTable::kNoJob) {
     CallAside(index);
   }
 }
 
 void Scheduler::EraseWaiting(std::int64_t run_id) {
-  const auto found = waiting_.find(run_id);
-  ChangeRunLeaves(found->second.run);
-  SetPlace(run_id, Place::kOut);
-  const auto runs = waiting_of_job_.find(found->second.run.job_id);
-  runs->second.all.erase(run_id);
-  if (runs->second.all.empty()) {
-    waiting_of_job_.erase(runs);
-  }
-  waiting_.erase(found);
+  ChangeRunLeaves(waiting_.At(run_id).run);
+  waiting_.Erase(run_id);
 }
 
 }  // namespace ratchet::scheduler

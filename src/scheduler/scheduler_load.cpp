@@ -140,7 +140,7 @@ void Scheduler::LoadRuns(TimestampTz now) {
       const bool fixed = row.run.cause == policy::Cause::kTrigger && !row.run.on_change &&
                          row.run.run_at > row.run.queued_at;
       row.run.run_at = policy::DueAfterStepBack(row.run.run_at, row.run.queued_at, now, fixed);
-      AddWaiting(std::move(row.run), row.tid);
+      waiting_.Add(std::move(row.run), row.tid);
       if (is_orphan) {
         CancelOrphan(run_id, now);
       }
@@ -293,8 +293,8 @@ void Scheduler::RefreshJob(std::int64_t job_id, TimestampTz now) {
   RefreshBackfills(index, now);
   RefreshDependencies(index, *definition);
   StateOf(index);
-  if (purge_of_job_.contains(job_id)) {
-    PlanPurge(job_id, now);  // it may keep its history for another time now
+  if (purges_.Has(job_id)) {
+    purges_.Put(job_id, now);  // it may keep its history for another time now
   }
   ReadyAgain(index, now);
   LookForTableChanges(job_id, now);
@@ -303,14 +303,14 @@ void Scheduler::RefreshJob(std::int64_t job_id, TimestampTz now) {
 
 void Scheduler::RefreshRun(std::int64_t run_id, TimestampTz now) {
   auto found = catalog::FindQueuedRun(run_id);
-  const auto known = waiting_.find(run_id);
+  const WaitingRuns::Run* known = waiting_.Find(run_id);
   if (!found || found->run.claimed_at != 0) {
-    if (known != waiting_.end()) {
+    if (known != nullptr) {
       // Canceled: its record is written already.
-      const std::uint32_t index = jobs_.Find(known->second.run.job_id);
+      const std::uint32_t index = jobs_.Find(known->run.job_id);
       if (index != JobTable::kNoJob) {
-        LeaveLine(index, known->second.run);
-        NoteCanceled(index, known->second.run, now);
+        LeaveLine(index, known->run);
+        NoteCanceled(index, known->run, now);
       }
       EraseWaiting(run_id);
       if (index != JobTable::kNoJob) {
@@ -320,36 +320,23 @@ void Scheduler::RefreshRun(std::int64_t run_id, TimestampTz now) {
     }
     return;
   }
-  if (known != waiting_.end()) {
-    if (known->second.place == Place::kOut) {
+  if (known != nullptr) {
+    if (known->place == Place::kOut) {
       PutOff(run_id, std::max(now, found->run.run_at));  // a session held it, and has let it go
     }
   } else if (!flights_.contains(run_id)) {
     const bool is_orphan = IsOrphan(found->run);
-    AddWaiting(std::move(found->run), found->tid);
+    waiting_.Add(std::move(found->run), found->tid);
     if (is_orphan) {
       CancelOrphan(run_id, now);  // who asked for it committed after the job was gone
     }
   }
 }
 
-void Scheduler::AddWaiting(catalog::QueuedRun run, ItemPointerData tid) {
-  const std::int64_t run_id = run.run_id;
-  later_.emplace(run.run_at, run_id);
-  const bool has_payload = !run.payload.empty();
-  run.payload.clear();
-  run.payload.shrink_to_fit();
-  waiting_of_job_[run.job_id].all.insert(run_id);
-  if (run.on_change) {
-    change_runs_[run.job_id] = run_id;
-  }
-  waiting_[run_id] = {std::move(run), has_payload, tid, Place::kOut};
-}
-
 void Scheduler::Queue(catalog::QueuedRun run) {
   ItemPointerData tid;
   catalog::InsertQueuedRun(run, &tid);
-  AddWaiting(std::move(run), tid);
+  waiting_.Add(std::move(run), tid);
 }
 
 }  // namespace ratchet::scheduler

@@ -32,28 +32,17 @@ std::int64_t Scheduler::KeepHistory(std::int64_t job_id) const {
 
 // A record was written `at`: it will have to go one day.
 void Scheduler::ExpectPurge(std::int64_t job_id, TimestampTz at) {
-  if (!purge_of_job_.contains(job_id)) {
-    PlanPurge(job_id, policy::PurgeAt(at, KeepHistory(job_id)));
+  if (!purges_.Has(job_id)) {
+    purges_.Put(job_id, policy::PurgeAt(at, KeepHistory(job_id)));
   }
-}
-
-void Scheduler::PlanPurge(std::int64_t job_id, TimestampTz at) {
-  const auto planned = purge_of_job_.find(job_id);
-  if (planned != purge_of_job_.end()) {
-    purges_.erase({planned->second, job_id});
-  }
-  purge_of_job_[job_id] = at;
-  purges_.emplace(at, job_id);
 }
 
 // A replay that waits or is under way reads the record and the items of the run before it.
 bool Scheduler::NeedsHistory(std::int64_t job_id) const {
-  if (const auto runs = waiting_of_job_.find(job_id); runs != waiting_of_job_.end()) {
-    for (const std::int64_t run_id : runs->second.all) {
-      const catalog::QueuedRun& run = waiting_.at(run_id).run;
-      if (run.replay_of != 0 || run.items_of != 0) {
-        return true;
-      }
+  for (const std::int64_t run_id : waiting_.Of(job_id).all) {
+    const catalog::QueuedRun& run = waiting_.At(run_id).run;
+    if (run.replay_of != 0 || run.items_of != 0) {
+      return true;
     }
   }
   return std::any_of(flights_.begin(), flights_.end(), [job_id](const auto& flight) {
@@ -68,14 +57,12 @@ bool Scheduler::PurgeStep(TimestampTz now) {
     FindJobsWithHistory(now);
     return true;
   }
-  if (purges_.empty() || purges_.begin()->first > now) {
+  if (purges_.NextTime() > now) {
     return false;
   }
-  const std::int64_t job_id = purges_.begin()->second;
-  purges_.erase(purges_.begin());
-  purge_of_job_.erase(job_id);
+  const std::int64_t job_id = purges_.Take();
   if (NeedsHistory(job_id)) {
-    PlanPurge(job_id, now + kAfterReplay);
+    purges_.Put(job_id, now + kAfterReplay);
     return true;
   }
   const std::int64_t keep = KeepHistory(job_id);
@@ -88,7 +75,7 @@ bool Scheduler::PurgeStep(TimestampTz now) {
       catalog::DeleteJobVersions(job_id);
     }
   } else {
-    PlanPurge(job_id, deleted == kPurgeBatch ? now : policy::PurgeAt(oldest, keep));
+    purges_.Put(job_id, deleted == kPurgeBatch ? now : policy::PurgeAt(oldest, keep));
   }
   Commit();
   return true;
@@ -106,8 +93,8 @@ void Scheduler::FindJobsWithHistory(TimestampTz now) {
   Commit();
   TimestampTz at = now;
   for (const std::int64_t job_id : ids) {
-    if (!purge_of_job_.contains(job_id)) {
-      PlanPurge(job_id, at);
+    if (!purges_.Has(job_id)) {
+      purges_.Put(job_id, at);
       at += kPurgeSpacing;
     }
   }
