@@ -1,5 +1,9 @@
 #include "scheduler/job_table.h"
 
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
+
 #include <algorithm>
 #include <cstring>
 
@@ -40,6 +44,12 @@ void JobTable::Clear() {
   timing_index_.clear();
   rules_.clear();
   heap_.Clear();
+}
+
+void JobTable::GiveBackMemory() {
+#ifdef __GLIBC__
+  malloc_trim(0);
+#endif
 }
 
 std::uint32_t JobTable::Find(std::int64_t job_id) const {

@@ -43,6 +43,7 @@ bool Scheduler::Load(TimestampTz now) {
     }
   }
   next_purge_scan_ = now + kPurgeDelay;
+  JobTable::GiveBackMemory();
   load_ = false;
   return true;
 }
