@@ -180,7 +180,7 @@ sub wait_for
 subtest 'history goes away by itself' => sub {
 	$node->safe_psql('postgres', q{SELECT ratchet.schedule('steady', '100 ms', 'SELECT 1', keep_history => '1 day')});
 	run_job($node, 'kept', 'SELECT 1', q{keep_history => '1 day'});
-	run_job($node, 'short', 'SELECT 1', q{keep_history => '1 second'});
+	run_job($node, 'short', 'SELECT 1', q{keep_history => '1 day'});
 	# More than goes in one step.
 	$node->safe_psql('postgres', <<'SQL');
 INSERT INTO ratchet.run_log (run_id, job_id, job_name, owner, version, cause, status, attempt, scheduled_at, queued_at, finished_at, dry_run, occurrences)
@@ -188,12 +188,15 @@ SELECT nextval('ratchet.run_id_seq'), job_id, job_name, owner, version, cause, s
        finished_at, dry_run, occurrences
   FROM ratchet.run_log, generate_series(1, 3000) WHERE job_name = 'short';
 SQL
+	is(value($node, q{SELECT count(*) FROM ratchet.run_log WHERE job_name = 'short'}), 3001, 'a long history');
+	$node->safe_psql('postgres', q{SELECT ratchet.alter_job('short', keep_history => '1 second')});
 	wait_until($node, q{SELECT count(*) = 0 FROM ratchet.run_log WHERE job_name = 'short'}, 'after keep_history');
 	is(value($node, q{SELECT count(*) FROM ratchet.runs WHERE job_name = 'kept'}), 1, 'of that job only');
 	is(value($node, q{SELECT count(*) FROM ratchet.runs WHERE job_name = 'steady' AND status NOT IN ('queued', 'running', 'succeeded')}), 0,
 		'other jobs go on meanwhile');
-	my $again = run_job($node, 'short', 'SELECT 2', q{keep_history => '1 second'});
-	wait_until($node, "SELECT count(*) = 0 FROM ratchet.run_log WHERE run_id = $again->{run_id}", 'and again');
+	# Not run_job: the record may be gone before it is looked at.
+	my $again = begin_run($node, 'short', 'SELECT 2', q{keep_history => '1 second'});
+	wait_until($node, "SELECT count(*) = 0 FROM ratchet.runs WHERE run_id = $again", 'and again');
 
 	run_job($node, 'dropped', 'SELECT 1');
 	$node->safe_psql('postgres', q{SELECT ratchet.unschedule('dropped')});
