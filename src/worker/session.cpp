@@ -19,6 +19,7 @@ extern "C" {
 #include "utils/fmgrprotos.h"
 #include "utils/guc.h"
 #include "utils/portal.h"
+#include "utils/snapmgr.h"
 }
 
 namespace ratchet::worker {
@@ -37,7 +38,10 @@ void Discard(bool identity_changed) {
   Async_UnlistenAll();
   LockReleaseAll(USER_LOCKMETHOD, true);
   if (HasUsedTemporaryTables()) {
+    // What is said of a table may be out of line, and that is deleted with it.
+    PushActiveSnapshot(GetTransactionSnapshot());
     ResetTempTableNamespace();
+    PopActiveSnapshot();
   }
   ResetSequenceCaches();
 }
