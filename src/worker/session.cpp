@@ -38,7 +38,7 @@ void Discard(bool identity_changed) {
   Async_UnlistenAll();
   LockReleaseAll(USER_LOCKMETHOD, true);
   if (HasUsedTemporaryTables()) {
-    // What is said of a table may be out of line, and that is deleted with it.
+    // What the catalogs say of a table may be stored out of line: deleting that takes a snapshot.
     PushActiveSnapshot(GetTransactionSnapshot());
     ResetTempTableNamespace();
     PopActiveSnapshot();

@@ -9,10 +9,11 @@ use Test::More;
 my $node = new_node('main', conf => 'ratchet.max_workers = 8');
 $node->safe_psql('postgres', <<'SQL');
 CREATE TABLE span (job text, run_id bigint, scheduled_at timestamptz, began timestamptz, ended timestamptz);
-CREATE FUNCTION work(job text, seconds float8) RETURNS void LANGUAGE plpgsql AS $$
+CREATE FUNCTION work(job text, seconds float8, key bigint DEFAULT NULL) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE began timestamptz := clock_timestamp();
 BEGIN
 	PERFORM pg_sleep(seconds);
+	PERFORM pg_advisory_xact_lock_shared(key);
 	INSERT INTO span VALUES (job, ratchet.run_id(), ratchet.scheduled_at(), began, clock_timestamp());
 END $$;
 SQL
@@ -172,13 +173,16 @@ subtest 'a foreground session dies in the run' => sub {
 };
 
 subtest 'the scheduler changes while the job runs' => sub {
-	$node->safe_psql('postgres', q{SELECT ratchet.schedule('handed_over', '200 ms', 'SELECT work(''handed_over'', 2)')});
+	# The run lasts until the new scheduler has been seen, however long it takes to come.
+	my $lock = lock_session($node, 3);
+	$node->safe_psql('postgres', q{SELECT ratchet.schedule('handed_over', '200 ms', 'SELECT work(''handed_over'', 0.1, 3)')});
 	wait_until($node, q{SELECT count(*) = 1 FROM ratchet.running WHERE job_name = 'handed_over'});
 	my $run_id = value($node, q{SELECT run_id FROM ratchet.running WHERE job_name = 'handed_over'});
 	my $last = value($node, q{SELECT coalesce(max(run_id), 0) FROM ratchet.runs WHERE job_name = 'handed_over'});
 	terminate_ratchet($node, 'scheduler', 'postgres');
 	wait_until($node, "SELECT count(*) > 0 FROM ratchet.runs WHERE run_id > $last AND status = 'skipped' AND reason LIKE 'already running: run $run_id %'",
 		'the next one skips occurrences for the same run');
+	$lock->quit;
 	end_job('handed_over');
 	is(run_status($node, $run_id), 'succeeded', 'which ends as it would have');
 	is(overlaps('handed_over'), 0, 'two runs never overlap');
