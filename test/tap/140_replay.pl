@@ -188,6 +188,7 @@ CREATE PROCEDURE steps() LANGUAGE plpgsql AS $$
 DECLARE done int := coalesce((ratchet.checkpoint() ->> 'n')::int, 0);
 BEGIN
 	INSERT INTO effect (job, run_id, checkpoint) VALUES ('steps', ratchet.run_id(), ratchet.checkpoint());
+	IF done > 0 THEN PERFORM pg_advisory_xact_lock_shared(2); END IF;
 	PERFORM ratchet.save_checkpoint(jsonb_build_object('n', done + 1));
 	PERFORM ratchet.progress(1, 2 - done);
 END $$;
@@ -201,11 +202,14 @@ SQL
 	wait_until($node, "SELECT count(*) = 3 AND bool_or(status = 'succeeded') FROM ratchet.runs WHERE replay_of = $run_id AND status IN ('partial', 'succeeded')", 'the replay goes on, too');
 	is(value($node, "SELECT string_agg(coalesce(checkpoint ->> 'n', '-'), ' ' ORDER BY run_id) FROM effect WHERE job = 'steps' AND run_id >= $replay"), '- 1 2', 'with a checkpoint of its own');
 	is(value($node, 'SELECT string_agg(walk || value::text, $$ $$) FROM ratchet.job_checkpoint'), '0{"n": 77}', q{the job's is as it was, and the replay's is gone});
+	my $lock = lock_session($node, 2);
 	$replay = replay($run_id);
 	wait_run($node, $replay, 'partial');
+	wait_until($node, "SELECT count(*) = 1 FROM ratchet.runs WHERE retry_of = $replay");
 	my $next = value($node, "SELECT run_id FROM ratchet.runs WHERE retry_of = $replay");
 	$node->safe_psql('postgres', "SELECT ratchet.cancel($next)");
 	wait_run($node, $next, 'canceled');
+	$lock->quit;
 	wait_until($node, 'SELECT count(*) = 1 FROM ratchet.job_checkpoint', 'a walk that is canceled leaves no checkpoint');
 };
 
