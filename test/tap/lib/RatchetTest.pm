@@ -199,7 +199,8 @@ sub row
 # would only fail in ways that say less. The server may be restarted or crash meanwhile.
 #
 # The server does the polling, in one session, in a transaction per look, so that it neither costs a
-# process per look nor holds a snapshot for others to wait for.
+# process per look nor holds a snapshot for others to wait for. Where a look takes long, the next one comes later:
+# they are not to keep the server from what is waited for.
 sub wait_until
 {
 	my ($node, $sql, $what, %option) = @_;
@@ -210,13 +211,16 @@ sub wait_until
 	{
 		my $poll = <<"SQL";
 DO \$wait_until\$
-DECLARE reached boolean;
+DECLARE
+	reached boolean;
+	began timestamptz;
 BEGIN
 	FOR look IN 1 .. 1000000000 LOOP
+		began := clock_timestamp();
 		EXECUTE \$query\$$sql\$query\$ INTO reached;
 		EXIT WHEN reached OR clock_timestamp() - statement_timestamp() > make_interval(secs => $left);
 		COMMIT;
-		PERFORM pg_sleep(0.02);
+		PERFORM pg_sleep(greatest(0.02, 2 * extract(epoch FROM clock_timestamp() - began)));
 	END LOOP;
 	IF reached IS NOT TRUE THEN
 		RAISE EXCEPTION 'not within the deadline';
