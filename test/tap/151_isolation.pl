@@ -434,7 +434,7 @@ $node->safe_psql('postgres', q{CREATE ROLE plain LOGIN; GRANT USAGE ON SCHEMA ra
 my %trouble = (
 	'an undefined column' => [ q{EXECUTE 'SELECT missing FROM item'}, '42703' ],
 	'a missing privilege' => [ 'PERFORM FROM pg_authid', '42501' ],
-	'a statement time-out' => [ 'PERFORM pg_sleep(60)', '57014', q{settings => '{"statement_timeout": "300 ms"}'} ],
+	'a statement time-out' => [ 'PERFORM pg_sleep(60)', '57014', q{settings => '{"statement_timeout": "3 s"}'} ],
 	'out of memory' => [ 'RAISE out_of_memory', '53200' ],
 	'an internal error' => [ 'RAISE internal_error', 'XX000' ],
 	'a feature that is missing' => [ 'RAISE feature_not_supported', '0A000' ],
