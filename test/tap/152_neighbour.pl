@@ -78,13 +78,18 @@ sub seconds
 }
 
 promise 'between two batches it holds nothing' => sub {
-	my $run_id = begin_walk('rests', 'SELECT id FROM account',
-		'UPDATE account SET batch = batch + 1 WHERE id = $1 AND pg_sleep(0.03) IS NOT NULL', q{batch_size => 1, pause_ratio => 0.95});
+	# Longer than it takes to look at it.
+	my $run_id = begin_walk('rests', 'SELECT g AS id FROM generate_series(1, 10000) g',
+		'SELECT pg_sleep(0.03)', q{batch_size => 1, pause_ratio => 0.95});
 	for my $batch (2 .. 4)
 	{
 		in_batch($run_id, $batch);
 		my $seen;
-		$seen = value($node, "SELECT at_rest($run_id)") until $seen;
+		until ($seen)
+		{
+			$seen = value($node, "SELECT at_rest($run_id)");
+			die "the run is over\n" if !$seen && run_status($node, $run_id) ne 'running';
+		}
 		is($seen, '{"xid": null, "xact": null, "xmin": null, "locks": ["advisory 3"]}',
 			"before batch $batch: no transaction, no snapshot, no lock but that of the job");
 	}
@@ -93,14 +98,18 @@ promise 'between two batches it holds nothing' => sub {
 };
 
 promise 'in the foreground, too' => sub {
-	$node->safe_psql('postgres', define_batch('front', 'SELECT id FROM account',
-			'UPDATE account SET batch = batch + 1 WHERE id = $1 AND pg_sleep(0.03) IS NOT NULL', q{batch_size => 1, pause_ratio => 0.95}));
+	$node->safe_psql('postgres', define_batch('front', 'SELECT g AS id FROM generate_series(1, 10000) g',
+			'SELECT pg_sleep(0.03)', q{batch_size => 1, pause_ratio => 0.95}));
 	my $session = session($node);
 	$session->query_until(qr/begins/, "\\echo begins\nCALL ratchet.run('front');\n");
 	wait_until($node, 'SELECT current_batch >= 3 FROM ratchet.running');
 	my $run_id = value($node, 'SELECT run_id FROM ratchet.running');
 	my $seen;
-	$seen = row($node, "SELECT * FROM jsonb_to_record(at_rest($run_id)) AS r (xmin text, xid text, locks jsonb) WHERE locks IS NOT NULL") until $seen;
+	until ($seen)
+	{
+		$seen = row($node, "SELECT * FROM jsonb_to_record(at_rest($run_id)) AS r (xmin text, xid text, locks jsonb) WHERE locks IS NOT NULL");
+		die "the run is over\n" if !$seen && run_status($node, $run_id) ne 'running';
+	}
 	is($seen->{xmin}, undef, 'no snapshot');
 	is($seen->{xid}, undef, 'no transaction that wrote');
 	is(join(', ', grep { $_ ne 'virtualxid' } @{ $seen->{locks} }), 'advisory 3', 'no lock but that of the job');
