@@ -97,5 +97,5 @@ def flushes(ratchet, sizes, found):
         rows.append((what, *(series.spread("", k) for k in ("per_run", "rate", "took", "bytes"))))
     found.table(["a run of 1 worker", "WAL flushes per run", "runs/s", "ms per flush", "WAL bytes per run"], rows,
           f"Target: exactly 1 per run that wrote, none for one that did not. {asked} runs each time. All flushes of the"
-          " server count (pg_stat_wal.wal_sync), also those of the WAL writer, which takes asynchronous commits to disk"
+          " server count (pg_stat_wal.wal_sync; from version 18, pg_stat_io), also those of the WAL writer, which takes asynchronous commits to disk"
           " up to five times per second, and of the scheduler, which flushes the claim of a run that takes longer than 20 ms. WAL bytes have the claim and the job's state in them.")

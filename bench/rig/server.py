@@ -238,5 +238,10 @@ class Server:
 
     def flushes(self):
         """WAL flushes, the milliseconds they took, and WAL bytes since the server was made."""
-        row = self.rows("SELECT wal_sync, wal_sync_time, wal_bytes FROM pg_stat_wal")[0]
+        # Version 18 counts them where it counts the other input and output.
+        if self.number("SHOW server_version_num") >= 180000:
+            synced = "(SELECT sum(fsyncs), sum(fsync_time) FROM pg_stat_io WHERE object = 'wal')"
+        else:
+            synced = "(SELECT wal_sync, wal_sync_time FROM pg_stat_wal)"
+        row = self.rows(f"SELECT synced.*, wal_bytes FROM {synced} AS synced, pg_stat_wal")[0]
         return [float(x) for x in row]
