@@ -183,8 +183,8 @@ $(upgrade_scripts): %.sql: $(top)/sql/upgrade/%.sql
 	mv $@.new $@
 
 # The library knows of which version it is.
-src/catalog/installation.o: override CPPFLAGS += -DRATCHET_VERSION='"$(version)"'
-src/catalog/installation.o: $(top)/$(EXTENSION).control
+src/api/module.o src/catalog/installation.o: override CPPFLAGS += -DRATCHET_VERSION='"$(version)"'
+src/api/module.o src/catalog/installation.o: $(top)/$(EXTENSION).control
 
 -include $(OBJS:.o=.d)
 

@@ -2,13 +2,14 @@
 #include "api/utility_hook.h"
 #include "board/board.h"
 #include "catalog/commit_notice.h"
+#include "pg/compat.h"
 #include "pg/guard.h"
 #include "pg/settings.h"
 #include "scheduler/launcher.h"
 
 extern "C" {
 
-PG_MODULE_MAGIC;
+RATCHET_MODULE_MAGIC(RATCHET_VERSION);
 
 PGDLLEXPORT void _PG_init(void);
 

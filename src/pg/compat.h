@@ -22,6 +22,15 @@ extern "C" {
 
 #include <cstdint>
 
+// Since 18 a library says its name and version, which pg_get_loaded_modules() shows.
+// PG_MODULE_MAGIC leaves the version out, of which clang warns.
+#if PG_VERSION_NUM >= 180000
+#define RATCHET_MODULE_MAGIC(version_text) \
+  PG_MODULE_MAGIC_EXT(.name = "pg_ratchet", .version = (version_text))
+#else
+#define RATCHET_MODULE_MAGIC(version_text) PG_MODULE_MAGIC
+#endif
+
 namespace ratchet::pg {
 
 // Whether `member` may SET ROLE to `role`. May raise an error: for use inside pg::Call.

@@ -62,6 +62,14 @@ promise 'a walk that watches a table that it fills does not grow' => sub {
 };
 
 SKIP: {
+	skip 'libraries say their version since 18', 1 if $version < 18;
+
+	is(value($node, q{SELECT m.version = e.extversion FROM pg_get_loaded_modules() AS m, pg_extension AS e
+			WHERE m.module_name = 'pg_ratchet' AND e.extname = 'pg_ratchet'}),
+		't', 'the library says of which version it is');
+}
+
+SKIP: {
 	skip 'transaction_timeout is new in 17', 1 if $version < 17;
 
 	# It ends the session, so that the run's own process cannot record the end.
