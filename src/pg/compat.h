@@ -81,6 +81,14 @@ inline bool IsVacuum(const VirtualTransactionId& transaction) {
   return process != nullptr && (process->statusFlags & (PROC_IN_VACUUM | PROC_IN_SAFE_IC)) != 0;
 }
 
+// Keeps transaction_timeout, which is new in 17 and ends the session, from this process, which is
+// about to connect: what the database sets holds from then on.
+inline void IgnoreTransactionTimeout() {
+#if PG_VERSION_NUM >= 170000
+  SetConfigOption("transaction_timeout", "0", PGC_SUSET, PGC_S_OVERRIDE);
+#endif
+}
+
 // Drops the session's temporary replication slots.
 inline void DropTemporarySlots() {
 #if PG_VERSION_NUM >= 170000

@@ -8,6 +8,7 @@
 
 #include "board/database_board.h"
 #include "board/worker_board.h"
+#include "pg/compat.h"
 #include "pg/guard.h"
 #include "pg/transaction.h"
 #include "policy/rotation.h"
@@ -216,6 +217,7 @@ TimestampTz Launcher::Pass(TimestampTz now) {
 void Main() {
   InstallSignalHandlers();
   pg::Call([] {
+    pg::IgnoreTransactionTimeout();
     BackgroundWorkerInitializeConnection(nullptr, nullptr, 0);
     pgstat_report_appname("pg_ratchet launcher");
   });

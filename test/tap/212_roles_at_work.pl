@@ -337,6 +337,8 @@ promise 'the owner of the database is no superuser' => sub {
 		($version >= 170000 ? q{transaction_timeout = 1} : ()));
 	terminate_ratchet($node, 'scheduler', 'dbas');
 	value($node, q{CREATE ROLE worker LOGIN});
+	# A millisecond may be too short for the worker to connect.
+	value($node, q{ALTER ROLE worker SET transaction_timeout = 0}) if $version >= 170000;
 	# What the sessions of this test say goes before what the database says.
 	local $ENV{PGOPTIONS} = join ' ', map { "-c $_" } qw(statement_timeout=0 lock_timeout=0 idle_in_transaction_session_timeout=0
 		exit_on_error=off role=none default_transaction_read_only=off search_path=pg_catalog transform_null_equals=off),

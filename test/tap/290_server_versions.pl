@@ -78,6 +78,33 @@ SKIP: {
 		is_run($run, { status => 'crashed', sqlstate => '25P04' }, 'it shows as crashed, and by what');
 		is_run(run_job($node, 'after', 'SELECT 1'), { status => 'succeeded' }, 'another one runs');
 	};
+
+	# It is meant for people and jobs, and what it ends is a session.
+	promise 'transaction_timeout of a database does not end its scheduler' => sub {
+		local $ENV{PGOPTIONS} = '-c transaction_timeout=0';
+		value($node, q{CREATE DATABASE hasty; ALTER DATABASE hasty SET transaction_timeout = '100 ms'});
+		value(
+			$node, q{
+			CREATE EXTENSION pg_ratchet;
+			SELECT ratchet.schedule('often', '50 ms', 'SELECT 1', settings => '{"transaction_timeout": "0"}')},
+			db => 'hasty');
+		wait_until($node, q{SELECT count(*) > 0 FROM ratchet.runs WHERE status = 'succeeded'}, 'a job runs', db => 'hasty');
+		my ($scheduler) = ratchet_pids($node, 'scheduler', 'hasty');
+		my $session = session($node, db => 'hasty');
+		$session->query_safe('BEGIN');
+		$session->query_safe('LOCK TABLE ratchet.job IN ACCESS EXCLUSIVE MODE');
+		$session->query_safe('LOCK TABLE ratchet.run_log, ratchet.run_queue, ratchet.job_state IN ACCESS EXCLUSIVE MODE');
+		my $waiting = "FROM pg_locks WHERE pid = $scheduler AND NOT granted";
+		my $gone    = "NOT EXISTS (SELECT FROM pg_stat_activity WHERE pid = $scheduler)";
+		wait_until($node, "SELECT $gone OR EXISTS (SELECT $waiting AND waitstart < clock_timestamp() - interval '300 ms')",
+			'a transaction of the scheduler waits for a lock, for longer than that');
+		$session->query_safe('COMMIT');
+		$session->quit;
+		value($node, q{SELECT ratchet.alter_job('often', comment => 'the same')}, db => 'hasty');
+		wait_run($node, value($node, q{SELECT ratchet.trigger('often')}, db => 'hasty'), 'succeeded', 'jobs run', db => 'hasty');
+		is((ratchet_pids($node, 'scheduler', 'hasty'))[0], $scheduler, 'and it is the same process');
+		value($node, q{DROP DATABASE hasty});
+	};
 }
 
 finish();
