@@ -54,7 +54,7 @@ subtest 'timeout' => sub {
 	like($run->{error}, qr/timeout/, 'and says so');
 	my $took = seconds($run->{run_id});
 	cmp_ok($took, '>=', 0.5, 'not before its time');
-	cmp_ok($took, '<', 1.5, 'within a second');
+	cmp_ok($took, '<', within(1.5), 'within a second');
 	is(value($node, 'SELECT count(*) FROM effect'), 0, 'its work is undone');
 	is_run(run_job($node, 'slow', 'SELECT pg_sleep(0.1)', q{timeout => '10 s'}), { status => 'succeeded' }, 'a run that is in time is not touched');
 	is_run(
@@ -79,7 +79,7 @@ subtest 'a run that swallows its timeout is terminated' => sub {
 	my $run = run_job($node, 'stubborn', 'SELECT stubborn()', q{timeout => '300 ms'});
 	is_run($run, { status => 'timed_out', sqlstate => '57P01' }, 'and is timed_out');
 	like($run->{reason}, qr/terminated/, 'the record says that it was terminated');
-	cmp_ok(seconds($run->{run_id}), '<', 3, 'after ratchet.cancel_grace');
+	cmp_ok(seconds($run->{run_id}), '<', within(3), 'after ratchet.cancel_grace');
 	is(value($node, q{SELECT count(*) FROM ratchet.runs WHERE job_name = 'stubborn' AND cause = 'retry'}), 0, 'it is not taken for a crash');
 	neighbour_goes_on();
 };

@@ -173,7 +173,7 @@ UPDATE account SET app = app + 1 WHERE id IN (1, 2);
 SELECT extract(epoch FROM clock_timestamp() - :'t')});
 		$longest = $took if $took > $longest;
 	}
-	cmp_ok($longest, '<', 0.5 + 0.5, 'others wait for its rows no longer than ratchet.lock_timeout');
+	cmp_ok($longest, '<', 0.5 + within(0.5), 'others wait for its rows no longer than ratchet.lock_timeout');
 	wait_until($node, 'SELECT count(*) = 4 FROM account WHERE batch = 1', 'the rows before it are done meanwhile');
 	is(run_status($node, $run_id), 'running', 'the run goes on trying');
 	$idle->query_safe('COMMIT');
@@ -202,7 +202,7 @@ promise 'pause_ratio' => sub {
 	wait_run($node, $run_id, 'succeeded');
 	# It rests after each batch but the last, as long as the batch took.
 	cmp_ok(seconds($run_id), '>', 0.03 * (20 + 19), 'with 0.5 it rests half of the time');
-	cmp_ok(seconds($run_id), '<', 6, 'and not much more');
+	cmp_ok(seconds($run_id), '<', within(6), 'and not much more');
 
 	set('ratchet.pause_ratio', 0.5);
 	$run_id = begin_walk('half', @job, q{batch_size => 1, pause_ratio => 0});
@@ -228,7 +228,7 @@ promise 'pause_ratio' => sub {
 	set('ratchet.pause_ratio');
 	my $changed = value($node, 'SELECT now()');
 	in_batch($run_id, 3);
-	cmp_ok(value($node, "SELECT extract(epoch FROM now() - '$changed')"), '<', 5, 'a change ends a long pause, too');
+	cmp_ok(value($node, "SELECT extract(epoch FROM now() - '$changed')"), '<', within(5), 'a change ends a long pause, too');
 	$node->safe_psql('postgres', q{SELECT ratchet.cancel(run_id) FROM ratchet.running});
 	wait_run($node, $run_id, 'canceled');
 };
@@ -342,7 +342,7 @@ SELECT :'t'});
 			wait_run($node, $run_id, 'canceled', "a cancel $where");
 			$late = value($node, "SELECT extract(epoch FROM finished_at - '$asked') FROM ratchet.runs WHERE run_id = $run_id");
 		}
-		cmp_ok($late, '<', 1, 'takes effect within a second');
+		cmp_ok($late, '<', within(1), 'takes effect within a second');
 		my $record = run_record($node, $run_id);
 		is_run($record, { sqlstate => '57014', items_failed => 0 }, 'and no item is blamed');
 		is($record->{items_done}, $done, 'what has committed stays') if defined $done;

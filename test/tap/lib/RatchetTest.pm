@@ -29,13 +29,16 @@ our @EXPORT = qw(
   new_node psql_ok psql_fails value row wait_until run_status wait_run run_job run_record is_run
   begin_run define_job run_batch begin_batch define_batch lock_session wait_log ratchet_pids kill_ratchet kill_and_wait
   terminate_ratchet expect_crash finish
-  watch_log session promise own_installation install_version
+  watch_log session promise within own_installation install_version
   pg_config
 );
 
 # For how long to wait for what should come at once. Long, because the machine may be busy: a test
 # that passes never waits that long.
 our $deadline = $ENV{PG_TEST_TIMEOUT_DEFAULT} || 180;
+
+# How much is more time than a server should take that is this slow: script/cassert says.
+our $slowness = $ENV{RATCHET_SLOWNESS} || 1;
 
 my $test_dir = "$FindBin::RealBin/..";
 my @nodes;
@@ -127,6 +130,13 @@ sub watch_log
 	push @nodes, $node;
 	$expected_faults{ $node->name } = [];
 	return;
+}
+
+# A bound on seconds, for what has to be done within them.
+sub within
+{
+	my ($seconds) = @_;
+	return $seconds * $slowness;
 }
 
 # Runs SQL that has to succeed; returns what it prints. Without $what it is no test of its own.
