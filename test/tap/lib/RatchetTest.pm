@@ -29,8 +29,7 @@ our @EXPORT = qw(
   new_node psql_ok psql_fails value row wait_until run_status wait_run run_job run_record is_run
   begin_run define_job run_batch begin_batch define_batch lock_session wait_log ratchet_pids kill_ratchet kill_and_wait
   terminate_ratchet expect_crash finish
-  watch_log session promise within own_installation install_version
-  pg_config
+  watch_log session promise within own_installation install_version pg_config
 );
 
 # For how long to wait for what should come at once. Long, because the machine may be busy: a test
@@ -133,11 +132,7 @@ sub watch_log
 }
 
 # A bound on seconds, for what has to be done within them.
-sub within
-{
-	my ($seconds) = @_;
-	return $seconds * $slowness;
-}
+sub within { return $_[0] * $slowness; }
 
 # Runs SQL that has to succeed; returns what it prints. Without $what it is no test of its own.
 sub psql_ok
@@ -221,9 +216,7 @@ sub wait_until
 	{
 		my $poll = <<"SQL";
 DO \$wait_until\$
-DECLARE
-	reached boolean;
-	began timestamptz;
+DECLARE reached boolean; began pg_catalog.timestamptz; -- a test may have hostile types in the path
 BEGIN
 	FOR look IN 1 .. 1000000000 LOOP
 		began := clock_timestamp();
