@@ -55,12 +55,19 @@ sub note_processes
 	return;
 }
 
-# Whether valgrind has watched a process from its beginning to its end.
+# Whether valgrind has watched a process from its beginning to its end. It has the last word of a process that has
+# told pg_ctl that it is gone.
 sub summed_up
 {
 	my ($path) = @_;
-	open(my $file, '<', $path) or return 0;
-	return scalar(grep { /ERROR SUMMARY/ } <$file>);
+	for (1 .. 300)
+	{
+		open(my $file, '<', $path) or return 0;
+		return 1 if grep { /ERROR SUMMARY/ } <$file>;
+		close($file);
+		select(undef, undef, undef, 0.1);
+	}
+	return 0;
 }
 
 sub succeeded
