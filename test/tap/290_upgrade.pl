@@ -104,7 +104,7 @@ $session->query_safe('ALTER EXTENSION pg_ratchet UPDATE');
 $session->query_safe('ROLLBACK');
 psql_fails($node, q{SELECT ratchet.trigger('tick')}, qr/\Q$mismatch\E/, 'an upgrade that is rolled back is none');
 psql_ok($node, 'ALTER EXTENSION pg_ratchet UPDATE', 'the upgrade, while the scheduler runs');
-is($session->query('SELECT ratchet.describe_schedule($$1 hour$$)'), 'every hour', 'a session that was there goes on');
+like($session->query('SELECT ratchet.describe_schedule($$1 hour$$)'), qr/^every hour$/, 'a session that was there goes on');
 is($session->{stderr}, '', 'without an error');
 $session->quit;
 wait_until($node, "SELECT count(*) > 2 FROM tick WHERE at > '$restarted'", 'jobs go on');

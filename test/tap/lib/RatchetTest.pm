@@ -182,7 +182,7 @@ sub value
 }
 
 # A session that stays, for what needs more than one psql: its ->query, ->query_safe and ->query_until
-# run SQL, ->quit ends it.
+# run SQL, ->quit ends it. In older minor releases an answer ends with the end of its line.
 sub session
 {
 	my ($node, %option) = @_;
