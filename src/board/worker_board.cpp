@@ -14,6 +14,8 @@ extern "C" {
 #include "storage/proc.h"
 }
 
+#include <csignal>
+
 namespace ratchet::board {
 namespace {
 
@@ -334,6 +336,10 @@ Turn Take(int worker, TimestampTz now, int* run) {
   taken.started_at = now;
   taken.next = kNone;
   *run = next;
+  if (taken.cancel != CancelReason::kNotCanceled) {
+    // Asked to stop while it waited, when there was no process to tell.
+    kill(slot.pid, SIGINT);
+  }
   return Turn::kRun;
 }
 

@@ -215,6 +215,8 @@ void Run::Perform() {
   BeginOwnChanges(run_.ticket.watches);
   AllowCancel();
   Prepare();
+  // Nothing of the job is done when it was canceled before this, however short it is.
+  pg::Call([] { CHECK_FOR_INTERRUPTS(); });
   if (!IsNeeded()) {
     EndNotNeeded();
     return;

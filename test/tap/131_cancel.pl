@@ -101,6 +101,25 @@ subtest 'ratchet.cancel()' => sub {
 	psql_fails($node, 'SELECT ratchet.cancel(1000000)', qr/42704: run 1000000 does not exist/, 'a run that does not exist is an error');
 };
 
+subtest 'a run that waits for a worker is canceled before it has done anything' => sub {
+	my $one = new_node('one', conf => "ratchet.cancel_grace = 10min\n"
+		# Launcher and scheduler leave a place for one worker.
+		. "max_worker_processes = 3\nmax_logical_replication_workers = 0\nmax_parallel_workers = 0");
+	value($one, q{CREATE TABLE effect (n int)});
+	my $lock = lock_session($one, 1);
+	my $first = begin_run($one, 'first', 'SELECT pg_advisory_xact_lock(1)');
+	wait_until($one, "SELECT status = 'running' FROM ratchet.runs WHERE run_id = $first");
+	my $second = begin_run($one, 'second', 'INSERT INTO effect VALUES (1)');
+	wait_until($one, "SELECT claimed_at IS NOT NULL FROM ratchet.run_queue WHERE run_id = $second", 'it is about to run');
+	is(value($one, "SELECT ratchet.cancel($second)"), 't', 'cancel is true');
+	$lock->quit;
+	wait_run($one, $first,  'succeeded', 'the worker is free');
+	wait_run($one, $second, 'canceled');
+	is(value($one, 'SELECT count(*) FROM effect'), 0, 'nothing was done');
+	is_run(run_job($one, 'third', 'SELECT 1'), { status => 'succeeded' }, 'the next run is not meant');
+	$one->stop;
+};
+
 subtest 'a cancel that is rolled back does not happen' => sub {
 	my $lock = lock_session($node, 1);
 	my $run_id = begin_and_wait('spared', 'SELECT pg_advisory_xact_lock(1)');
