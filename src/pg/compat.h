@@ -186,8 +186,10 @@ inline std::int64_t UnreportedRows(Oid table) {
 #if PG_VERSION_NUM >= 160000
   const PgStat_TableCounts& counts = status->counts;
   const std::int64_t rows = counts.tuples_inserted + counts.tuples_updated + counts.tuples_deleted;
-  // A copy, and in a walk the memory at hand is that of the process.
+#if PG_VERSION_NUM >= 170000
+  // A copy, and in a walk the memory at hand is that of the process. In 16 it is the server's own.
   pfree(status);
+#endif
   return rows;
 #else
   const PgStat_TableCounts& counts = status->t_counts;

@@ -50,7 +50,7 @@ promise 'generated columns are read as others are' => sub {
 		qr/key \(tax\) does not identify one item/, 'they are no key by themselves');
 };
 
-# Since 16, what the server tells of statistics is a copy that the caller has to free.
+# Since 17, what the server tells of statistics is a copy that the caller has to free.
 promise 'a walk that watches a table that it fills does not grow' => sub {
 	value($node, 'CREATE TABLE filled (id int, bytes bigint)');
 	my $run = run_batch($node, 'fills', 'SELECT i FROM generate_series(1, 3000) AS i',
