@@ -141,6 +141,7 @@ subtest 'a run in the foreground' => sub {
 	$node->safe_psql('postgres', q{SELECT ratchet.schedule('front', '@manual', 'SELECT pg_advisory_xact_lock_shared(1)')});
 	my $session = $node->background_psql('postgres', on_error_stop => 0);
 	my $pid = $session->query_safe('SELECT pg_backend_pid()');
+	chomp $pid;
 	$session->query_until(qr/started/, "\\echo started\nCALL ratchet.run('front');\n\\echo over\n");
 	wait_until($node, "SELECT count(*) = 1 FROM ratchet.running WHERE job_name = 'front' AND pid = $pid AND cause = 'foreground'", 'shows as running');
 	my $run_id = value($node, q{SELECT run_id FROM ratchet.running WHERE job_name = 'front'});
@@ -161,6 +162,7 @@ subtest 'a foreground session dies in the run' => sub {
 	my $lock = lock_session($node, 1);
 	my $session = $node->background_psql('postgres', on_error_stop => 0);
 	my $pid = $session->query_safe('SELECT pg_backend_pid()');
+	chomp $pid;
 	$session->query_until(qr/started/, "\\echo started\nCALL ratchet.run('front');\n");
 	wait_until($node, "SELECT count(*) = 1 FROM ratchet.running WHERE pid = $pid");
 	my $run_id = value($node, "SELECT run_id FROM ratchet.running WHERE pid = $pid");
