@@ -33,7 +33,8 @@ def summary(found):
         for goal in findings["goals"]:
             measured = goal["found"] if goal["met"] else f"**{goal['found']}**"
             rows.append([goal["target"], goal["measure"], goal["wanted"], measured, f"`{goal['benchmark']}`"])
-    rows.sort(key=lambda row: int(row[0].lstrip("T")))
+    # Targets of time (T), then promises (P).
+    rows.sort(key=lambda row: (row[0][0] != "T", int(row[0][1:])))
     return markdown_table(["", "measure", "target", "measured", "benchmark"], rows)
 
 
