@@ -77,6 +77,11 @@ def control_version(top):
     return "?"
 
 
+def kernel():
+    """Its version, without what a builder has put behind it."""
+    return platform.release().partition("-")[0]
+
+
 def description():
     """What the figures belong to, as a list of Markdown."""
     top = os.environ["RATCHET_TOP"]
@@ -84,7 +89,7 @@ def description():
     commit = output("git", "-C", top, "rev-parse", "--short", "HEAD")
     changed = "" if not output("git", "-C", top, "status", "--porcelain", "src", "sql") else ", changed"
     return [
-        f"{os.cpu_count()} processors, {cpu_model()}, {memory()}, Linux {platform.release()}",
+        f"{os.cpu_count()} processors, {cpu_model()}, {memory()}, Linux {kernel()}",
         f"{postgres}; pg_ratchet {control_version(top)} ({commit}{changed})",
         *(f"{name} {version}" for name, version in sorted(server.versions.items())),
         f"server settings: {server.settings_in_words()}",
