@@ -116,10 +116,9 @@ pg::RowLock LockBackfill(const Backfill& backfill, bool wait) {
   return pg::Call([&tid, wait, backfill_id = backfill.backfill_id] {
     Relation table = pg::OpenTable(kTable, RowExclusiveLock);
     // After VACUUM FULL another one may be there, and ours is for the caller to find.
-    pg::Row row;
-    const bool is_there = pg::FetchRow(table, &tid, &row) && row.Int64(kBackfillId) == backfill_id;
-    const pg::RowLock lock =
-        is_there ? pg::LockRow(table, &tid, LockTupleExclusive, wait) : pg::RowLock::kChanged;
+    const pg::RowLock lock = pg::IsRowAt(table, &tid, kBackfillId, backfill_id)
+                                 ? pg::LockRow(table, &tid, LockTupleExclusive, wait)
+                                 : pg::RowLock::kChanged;
     table_close(table, NoLock);
     return lock;
   });

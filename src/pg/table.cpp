@@ -186,6 +186,19 @@ bool FetchRow(Relation table, ItemPointer tid, Row* row) {
   return true;
 }
 
+bool IsRowAt(Relation table, ItemPointer tid, int column, std::int64_t value) {
+  HeapTupleData tuple;
+  Buffer buffer = InvalidBuffer;
+  if (!FetchAt(table, tid, &tuple, &buffer)) {
+    return false;
+  }
+  bool is_null = false;
+  const Datum found = heap_getattr(&tuple, column, RelationGetDescr(table), &is_null);
+  const bool is_it = !is_null && DatumGetInt64(found) == value;
+  ReleaseBuffer(buffer);
+  return is_it;
+}
+
 IndexScan::IndexScan(const TableLayout& table, const char* index, LOCKMODE mode)
     : table_(OpenTable(table, mode)), index_(index_open(TableOid(index), AccessShareLock)) {}
 
@@ -255,19 +268,6 @@ void IndexScan::End() {
 
 namespace {
 
-bool IsRowAt(Relation table, const Key& key, ItemPointer tid) {
-  HeapTupleData tuple;
-  Buffer buffer = InvalidBuffer;
-  if (!ItemPointerIsValid(tid) || !FetchAt(table, tid, &tuple, &buffer)) {
-    return false;
-  }
-  bool is_null = false;
-  const Datum value = heap_getattr(&tuple, key.column, RelationGetDescr(table), &is_null);
-  const bool is_it = !is_null && DatumGetInt64(value) == key.value;
-  ReleaseBuffer(buffer);
-  return is_it;
-}
-
 bool FindByIndex(const TableLayout& layout, const Key& key, ItemPointer tid, Row* row) {
   IndexScan scan(layout, key.index, AccessShareLock);
   scan.Equal(key.column, key.value).Begin();
@@ -287,7 +287,8 @@ bool FindRowAt(Relation table, const TableLayout& layout, const Key& key, ItemPo
 
 bool LocateRow(Relation table, const TableLayout& layout, const Key& key, ItemPointer tid) {
   Row row;
-  return IsRowAt(table, key, tid) || FindByIndex(layout, key, tid, &row);
+  return (ItemPointerIsValid(tid) && IsRowAt(table, tid, key.column, key.value)) ||
+         FindByIndex(layout, key, tid, &row);
 }
 
 TableScan::TableScan(const TableLayout& table, LOCKMODE mode)

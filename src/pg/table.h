@@ -81,6 +81,8 @@ void UpdateRow(Relation table, ItemPointer tid, Row& row);
 void DeleteRow(Relation table, ItemPointer tid);
 // The row at tid as of now, when it is visible; false when there is none.
 bool FetchRow(Relation table, ItemPointer tid, Row* row);
+// Whether there is one, and it has this value.
+bool IsRowAt(Relation table, ItemPointer tid, int column, std::int64_t value);
 
 // Rows of the named index, in its order, that meet the conditions on up to three of its leading
 // columns, seen as of now (rows of the own transaction included).

@@ -140,18 +140,9 @@ void Statistics::WriteRow(std::int64_t job_id, const Gathered& gathered) {
   pg::Row row;
   ItemPointerData& tid = places_[job_id];
   const bool exists = pg::Call([&] {
-    if (ItemPointerIsValid(&tid)) {
-      Relation table = pg::OpenTable(kTable, AccessShareLock);
-      const bool there = pg::FetchRow(table, &tid, &row) && row.Int64(kJobId) == job_id;
-      table_close(table, NoLock);
-      if (there) {
-        return true;
-      }
-    }
-    pg::IndexScan scan(kTable, kJobIndex, AccessShareLock);
-    scan.Equal(kJobId, job_id).Begin();
-    const bool found = scan.Next(&row, &tid);
-    scan.End();
+    Relation table = pg::OpenTable(kTable, AccessShareLock);
+    const bool found = pg::FindRowAt(table, kTable, {kJobIndex, kJobId, job_id}, &tid, &row);
+    table_close(table, NoLock);
     return found;
   });
   std::string day;
