@@ -2,6 +2,7 @@
 
 #include "catalog/table_layouts.h"
 #include "pg/table.h"
+#include "pg/text_hash.h"
 
 extern "C" {
 #include "access/xact.h"
@@ -34,11 +35,6 @@ enum Column {
   kResolvedBy,
 };
 
-std::int64_t HashOf(std::string_view key) {
-  return static_cast<std::int64_t>(hash_bytes_extended(
-      reinterpret_cast<const unsigned char*>(key.data()), static_cast<int>(key.size()), 0));
-}
-
 // All that follows is for use inside pg::Call.
 
 void SetFailure(pg::Row* row, const FailedItem& item) {
@@ -67,7 +63,7 @@ void SetResolved(pg::Row* row, std::int64_t resolved_by) {
 std::int32_t EarlierAttempts(std::int64_t job_id, const std::string& key) {
   std::int32_t attempts = 0;
   pg::IndexScan scan(kTable, kOpenIndex, AccessShareLock);
-  scan.Equal(kJobId, job_id).Null(kResolvedAt).Equal(kKeyHash, HashOf(key)).Begin();
+  scan.Equal(kJobId, job_id).Null(kResolvedAt).Equal(kKeyHash, pg::HashOf(key)).Begin();
   pg::Row row;
   while (scan.Next(&row)) {
     if (row.Int32(kAttempts) > attempts && row.JsonbText(kKey) == key) {
@@ -107,7 +103,7 @@ void InsertFailedItem(FailedItem* item, bool may_have_failed_before) {
     row.SetInt64(kRunId, item->run_id);
     row.SetOid(kOwner, item->owner);
     row.SetText(kJobName, item->job_name);
-    row.SetInt64(kKeyHash, HashOf(item->key));
+    row.SetInt64(kKeyHash, pg::HashOf(item->key));
     row.SetJsonb(kKey, item->key);
     SetFailure(&row, *item);
     row.SetInt32(kAttempts, item->attempts);

@@ -6,10 +6,10 @@
 #include "pg/guard.h"
 #include "pg/row_lock.h"
 #include "pg/table.h"
+#include "pg/text_hash.h"
 
 extern "C" {
 #include "commands/sequence.h"
-#include "common/hashfn.h"
 }
 
 namespace ratchet::catalog {
@@ -70,9 +70,7 @@ void Read(const pg::Row& row, QueuedRun* run) {
 // run is claimed: an update that changes no index is a cheap one. What is asked for at once has
 // time 0.
 std::int64_t ShareHash(const std::string& payload, TimestampTz run_at) {
-  return static_cast<std::int64_t>(
-      hash_bytes_extended(reinterpret_cast<const unsigned char*>(payload.data()),
-                          static_cast<int>(payload.size()), static_cast<std::uint64_t>(run_at)));
+  return pg::HashOf(payload, static_cast<std::uint64_t>(run_at));
 }
 
 bool IsShared(const QueuedRun& run) {
