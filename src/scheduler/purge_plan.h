@@ -6,18 +6,17 @@
 #include <unordered_map>
 #include <utility>
 
+#include "calendar/instant.h"
+
 namespace ratchet::scheduler {
 
-// Times are of any one clock.
 class PurgePlan {
  public:
-  static constexpr std::int64_t kNone = INT64_MAX;
-
   void Clear() { *this = {}; }
   bool Has(std::int64_t job_id) const { return of_job_.contains(job_id); }
 
   // Instead of what was planned for the job.
-  void Put(std::int64_t job_id, std::int64_t at) {
+  void Put(std::int64_t job_id, calendar::Instant at) {
     const auto [planned, is_new] = of_job_.emplace(job_id, at);
     if (!is_new) {
       order_.erase({planned->second, job_id});
@@ -26,8 +25,10 @@ class PurgePlan {
     order_.emplace(at, job_id);
   }
 
-  // kNone when nothing is planned.
-  std::int64_t NextTime() const { return order_.empty() ? kNone : order_.begin()->first; }
+  // kNever when nothing is planned.
+  calendar::Instant NextTime() const {
+    return order_.empty() ? calendar::kNever : order_.begin()->first;
+  }
 
   // The job whose turn is next; something is planned.
   std::int64_t Take() {
@@ -38,8 +39,8 @@ class PurgePlan {
   }
 
  private:
-  std::set<std::pair<std::int64_t, std::int64_t>> order_;
-  std::unordered_map<std::int64_t, std::int64_t> of_job_;
+  std::set<std::pair<calendar::Instant, std::int64_t>> order_;
+  std::unordered_map<std::int64_t, calendar::Instant> of_job_;
 };
 
 }  // namespace ratchet::scheduler

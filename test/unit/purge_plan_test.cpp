@@ -7,7 +7,7 @@ namespace {
 
 TEST(PurgePlanTest, GivesTheSoonestFirst) {
   PurgePlan plan;
-  EXPECT_EQ(plan.NextTime(), PurgePlan::kNone);
+  EXPECT_EQ(plan.NextTime(), calendar::kNever);
   plan.Put(1, 30);
   plan.Put(2, 10);
   plan.Put(3, 10);
@@ -26,11 +26,11 @@ TEST(PurgePlanTest, AJobIsPlannedOnce) {
   plan.Put(1, 20);
   EXPECT_EQ(plan.NextTime(), 20);
   EXPECT_EQ(plan.Take(), 1);
-  EXPECT_EQ(plan.NextTime(), PurgePlan::kNone);
+  EXPECT_EQ(plan.NextTime(), calendar::kNever);
   plan.Put(1, 5);
   plan.Clear();
   EXPECT_FALSE(plan.Has(1));
-  EXPECT_EQ(plan.NextTime(), PurgePlan::kNone);
+  EXPECT_EQ(plan.NextTime(), calendar::kNever);
 }
 
 }  // namespace
