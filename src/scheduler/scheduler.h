@@ -250,7 +250,9 @@ class Scheduler {
   void LeaveLine(const Job& job, Oid role_id, const ReadyKey& turn);
   void LeaveLine(std::uint32_t index, const catalog::QueuedRun& run);
   void ReadyAgain(std::uint32_t index, TimestampTz now);
+  void StepOut(std::int64_t run_id);
   void PutOff(std::int64_t run_id, TimestampTz until);
+  void Withdraw(std::int64_t run_id);
   void EraseWaiting(std::int64_t run_id);
   ReadyKey KeyOf(const Job& job, std::int64_t run_id, std::int64_t due) const;
   // As whom it runs: a replay as the owner that it has pinned, others as the job's.

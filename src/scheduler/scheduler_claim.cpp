@@ -180,9 +180,7 @@ bool Scheduler::MayStart(std::uint32_t index, std::int64_t run_id, TimestampTz n
   }
   if ((!job.enabled && !asked_by_hand) ||
       (!job.here && (waiting.run.backfill_id != 0 || waiting.run.on_change))) {
-    // What the job had left to do waits until it is resumed.
-    waiting_.SetPlace(run_id, Place::kOut);
-    CallAside(index);
+    StepOut(run_id);  // what the job had left to do waits until it is resumed
     return false;
   }
   if (const calendar::Instant opening = jobs_.PlanOf(job).Opening(now); opening > now) {

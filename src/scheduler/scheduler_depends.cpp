@@ -275,8 +275,7 @@ bool Scheduler::MayFollow(std::uint32_t index, std::int64_t run_id, TimestampTz 
     return false;
   }
   if (!job.here) {
-    waiting_.SetPlace(run_id, Place::kOut);
-    CallAside(index);
+    StepOut(run_id);
     return false;
   }
   if (job.backoff_until > now) {
@@ -313,8 +312,7 @@ bool Scheduler::PassOverFollower(std::uint32_t index, std::int64_t run_id, Times
   }
   ItemPointerData tid = waiting.tid;
   catalog::DeleteQueuedRun(run_id, &tid);
-  EraseWaiting(run_id);
-  CallAside(index);
+  Withdraw(run_id);
   FollowsNoMore(index, now);
   StateOf(index).last_not_needed_at = now;
   statistics_.CountNotNeeded(jobs_[index].job_id, 1);

@@ -286,17 +286,11 @@ void Scheduler::CancelWaiting(std::int64_t run_id, policy::RunStatus status,
   }
   const auto row = catalog::FindQueuedRun(run_id);
   const std::int64_t job_id = waiting->run.job_id;
-  const std::uint32_t index = jobs_.Find(job_id);
-  if (index != JobTable::kNoJob) {
-    LeaveLine(index, waiting->run);
-  }
-  EraseWaiting(run_id);
-  if (index != JobTable::kNoJob) {
-    CallAside(index);
-  }
+  Withdraw(run_id);
   if (!row || row->run.claimed_at != 0) {
     return;  // canceled by somebody else in the meantime
   }
+  const std::uint32_t index = jobs_.Find(job_id);
   catalog::RunRecord record = catalog::RecordOf(row->run);
   if (index != JobTable::kNoJob) {
     record.job_name = IdentityOf(jobs_[index], row->run).job_name;

@@ -38,6 +38,9 @@ void Scheduler::GetInLine(std::uint32_t index, std::int64_t run_id) {
 // A run of the job has ended, or one that was in line has left it: who stands aside may have a
 // turn.
 void Scheduler::CallAside(std::uint32_t index) {
+  if (index == JobTable::kNoJob) {
+    return;
+  }
   const Job& job = jobs_[index];
   std::size_t room = kMostInLine;
   if (job.overlap != catalog::Overlap::kAllow) {
@@ -85,14 +88,27 @@ void Scheduler::ReadyAgain(std::uint32_t index, TimestampTz now) {
   CallAside(index);
 }
 
-// The run leaves the line, and gets in again later.
-void Scheduler::PutOff(std::int64_t run_id, TimestampTz until) {
+// The run has had its turn for nothing, and waits for what will wake it.
+void Scheduler::StepOut(std::int64_t run_id) {
   waiting_.SetPlace(run_id, Place::kOut);
+  CallAside(jobs_.Find(waiting_.At(run_id).run.job_id));
+}
+
+// The same, and it gets in line again later.
+void Scheduler::PutOff(std::int64_t run_id, TimestampTz until) {
   waiting_.LookAt(run_id, until);
-  const std::uint32_t index = jobs_.Find(waiting_.At(run_id).run.job_id);
+  StepOut(run_id);
+}
+
+// The run will not start at all.
+void Scheduler::Withdraw(std::int64_t run_id) {
+  const catalog::QueuedRun& run = waiting_.At(run_id).run;
+  const std::uint32_t index = jobs_.Find(run.job_id);
   if (index != JobTable::kNoJob) {
-    CallAside(index);
+    LeaveLine(index, run);
   }
+  EraseWaiting(run_id);
+  CallAside(index);
 }
 
 void Scheduler::EraseWaiting(std::int64_t run_id) {

@@ -310,12 +310,10 @@ void Scheduler::RefreshRun(std::int64_t run_id, TimestampTz now) {
       // Canceled: its record is written already.
       const std::uint32_t index = jobs_.Find(known->run.job_id);
       if (index != JobTable::kNoJob) {
-        LeaveLine(index, known->run);
         NoteCanceled(index, known->run, now);
       }
-      EraseWaiting(run_id);
+      Withdraw(run_id);
       if (index != JobTable::kNoJob) {
-        CallAside(index);
         Reconsider(index, now);
       }
     }
