@@ -77,6 +77,18 @@ sub seconds
 	return value($node, "SELECT extract(epoch FROM duration) FROM ratchet.runs WHERE run_id = $_[0]");
 }
 
+# What a look at the run shows, as soon as it shows something.
+sub catch_at
+{
+	my ($run_id, $look) = @_;
+	while (1)
+	{
+		my $seen = $look->();
+		return $seen if $seen;
+		die "the run is over\n" if run_status($node, $run_id) ne 'running';
+	}
+}
+
 promise 'between two batches it holds nothing' => sub {
 	# Longer than it takes to look at it.
 	my $run_id = begin_walk('rests', 'SELECT g AS id FROM generate_series(1, 10000) g',
@@ -84,12 +96,7 @@ promise 'between two batches it holds nothing' => sub {
 	for my $batch (2 .. 4)
 	{
 		in_batch($run_id, $batch);
-		my $seen;
-		until ($seen)
-		{
-			$seen = value($node, "SELECT at_rest($run_id)");
-			die "the run is over\n" if !$seen && run_status($node, $run_id) ne 'running';
-		}
+		my $seen = catch_at($run_id, sub { value($node, "SELECT at_rest($run_id)") });
 		is($seen, '{"xid": null, "xact": null, "xmin": null, "locks": ["advisory 3"]}',
 			"before batch $batch: no transaction, no snapshot, no lock but that of the job");
 	}
@@ -104,12 +111,11 @@ promise 'in the foreground, too' => sub {
 	$session->query_until(qr/begins/, "\\echo begins\nCALL ratchet.run('front');\n");
 	wait_until($node, 'SELECT current_batch >= 3 FROM ratchet.running');
 	my $run_id = value($node, 'SELECT run_id FROM ratchet.running');
-	my $seen;
-	until ($seen)
-	{
-		$seen = row($node, "SELECT * FROM jsonb_to_record(at_rest($run_id)) AS r (xmin text, xid text, locks jsonb) WHERE locks IS NOT NULL");
-		die "the run is over\n" if !$seen && run_status($node, $run_id) ne 'running';
-	}
+	my $seen = catch_at(
+		$run_id,
+		sub {
+			row($node, "SELECT * FROM jsonb_to_record(at_rest($run_id)) AS r (xmin text, xid text, locks jsonb) WHERE locks IS NOT NULL");
+		});
 	is($seen->{xmin}, undef, 'no snapshot');
 	is($seen->{xid}, undef, 'no transaction that wrote');
 	is(join(', ', grep { $_ ne 'virtualxid' } @{ $seen->{locks} }), 'advisory 3', 'no lock but that of the job');

@@ -16,6 +16,14 @@ value($node, "CREATE ROLE somebody LOGIN; GRANT USAGE ON SCHEMA ratchet TO someb
 value($node, q{SELECT count(ratchet.schedule('job' || i, '@manual', 'SELECT 1', overlap => 'allow', run_as => 'somebody'))
 	FROM generate_series(1, 200) AS i});
 
+sub set_enabled
+{
+	my ($value) = @_;
+	value($node, "ALTER SYSTEM SET ratchet.enabled = $value");
+	value($node, 'SELECT pg_reload_conf()');
+	return;
+}
+
 sub ask
 {
 	my ($times) = @_;
@@ -36,8 +44,7 @@ cmp_ok($share, '>', 0.75, sprintf('updates of the queue and the states stay on t
 
 # ---- The newest runs while many wait
 
-value($node, 'ALTER SYSTEM SET ratchet.enabled = off');
-value($node, 'SELECT pg_reload_conf()');
+set_enabled('off');
 ask(25);
 value($node, 'VACUUM ANALYZE');
 
@@ -60,14 +67,6 @@ for my $role ('none', 'somebody')
 }
 
 # ---- Many runs of one job, which runs one at a time
-
-sub set_enabled
-{
-	my ($value) = @_;
-	value($node, "ALTER SYSTEM SET ratchet.enabled = $value");
-	value($node, 'SELECT pg_reload_conf()');
-	return;
-}
 
 sub drain
 {
