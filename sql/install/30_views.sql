@@ -213,11 +213,8 @@ SELECT h.job_id, h.job_name,
        h.last_status, h.consecutive_failures, h.next_run_at, h.owner
   FROM (SELECT j.job_id, j.job_name, j.owner, j.enabled, b.here, s.last_status, s.last_success_at,
                s.backoff_until, coalesce(s.consecutive_failures, 0) AS consecutive_failures,
-               CASE WHEN j.enabled THEN s.next_run_at END AS next_run_at, e.expected_since, r.error,
-               f.failed_items, s.last_not_needed_at, w.parent, w.mutex,
-               EXISTS (SELECT FROM unnest(j.watch) w
-                        WHERE NOT EXISTS (SELECT FROM pg_class c WHERE c.oid = w)) AS watches_nothing,
-               t.day,
+               CASE WHEN j.enabled THEN s.next_run_at END AS next_run_at, e.expected_since,
+               s.last_not_needed_at, o.*, t.day,
                coalesce(s.consecutive_failures > 0
                         AND s.last_status IN ('failed', 'timed_out', 'crashed'), false) AS failing,
                coalesce(s.backoff_until > now(), false) AS in_backoff,
@@ -225,23 +222,10 @@ SELECT h.job_id, h.job_name,
                     WHEN 'timed_out' THEN 'timed out'
                     WHEN 'canceled' THEN 'was canceled'
                     WHEN 'skipped' THEN 'was skipped'
-                    ELSE s.last_status END AS last_words,
-               CASE WHEN b.expected
-                    THEN ratchet._occurrences(
-                             j.job_name, j.schedule, j.time_zone, j.active_window, j.calendar,
-                             j.schedule_since, j.start_at, j.end_at, e.expected_since,
-                             now() - interval '5 seconds', 3)
-                    ELSE 0 END AS missed,
-               b.expected
-               AND ratchet._occurrences(
-                       j.job_name, j.schedule, j.time_zone, j.active_window, j.calendar,
-                       j.schedule_since, j.start_at, j.end_at,
-                       greatest(b.since, s.last_scheduled_at), now() - interval '1 minute', 1) > 0
-               AS late
+                    ELSE s.last_status END AS last_words
           FROM ratchet.job j
           LEFT JOIN ratchet.job_state s ON s.job_id = j.job_id
           LEFT JOIN ratchet.job_stat t ON t.job_id = j.job_id
-          LEFT JOIN ratchet.run_log r ON r.run_id = s.last_run_id
          CROSS JOIN LATERAL (
                SELECT greatest(j.schedule_since, j.start_at - interval '1 microsecond') AS since,
                       j.environments IS NULL
@@ -249,16 +233,37 @@ SELECT h.job_id, h.job_name,
                       j.enabled AND coalesce(s.run_count < j.max_runs, true) AS expected) b
          CROSS JOIN LATERAL (
                SELECT greatest(b.since, s.last_success_at, s.last_not_needed_at) AS expected_since) e
+               -- OFFSET 0 keeps the planner from writing these out wherever color and why name them.
          CROSS JOIN LATERAL (
-               SELECT CASE WHEN j.depends_on IS NOT NULL
+               SELECT CASE WHEN s.consecutive_failures > 0
+                           THEN (SELECT r.error FROM ratchet.run_log r WHERE r.run_id = s.last_run_id)
+                           END AS error,
+                      CASE WHEN b.expected
+                           THEN ratchet._occurrences(
+                                    j.job_name, j.schedule, j.time_zone, j.active_window, j.calendar,
+                                    j.schedule_since, j.start_at, j.end_at, e.expected_since,
+                                    now() - interval '5 seconds', 3)
+                           ELSE 0 END AS missed,
+                      b.expected
+                      AND ratchet._occurrences(
+                              j.job_name, j.schedule, j.time_zone, j.active_window, j.calendar,
+                              j.schedule_since, j.start_at, j.end_at,
+                              greatest(b.since, s.last_scheduled_at), now() - interval '1 minute', 1) > 0
+                      AS late,
+                      CASE WHEN j.depends_on IS NOT NULL
                            THEN ratchet._waits_for_jobs(
                                     j.job_id, coalesce(s.next_run_at > now(), true)) END AS parent,
                       CASE WHEN j.mutex IS NOT NULL
-                           THEN ratchet._waits_for_mutex(j.job_id) END AS mutex) w
-         CROSS JOIN LATERAL (
-               SELECT count(*) AS failed_items
-                 FROM (SELECT FROM ratchet.failed_item i
-                        WHERE i.job_id = j.job_id AND i.resolved_at IS NULL LIMIT 101) i) f) h
+                           THEN ratchet._waits_for_mutex(j.job_id) END AS mutex,
+                      -- Null of a table that is not there.
+                      j.watch IS NOT NULL
+                      AND EXISTS (SELECT FROM unnest(j.watch) w
+                                   WHERE has_table_privilege(w::oid, 'SELECT') IS NULL) AS watches_nothing,
+                      (SELECT count(*)
+                         FROM (SELECT FROM ratchet.failed_item i
+                                WHERE i.job_id = j.job_id AND i.resolved_at IS NULL LIMIT 101) i)
+                      AS failed_items
+               OFFSET 0) o) h
  CROSS JOIN LATERAL ratchet._job_day(h.day, now()) d;
 
 COMMENT ON VIEW ratchet.job_health IS
