@@ -71,6 +71,23 @@ int RemoveReady(int pool) {
   return run;
 }
 
+void WithdrawReady(int pool, int run) {
+  Pool& p = Pools()[pool];
+  int before = kNone;
+  for (int i = p.first_ready; i != run; i = Runs()[i].next) {
+    before = i;
+  }
+  if (before == kNone) {
+    RemoveReady(pool);
+    return;
+  }
+  Runs()[before].next = Runs()[run].next;
+  if (p.last_ready == run) {
+    p.last_ready = before;
+  }
+  p.ready--;
+}
+
 void WakeIdleWorker(int pool) {
   if (Pools()[pool].idle == 0) {
     return;

@@ -108,6 +108,14 @@ void ReturnSlot(int index) {
   board->free_run = index;
 }
 
+// A run that nobody has in hand.
+void EndUnstarted(int slot) {
+  static RunOutcome canceled;
+  canceled.status = policy::RunStatus::kCanceled;
+  canceled.finished_at = GetCurrentTimestamp();
+  EndLocked(slot, canceled);
+}
+
 }  // namespace
 
 // Shared with worker_board.cpp; the lock is held.
@@ -159,6 +167,10 @@ void Unreserve(int slot) {
 bool Publish(int slot) {
   const Lock lock;
   RunSlot& run = Runs()[slot];
+  if (run.cancel != CancelReason::kNotCanceled) {
+    EndUnstarted(slot);
+    return true;
+  }
   const int index = FindOrAddPool(run.ticket.database, run.ticket.owner);
   if (index == kNone) {
     return false;
@@ -278,7 +290,13 @@ CancelResult Cancel(Oid database, std::int64_t run_id, bool (*allowed)(Oid owner
       run.cancel_at = GetCurrentTimestamp();
       WakeSchedulerOf(database);  // it sees to it that the run obeys
     }
-    if (run.state == RunState::kRunning && run.pid != 0) {
+    if (run.state == RunState::kReady) {
+      // It may be long until a worker would take it.
+      const int pool = FindPool(database, run.ticket.owner);
+      WithdrawReady(pool, i);
+      DropPoolIfEmpty(pool);
+      EndUnstarted(i);
+    } else if (run.state == RunState::kRunning && run.pid != 0) {
       // The signal is sent under the lock that End takes: it cannot hit the process's next run.
       kill(run.pid, SIGINT);
     }

@@ -2,7 +2,7 @@
 //
 //             Reserve          Publish         Take              End              Free
 //   kFree ──────────▶ kReserved ──────▶ kReady ─────▶ kRunning ──────▶ kEnded ─────────▶ kFree
-//     │                  │ Unreserve        └─ EndReady ───────────────▲ ▲
+//     │                  │ Unreserve        └─ Cancel, EndReadyOfPool ─▲ ▲
 //     │                  ▼                                             │ │
 //     │                kFree              WorkerGone (process died) ───┘ │
 //     └──────────────── BeginForeground ──▶ kRunning ── End ─────────────┘
@@ -30,8 +30,9 @@ enum class ReserveResult { kReserved, kFull, kJobIsRunning, kMutexIsHeld };
 ReserveResult Reserve(const RunTicket& ticket, int* slot, RunInTheWay* blocking);
 void Unreserve(int slot);
 
-// Puts a reserved run at the end of its pool's ready list and wakes an idle worker. False when
-// there is no room for another pool; the run stays reserved.
+// Puts a reserved run at the end of its pool's ready list and wakes an idle worker; one that was
+// canceled since it was reserved ends. False when there is no room for another pool; the run stays
+// reserved.
 bool Publish(int slot);
 
 // For a reserved run that cannot be published.
@@ -69,7 +70,8 @@ void SetWait(int slot, RunWait wait);
 // The run is one of a batch job. For the run's own process.
 bool IsWalk(int slot);
 
-// Asks a live run to stop: a ready one ends at once as canceled, a running one is interrupted.
+// Asks a live run to stop: a ready one ends at once as canceled, a reserved one when it would be
+// published, a running one is interrupted.
 // allowed(owner) is asked under the lock and must not raise an error.
 enum class CancelResult { kCanceled, kNotLive, kNotAllowed };
 CancelResult Cancel(Oid database, std::int64_t run_id, bool (*allowed)(Oid owner));

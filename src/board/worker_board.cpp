@@ -336,10 +336,6 @@ Turn Take(int worker, TimestampTz now, int* run) {
   taken.started_at = now;
   taken.next = kNone;
   *run = next;
-  if (taken.cancel != CancelReason::kNotCanceled) {
-    // Asked to stop while it waited, when there was no process to tell.
-    kill(slot.pid, SIGINT);
-  }
   return Turn::kRun;
 }
 

@@ -117,6 +117,8 @@ void Scheduler::HandleEnded(int slot, TimestampTz now) {
                             ? "only_if could not be evaluated: it ignored being canceled and was "
                               "terminated"
                             : "only_if could not be evaluated";
+      } else if (record.status == policy::RunStatus::kCanceled && run.started_at == 0) {
+        record.reason = "canceled before it started";
       } else if (run.terminated) {
         record.reason = "ignored being canceled and was terminated";
       }

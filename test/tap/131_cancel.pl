@@ -101,21 +101,37 @@ subtest 'ratchet.cancel()' => sub {
 	psql_fails($node, 'SELECT ratchet.cancel(1000000)', qr/42704: run 1000000 does not exist/, 'a run that does not exist is an error');
 };
 
-subtest 'a run that waits for a worker is canceled before it has done anything' => sub {
+subtest 'a run that waits for a worker is canceled at once' => sub {
 	my $one = new_node('one', conf => "ratchet.cancel_grace = 10min\n"
 		# Launcher and scheduler leave a place for one worker.
 		. "max_worker_processes = 3\nmax_logical_replication_workers = 0\nmax_parallel_workers = 0");
 	value($one, q{CREATE TABLE effect (n int)});
+	# So much is laid out ahead for a worker only of a role whose runs are short.
+	run_job($one, 'short', 'SELECT 1');
+	value($one, q{SELECT count(ratchet.trigger('short', "coalesce" => false)) FROM generate_series(1, 100)});
+	wait_until($one, q{SELECT count(*) = 101 FROM ratchet.runs WHERE job_name = 'short' AND status = 'succeeded'});
 	my $lock = lock_session($one, 1);
 	my $first = begin_run($one, 'first', 'SELECT pg_advisory_xact_lock(1)');
 	wait_until($one, "SELECT status = 'running' FROM ratchet.runs WHERE run_id = $first");
-	my $second = begin_run($one, 'second', 'INSERT INTO effect VALUES (1)');
-	wait_until($one, "SELECT claimed_at IS NOT NULL FROM ratchet.run_queue WHERE run_id = $second", 'it is about to run');
-	is(value($one, "SELECT ratchet.cancel($second)"), 't', 'cancel is true');
+	# The first and the last one of the line as well as one between them.
+	my @waiting = map { begin_run($one, "waits$_", 'INSERT INTO effect VALUES (1)') } 1 .. 4;
+	my $list    = join(',', @waiting);
+	wait_until($one, "SELECT bool_and(claimed_at IS NOT NULL) FROM ratchet.run_queue WHERE run_id IN ($list)", 'they are about to run');
+	my ($last) = splice(@waiting, 1, 1);
+	for my $run_id (@waiting[ 1, 0, 2 ])
+	{
+		is(value($one, "SELECT ratchet.cancel($run_id)"), 't', 'cancel is true');
+		wait_run($one, $run_id, 'canceled', 'it does not wait for the worker');
+		is_run(
+			run_record($one, $run_id),
+			{ reason => 'canceled before it started', started_at => undef, worker_pid => undef, sqlstate => undef },
+			'its record says so');
+	}
+	is(run_status($one, $first), 'running', 'which is busy all the time');
+	is(run_status($one, $last),  'queued',  'the one that was left waits for it');
 	$lock->quit;
-	wait_run($one, $first,  'succeeded', 'the worker is free');
-	wait_run($one, $second, 'canceled');
-	is(value($one, 'SELECT count(*) FROM effect'), 0, 'nothing was done');
+	wait_run($one, $_, 'succeeded', 'and runs') for $first, $last;
+	is(value($one, 'SELECT count(*) FROM effect'), 1, 'nothing was done by the others');
 	is_run(run_job($one, 'third', 'SELECT 1'), { status => 'succeeded' }, 'the next run is not meant');
 	$one->stop;
 };
