@@ -8,6 +8,7 @@
 #include "api/job_settings.h"
 #include "api/privilege.h"
 #include "api/schedule_text.h"
+#include "board/board.h"
 #include "catalog/calendar_days.h"
 #include "pg/guard.h"
 #include "pg/text_context.h"
@@ -19,7 +20,7 @@ namespace {
 using catalog::BatchDefinition;
 using catalog::JobDefinition;
 
-constexpr std::size_t kLongestName = 255;
+constexpr std::size_t kLongestName = board::kNameSize - 1;
 
 [[noreturn]] void Refuse(const std::string& message, const std::string& hint = {}) {
   throw pg::Error(ERRCODE_INVALID_PARAMETER_VALUE, message, hint);

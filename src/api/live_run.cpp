@@ -6,12 +6,6 @@
 #include "api/sql_function.h"
 #include "policy/run.h"
 
-extern "C" {
-#include "mb/pg_wchar.h"
-}
-
-#include <cstring>
-
 namespace ratchet::api {
 namespace {
 
@@ -79,10 +73,7 @@ void Fill(const board::LiveRun& run, Values* row) {
   const bool reported = run.progress_done != 0 || run.progress_remaining >= 0;
   row->Set(kRunId, Int64GetDatum(ticket.run_id));
   row->Set(kJobId, Int64GetDatum(ticket.job_id));
-  // The name was cut to a number of bytes, maybe inside of a character.
-  const int length = static_cast<int>(strlen(ticket.job_name));
-  row->Set(kJobName, TextDatum({ticket.job_name, static_cast<std::size_t>(pg_mbcliplen(
-                                                     ticket.job_name, length, length))}));
+  row->Set(kJobName, TextDatum(ticket.job_name));
   row->Set(kOwner, ObjectIdGetDatum(ticket.owner));
   row->Set(kVersion, Int32GetDatum(ticket.version));
   row->Set(kCause, TextDatum(policy::Name(ticket.cause)));

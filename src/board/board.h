@@ -133,6 +133,9 @@ enum class RunWait : std::uint8_t { kNothing, kPause, kReplication, kLock, kWrit
 
 enum class CancelReason : std::uint8_t { kNotCanceled, kCanceled, kTimedOut };
 
+// Names of jobs and of mutexes are at most this long, with a zero byte behind.
+constexpr int kNameSize = 256;
+
 // What a run is, fixed when it is claimed.
 struct RunTicket {
   std::int64_t run_id;
@@ -156,8 +159,8 @@ struct RunTicket {
   std::int64_t items_of;   // as in catalog::QueuedRun
   bool has_payload;        // its own one, in ratchet.run_queue
   bool watches;            // tables: what it changes in them is to be counted
-  char job_name[128];      // cut to fit: for display
-  char mutex[256];         // empty: none
+  char job_name[kNameSize];
+  char mutex[kNameSize];  // empty: none
 };
 
 // What it cost and gave.

@@ -96,6 +96,13 @@ subtest 'a worker is terminated' => sub {
 	log_agrees('the log agrees with the data');
 };
 
+# 255 bytes, of characters that take two: somebody who cuts it may cut one of them.
+subtest 'a run with the longest name' => sub {
+	my $run_id = begin_run($node, "\xc3\x84" x 127 . 'x', 'SELECT pg_terminate_backend(pg_backend_pid())', q{on_crash => 'next'});
+	wait_run($node, $run_id, 'crashed');
+	is(value($node, "SELECT job_name = repeat(chr(196), 127) || 'x' FROM ratchet.runs WHERE run_id = $run_id"), 't', 'is recorded with all of it');
+};
+
 subtest 'a job ends its own session' => sub {
 	my $run_id = begin_run($node, 'suicide', 'SELECT pg_terminate_backend(pg_backend_pid())',
 		q{backoff => '600 ms', backoff_factor => 2});
