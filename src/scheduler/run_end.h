@@ -33,6 +33,9 @@ struct RunEnd {
   int sqlstate = 0;                       // as the server packs it, 0: none
   std::optional<policy::TableMark> seen;  // of the tables that its job watches, before it started
   policy::OwnChanges own{};               // in them
+
+  // Canceled before a worker took it: no run of the job has been.
+  bool WasCalledOff() const { return status == policy::RunStatus::kCanceled && started_at == 0; }
 };
 
 RunEnd EndOf(const catalog::RunRecord& record);

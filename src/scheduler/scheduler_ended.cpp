@@ -117,7 +117,7 @@ void Scheduler::HandleEnded(int slot, TimestampTz now) {
                             ? "only_if could not be evaluated: it ignored being canceled and was "
                               "terminated"
                             : "only_if could not be evaluated";
-      } else if (record.status == policy::RunStatus::kCanceled && run.started_at == 0) {
+      } else if (record.status == policy::RunStatus::kCanceled && record.started_at == 0) {
         record.reason = "canceled before it started";
       } else if (run.terminated) {
         record.reason = "ignored being canceled and was terminated";
@@ -191,7 +191,9 @@ void Scheduler::Settle(std::uint32_t index, const RunEnd& end, TimestampTz now) 
        end.counters.items_failed > 0, policy::RetryClassOf(SqlstateOf(end))},
       unit);
   if (!job.dropped) {
-    statistics_.CountRun(job.job_id, end);
+    if (!end.WasCalledOff()) {
+      statistics_.CountRun(job.job_id, end);
+    }
     if (work == policy::Work::kOccurrence) {
       TakeStanding(index, end, verdict.standing);
       LearnFromRun(index, end);
@@ -224,11 +226,13 @@ void Scheduler::TakeStanding(std::uint32_t index, const RunEnd& end,
   Job& job = jobs_[index];
   catalog::JobState& state = StateOf(index);
   if (!end.dry_run) {
-    state.last_run_id = end.run_id;
-    state.last_run_at = end.started_at;
+    if (!end.WasCalledOff()) {
+      state.last_run_id = end.run_id;
+      state.last_run_at = end.started_at;
+      state.last_status = end.status;
+    }
     state.last_finished_at = end.finished_at;
-    state.last_status = end.status;
-    job.last_finished = end.finished_at;
+    job.last_finished = end.finished_at;  // from which `after completion` counts
     if (end.status == policy::RunStatus::kSucceeded) {
       state.last_success_at = end.finished_at;
     }

@@ -127,6 +127,11 @@ subtest 'a run that waits for a worker is canceled at once' => sub {
 			{ reason => 'canceled before it started', started_at => undef, worker_pid => undef, sqlstate => undef },
 			'its record says so');
 	}
+	is( value(
+			$one,
+			q{SELECT string_agg(concat_ws(' ', color, last_status, runs_24h), ', ') FROM ratchet.job_health WHERE job_name ~ '^waits'}),
+		'gray 0, gray 0, gray 0, gray 0',
+		'no run of these jobs has been');
 	is(run_status($one, $first), 'running', 'which is busy all the time');
 	is(run_status($one, $last),  'queued',  'the one that was left waits for it');
 	$lock->quit;
