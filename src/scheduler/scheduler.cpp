@@ -87,8 +87,7 @@ void Scheduler::Decide(TimestampTz now) {
 
 void Scheduler::Forget() {
   transaction_.reset();
-  table_changes_.reset();
-  watched_.clear();
+  watched_.Clear();
   for (const int slot : reserved_) {
     board::Unreserve(slot);
   }
@@ -122,7 +121,7 @@ void Scheduler::Begin() {
 }
 
 void Scheduler::Commit() {
-  table_changes_.reset();
+  watched_.TransactionEnded();
   if (transaction_) {
     transaction_->Commit(pg::Durability::kAsynchronous);
     transaction_.reset();

@@ -30,7 +30,6 @@
 #include "catalog/job_version.h"
 #include "catalog/run_log.h"
 #include "catalog/run_queue.h"
-#include "catalog/table_changes.h"
 #include "pg/transaction.h"
 #include "policy/dependency_graph.h"
 #include "policy/dependency_words.h"
@@ -42,6 +41,7 @@
 #include "scheduler/run_end.h"
 #include "scheduler/statistics.h"
 #include "scheduler/waiting_runs.h"
+#include "scheduler/watched_jobs.h"
 #include "scheduler/worker_starter.h"
 
 namespace ratchet::scheduler {
@@ -159,10 +159,6 @@ class Scheduler {
                      TimestampTz now);
 
   // ---- scheduler_watch.cpp: occurrences for which there is nothing to do
-  void RememberWatch(const catalog::JobDefinition& definition);
-  void ResumeWatch(const catalog::JobState& state);
-  void ForgetMarksWithoutCounts();
-  policy::TableMark MarkOf(std::uint32_t index);
   bool WatchSaysRun(std::uint32_t index);
   void PassOver(std::uint32_t index, const policy::Step& due, TimestampTz now);
   std::optional<policy::TableMark> SeenBy(std::uint32_t index, const catalog::QueuedRun& run);
@@ -298,14 +294,7 @@ class Scheduler {
   std::set<std::int64_t> dropped_;  // jobs that are in jobs_ only for what still runs of them
   std::unordered_map<std::int64_t, std::vector<catalog::Backfill>> backfills_;  // by job
   std::set<std::pair<TimestampTz, std::int64_t>> feeds_;  // jobs by when to look at their backfills
-  // Jobs with the option watch.
-  struct Watched {
-    std::vector<Oid> tables;
-    policy::Watch watch;
-    bool warned = false;  // that one of the tables is gone
-  };
-  std::unordered_map<std::int64_t, Watched> watched_;
-  std::optional<catalog::TableChanges> table_changes_;  // as of the transaction that is open
+  WatchedJobs watched_;
   std::map<Oid, Role> roles_;
   policy::MutexTable mutexes_;
   policy::DependencyGraph dependencies_;

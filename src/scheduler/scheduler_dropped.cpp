@@ -59,7 +59,7 @@ void Scheduler::DropJob(std::uint32_t index, TimestampTz now) {
     catalog::DeleteJobState(&tid);
   }
   states_.erase(job_id);
-  watched_.erase(job_id);
+  watched_.Remove(job_id);
   statistics_.Forget(job_id);
   Statistics::Delete(job_id);
   std::vector<catalog::Backfill> backfills;

@@ -74,7 +74,7 @@ void Scheduler::LoadJobs(TimestampTz now) {
         seen->oldest = std::min(seen->oldest, definition.created_at);
         const std::uint32_t index = seen->self->jobs_.Put(definition, seen->self->environment_);
         seen->self->jobs_[index].mutex = seen->self->mutexes_.Find(definition.mutex);
-        seen->self->RememberWatch(definition);
+        seen->self->watched_.Set(definition);
         seen->self->LoadDependencies(definition);
       },
       &context);
@@ -97,10 +97,12 @@ void Scheduler::LoadJobs(TimestampTz now) {
             std::min(state.consecutive_failures, static_cast<std::int32_t>(UINT16_MAX)));
         job.crash_streak = static_cast<std::uint16_t>(
             std::min(state.crash_streak, static_cast<std::int32_t>(UINT16_MAX)));
-        self->ResumeWatch(state);
+        self->watched_.Resume(state);
       },
       &context);
-  ForgetMarksWithoutCounts();
+  for (const std::int64_t job_id : watched_.ForgetUncounted()) {
+    StateOf(jobs_.Find(job_id)).watch_seen.clear();
+  }
   entry_->jobs = static_cast<std::int64_t>(jobs_.size());
   const catalog::Home home = catalog::FindHome();
   if (!home.adopted && context.oldest < home.since) {
@@ -286,7 +288,7 @@ void Scheduler::RefreshJob(std::int64_t job_id, TimestampTz now) {
     Unready(known);  // its place in the line may be another one now
   }
   const std::uint32_t index = jobs_.Put(*definition, environment_);
-  RememberWatch(*definition);
+  watched_.Set(*definition);
   jobs_.ForgetTheFuture(index, now);
   jobs_[index].skip_noted = false;
   jobs_[index].mutex = mutexes_.Find(definition->mutex);

@@ -4,72 +4,15 @@
 
 #include "catalog/checkpoint.h"
 
-extern "C" {
-#include "pgstat.h"
-}
-
 namespace ratchet::scheduler {
 
-void Scheduler::RememberWatch(const catalog::JobDefinition& definition) {
-  if (definition.watch.empty()) {
-    watched_.erase(definition.job_id);
-    return;
-  }
-  Watched& watched = watched_[definition.job_id];
-  watched.tables = definition.watch;
-  watched.warned = false;
-}
-
-void Scheduler::ResumeWatch(const catalog::JobState& state) {
-  const auto found = watched_.find(state.job_id);
-  if (found == watched_.end()) {
-    return;
-  }
-  found->second.watch.Resume(policy::TableMark::Decode(state.watch_seen), state.last_status);
-}
-
-// While track_counts is off nobody counts, and the epoch of the statistics will not tell.
-void Scheduler::ForgetMarksWithoutCounts() {
-  if (pgstat_track_counts) {
-    return;
-  }
-  for (auto& [job_id, watched] : watched_) {
-    if (watched.watch.success().certain) {
-      watched.watch.Resume({}, policy::RunStatus::kQueued);
-      StateOf(jobs_.Find(job_id)).watch_seen.clear();
-    }
-  }
-}
-
-// The job is one that watches.
-policy::TableMark Scheduler::MarkOf(std::uint32_t index) {
-  const Job& job = jobs_[index];
-  Watched& watched = watched_.find(job.job_id)->second;
-  Begin();
-  if (!table_changes_) {
-    table_changes_.emplace();
-  }
-  Oid missing = InvalidOid;
-  const policy::TableMark mark = table_changes_->MarkOf(watched.tables, job.version, &missing);
-  if (OidIsValid(missing) && !watched.warned) {
-    watched.warned = true;
-    ereport(WARNING,
-            (errcode(ERRCODE_UNDEFINED_TABLE),
-             errmsg("job \"%s\" watches a table that does not exist any more", job.name),
-             errdetail("Its OID was %u. Until that is mended the job runs whenever it is due.",
-                       missing),
-             errhint("Use ratchet.alter_job() to give the job other tables to watch, or reset => "
-                     "'{watch}' to watch none.")));
-  }
-  return mark;
-}
-
 bool Scheduler::WatchSaysRun(std::uint32_t index) {
-  if (watched_.empty()) {
+  const policy::Watch* watch = watched_.Find(jobs_[index].job_id);
+  if (watch == nullptr) {
     return true;
   }
-  const auto found = watched_.find(jobs_[index].job_id);
-  return found == watched_.end() || found->second.watch.Changed(MarkOf(index));
+  Begin();
+  return watch->Changed(watched_.MarkOf(jobs_[index]));
 }
 
 // Nothing has changed: what is due is accounted for.
@@ -90,30 +33,30 @@ void Scheduler::PassOver(std::uint32_t index, const policy::Step& due, Timestamp
 std::optional<policy::TableMark> Scheduler::SeenBy(std::uint32_t index,
                                                    const catalog::QueuedRun& run) {
   const Job& job = jobs_[index];
-  const auto found = watched_.find(job.job_id);
-  if (found == watched_.end() || job.dropped || run.replay_of != 0 || run.items_of != 0 ||
+  const policy::Watch* watch = watched_.Find(job.job_id);
+  if (watch == nullptr || job.dropped || run.replay_of != 0 || run.items_of != 0 ||
       run.backfill_id != 0 || run.dry_run || !run.payload.empty()) {
     return std::nullopt;
   }
-  const policy::TableMark now = MarkOf(index);
+  Begin();
+  const policy::TableMark now = watched_.MarkOf(job);
   if (job.overlap == catalog::Overlap::kAllow) {
     return run.retry_of == 0 ? std::optional(now) : std::nullopt;
   }
-  return found->second.watch.AtStart(now);
+  return watch->AtStart(now);
 }
 
 void Scheduler::LearnFromRun(std::uint32_t index, const RunEnd& end) {
   const Job& job = jobs_[index];
-  const auto found = watched_.find(job.job_id);
-  if (found == watched_.end() || end.dry_run || end.backfill_id != 0) {
+  policy::Watch* watch = watched_.Find(job.job_id);
+  if (watch == nullptr || end.dry_run || end.backfill_id != 0) {
     return;
   }
   if (job.overlap == catalog::Overlap::kAllow && end.status != policy::RunStatus::kSucceeded) {
     return;  // others have not gone on with its work
   }
-  policy::Watch& watch = found->second.watch;
-  if (watch.AfterRun(end.status, end.seen, end.own)) {
-    StateOf(index).watch_seen = watch.success().Encode();
+  if (watch->AfterRun(end.status, end.seen, end.own)) {
+    StateOf(index).watch_seen = watch->success().Encode();
   }
 }
 
