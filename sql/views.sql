@@ -55,7 +55,7 @@ ROLLBACK;
 
 -- Everything is explained.
 SELECT c.relname FROM pg_class c
- WHERE c.relnamespace = 'ratchet'::regnamespace AND c.relkind IN ('r', 'v')
+ WHERE c.relnamespace = 'ratchet'::regnamespace AND c.relkind IN ('r', 'v', 'S')
    AND obj_description(c.oid, 'pg_class') IS NULL;
 SELECT p.oid::regprocedure FROM pg_proc p
  WHERE p.pronamespace = 'ratchet'::regnamespace AND obj_description(p.oid, 'pg_proc') IS NULL;

@@ -5,7 +5,9 @@
 -- Job definitions -----------------------------------------------------------------------------
 
 CREATE SEQUENCE ratchet.job_id_seq AS bigint;
+COMMENT ON SEQUENCE ratchet.job_id_seq IS 'numbers of jobs';
 CREATE SEQUENCE ratchet.run_id_seq AS bigint;
+COMMENT ON SEQUENCE ratchet.run_id_seq IS 'numbers of runs';
 
 CREATE TABLE ratchet.job (
     job_id         bigint      NOT NULL DEFAULT pg_catalog.nextval('ratchet.job_id_seq'),
@@ -313,6 +315,7 @@ COMMENT ON COLUMN ratchet.job_checkpoint.key IS
 -- Items that failed -------------------------------------------------------------------------------
 
 CREATE SEQUENCE ratchet.failed_item_id_seq AS bigint;
+COMMENT ON SEQUENCE ratchet.failed_item_id_seq IS 'numbers of failed items, in the order in which they failed';
 
 CREATE TABLE ratchet.failed_item (
     item_id      bigint      NOT NULL,
@@ -345,6 +348,7 @@ COMMENT ON COLUMN ratchet.failed_item.resolved_by IS 'the run that did';
 -- Backfills ---------------------------------------------------------------------------------------
 
 CREATE SEQUENCE ratchet.backfill_id_seq AS bigint;
+COMMENT ON SEQUENCE ratchet.backfill_id_seq IS 'numbers of backfills';
 
 CREATE TABLE ratchet.backfill (
     backfill_id    bigint      NOT NULL,
