@@ -1,6 +1,7 @@
 // Where the jobs are at home, and what was written by other means: ratchet.adopt(), the trigger on
 // ratchet.job
 #include "api/argument.h"
+#include "api/not_loaded.h"
 #include "api/sql_function.h"
 #include "catalog/commit_notice.h"
 #include "catalog/home.h"
@@ -57,6 +58,7 @@ PG_FUNCTION_INFO_V1(ratchet_extension_created);
 PGDLLEXPORT Datum ratchet_extension_created(PG_FUNCTION_ARGS) {
   (void)fcinfo;
   ratchet::pg::Entry([] {
+    ratchet::api::WarnIfNotLoaded();
     ratchet::catalog::MakeHome(GetCurrentTransactionStartTimestamp(), false);
     ratchet::catalog::NoteEverythingChanged();
   });

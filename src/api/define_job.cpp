@@ -2,6 +2,7 @@
 
 #include "api/job_check.h"
 #include "api/job_settings.h"
+#include "api/not_loaded.h"
 #include "api/privilege.h"
 #include "catalog/backfill.h"
 #include "catalog/commit_notice.h"
@@ -24,6 +25,7 @@ void Insert(catalog::JobDefinition* job, const std::string& search_path) {
 
 Defined DefineJob(catalog::JobDefinition job, bool gives_enabled, bool gives_owner,
                   const std::string* search_path) {
+  WarnIfNotLoaded();
   const std::string path = search_path != nullptr ? *search_path : SearchPathOfSession();
   if (!job.depends_on.empty()) {
     catalog::LockDependencies();

@@ -1,5 +1,6 @@
 // ratchet.trigger()
 #include "api/argument.h"
+#include "api/not_loaded.h"
 #include "api/privilege.h"
 #include "api/sql_function.h"
 #include "catalog/commit_notice.h"
@@ -36,6 +37,7 @@ bool Join(const catalog::FoundRun& found) {
 
 std::int64_t Trigger(const Arguments& arguments) {
   RequireWritable("ratchet.trigger()");
+  WarnIfNotLoaded();
   const catalog::JobDefinition job = RequireJob(arguments.Text(kJobName, "job_name"));
   const TimestampTz now = GetCurrentTimestamp();
   const TimestampTz run_at = arguments.IsNull(kRunAt) ? 0 : arguments.Time(kRunAt, "run_at");
