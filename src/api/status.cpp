@@ -1,4 +1,5 @@
 // ratchet.status()
+#include <algorithm>
 #include <optional>
 #include <string>
 #include <vector>
@@ -10,7 +11,10 @@
 #include "pg/settings.h"
 
 extern "C" {
+#include "access/htup_details.h"
 #include "access/xlog.h"
+#include "catalog/pg_database.h"
+#include "utils/syscache.h"
 }
 
 namespace ratchet::api {
@@ -46,17 +50,36 @@ std::string TimeText(TimestampTz time) {
 
 // ---- This database -----------------------------------------------------------------------------
 
-// What the rows say of the board, copied under its lock.
+// What the rows say of the board.
 struct BoardView {
   pid_t launcher_pid;
   TimestampTz workers_short_since;
   TimestampTz processes_short_at;
+  int known = 0;  // databases
+  int schedulers = 0;
+  int with_jobs = 0;  // this one, and those that have a scheduler or had one
+  bool is_full = false;
 };
 
-BoardView ViewBoard() {
+BoardView CopyBoard() {
   const board::Lock lock(LW_SHARED);
   const board::Board& board = *board::TheBoard();
   return {board.launcher_pid, board.workers_short_since, board.processes_short_at};
+}
+
+BoardView ViewBoard() {
+  BoardView view = CopyBoard();
+  std::vector<board::DatabaseView> databases;
+  board::ListDatabases(&databases);
+  view.known = static_cast<int>(databases.size());
+  view.is_full = view.known >= pg::settings.max_databases;
+  for (const board::DatabaseView& database : databases) {
+    const bool has_scheduler = database.scheduler_pid != 0;
+    view.schedulers += has_scheduler ? 1 : 0;
+    view.with_jobs += has_scheduler || database.state == board::DatabaseState::kResting ? 1 : 0;
+  }
+  view.with_jobs = std::max(view.with_jobs, 1);
+  return view;
 }
 
 std::optional<board::DatabaseEntry> ViewDatabase() {
@@ -95,13 +118,46 @@ bool ReportMisfit(Report* report, bool tables) {
   return false;
 }
 
-void ReportScheduler(Report* report, const std::optional<board::DatabaseEntry>& database) {
-  if (ReportMisfit(report, database && database->misfit)) {
+// The launcher leaves such a database alone.
+bool ReportUnfit(Report* report) {
+  bool is_template = false;
+  bool allows_connections = true;
+  pg::Call([&] {
+    HeapTuple tuple = SearchSysCache1(DATABASEOID, ObjectIdGetDatum(MyDatabaseId));
+    if (HeapTupleIsValid(tuple)) {
+      const auto* form = reinterpret_cast<Form_pg_database>(GETSTRUCT(tuple));
+      is_template = form->datistemplate;
+      allows_connections = form->datallowconn;
+      ReleaseSysCache(tuple);
+    }
+  });
+  if (is_template) {
+    report->Add("scheduler", "absent", "jobs do not run in a template database",
+                "Run ALTER DATABASE ... IS_TEMPLATE false.");
+  } else if (!allows_connections) {
+    report->Add("scheduler", "absent", "jobs do not run in a database that allows no connections",
+                "Run ALTER DATABASE ... ALLOW_CONNECTIONS true.");
+  }
+  return is_template || !allows_connections;
+}
+
+void ReportUnknown(Report* report, const BoardView& board) {
+  if (board.launcher_pid == 0) {
+    report->Add("scheduler", "absent", "the launcher starts it");
+  } else if (board.is_full) {
+    report->Add("scheduler", "absent", "there are more databases than ratchet.max_databases");
+  } else {
+    report->Add("scheduler", "starting");
+  }
+}
+
+void ReportScheduler(Report* report, const BoardView& board,
+                     const std::optional<board::DatabaseEntry>& database) {
+  if (ReportMisfit(report, database && database->misfit) || ReportUnfit(report)) {
     return;
   }
   if (!database) {
-    report->Add("scheduler", "absent", "nothing has been scheduled in this database",
-                pg::settings.enabled ? "" : "Set ratchet.enabled to on.");
+    ReportUnknown(report, board);
     return;
   }
   if (database->quarantined) {
@@ -117,7 +173,10 @@ void ReportScheduler(Report* report, const std::optional<board::DatabaseEntry>& 
                       Count(static_cast<int>(database->jobs), "job"));
       return;
     case board::DatabaseState::kResting:
-      report->Add("scheduler", "resting", "starts again when a job is due or something changes");
+      report->Add("scheduler", "resting",
+                  database->rest_until == 0 && board.processes_short_at != 0
+                      ? "waits for a background process"
+                      : "starts again when a job is due or something changes");
       return;
     case board::DatabaseState::kAbsent:
       report->Add("scheduler", "absent", "there are no jobs here");
@@ -153,9 +212,9 @@ void ReportWorkers(Report* report, const BoardView& board) {
   }
 }
 
-void ReportProcesses(Report* report, const BoardView& board, int databases) {
+void ReportProcesses(Report* report, const BoardView& board) {
   // The launcher, a scheduler for each database, and the workers.
-  const int wanted = 1 + databases + pg::settings.max_workers;
+  const int wanted = 1 + board.with_jobs + pg::settings.max_workers;
   const std::string detail = "max_worker_processes is " + std::to_string(max_worker_processes) +
                              ", pg_ratchet may need " + std::to_string(wanted);
   if (board.processes_short_at != 0) {
@@ -169,19 +228,11 @@ void ReportProcesses(Report* report, const BoardView& board, int databases) {
   }
 }
 
-void ReportDatabases(Report* report, int* schedulers) {
-  std::vector<board::DatabaseView> databases;
-  board::ListDatabases(&databases);
-  *schedulers = 0;
-  for (const board::DatabaseView& database : databases) {
-    *schedulers += database.scheduler_pid != 0 ? 1 : 0;
-  }
-  const bool full = static_cast<int>(databases.size()) >= pg::settings.max_databases;
-  report->Add("databases", full ? "full" : "ok",
-              std::to_string(databases.size()) + " of " +
-                  std::to_string(pg::settings.max_databases) + " known, " +
-                  Count(*schedulers, "scheduler"),
-              full ? "Raise ratchet.max_databases and restart the server." : "");
+void ReportDatabases(Report* report, const BoardView& board) {
+  report->Add("databases", board.is_full ? "full" : "ok",
+              std::to_string(board.known) + " of " + std::to_string(pg::settings.max_databases) +
+                  " known, " + Count(board.schedulers, "scheduler"),
+              board.is_full ? "Raise ratchet.max_databases and restart the server." : "");
 }
 
 void Status(FunctionCallInfo call) {
@@ -202,14 +253,14 @@ void Status(FunctionCallInfo call) {
   } else if (board.launcher_pid != 0) {
     report.Add("launcher", "running", "pid " + std::to_string(board.launcher_pid));
   } else {
-    report.Add("launcher", "not running", "it is started again after a few seconds",
-               "If it stays away, look into the server's log.");
+    report.Add("launcher", "not running", "it is started again within seconds",
+               "If it stays away, look into the server's log: there may have been no process for "
+               "it.");
   }
-  ReportScheduler(&report, ViewDatabase());
+  ReportScheduler(&report, board, ViewDatabase());
   ReportWorkers(&report, board);
-  int schedulers = 0;
-  ReportDatabases(&report, &schedulers);
-  ReportProcesses(&report, board, schedulers);
+  ReportDatabases(&report, board);
+  ReportProcesses(&report, board);
   report.Add("environment",
              pg::settings.environment[0] != '\0' ? pg::settings.environment : "none");
   report.Add("node", pg::NodeName());

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <climits>
 #include <unordered_map>
-#include <unordered_set>
+#include <utility>
 #include <vector>
 
 #include "board/database_board.h"
@@ -50,6 +50,8 @@ class Launcher {
   };
 
   void ReadDatabases();
+  bool MustRead();
+  bool MayBeIn(Oid database) const;
   void CheckStarting(TimestampTz now);
   static int MostSchedulers(TimestampTz now);
   bool StartScheduler(Oid database, TimestampTz now);
@@ -57,6 +59,8 @@ class Launcher {
   void TellShortage(TimestampTz now);
 
   std::vector<board::DatabaseView> views_;
+  std::unordered_map<Oid, bool>
+      databases_;  // as of the last look: whether a scheduler may be there
   std::unordered_map<Oid, Starting> starting_;
   TimestampTz told_at_ = 0;
 };
@@ -65,7 +69,7 @@ class Launcher {
 // Template databases are left alone: they are made to be copied, and nobody must be connected to
 // them.
 void Launcher::ReadDatabases() {
-  std::vector<Oid> found;
+  std::vector<std::pair<Oid, bool>> found;
   pg::Transaction transaction;
   pg::Call([&found] {
     Relation table = table_open(DatabaseRelationId, AccessShareLock);
@@ -73,30 +77,44 @@ void Launcher::ReadDatabases() {
     HeapTuple tuple;
     while (HeapTupleIsValid(tuple = heap_getnext(scan, ForwardScanDirection))) {
       const auto* database = reinterpret_cast<Form_pg_database>(GETSTRUCT(tuple));
-      if (database->datallowconn && !database->datistemplate && database->datconnlimit != -2) {
-        found.push_back(database->oid);
-      }
+      found.emplace_back(database->oid, database->datallowconn && !database->datistemplate &&
+                                            database->datconnlimit != -2);
     }
     table_endscan(scan);
     table_close(table, AccessShareLock);
   });
   transaction.Commit();
+  databases_ = {found.begin(), found.end()};
   bool full = false;
-  for (const Oid database : found) {
-    full = !board::AddDatabase(database) || full;
+  for (const auto& [database, may_be_in] : found) {
+    full = (may_be_in && !board::AddDatabase(database)) || full;
   }
   if (full) {
     ereport(LOG, (errmsg("there are more databases than ratchet.max_databases (%d)",
                          board::TheBoard()->databases),
                   errhint("Increase ratchet.max_databases and restart the server.")));
   }
-  const std::unordered_set<Oid> there(found.begin(), found.end());
   board::ListDatabases(&views_);
   for (const board::DatabaseView& view : views_) {
-    if (!there.contains(view.database)) {
+    if (!databases_.contains(view.database)) {
       board::DropDatabase(view.database);
     }
   }
+}
+
+bool Launcher::MustRead() {
+  bool read = board::TakeNewDatabases();
+  for (const board::DatabaseView& view : views_) {
+    // A scheduler that died: perhaps its database is gone.
+    const bool died = view.state == board::DatabaseState::kUnknown && view.rest_until != 0;
+    read = read || !databases_.contains(view.database) || (died && MayBeIn(view.database));
+  }
+  return read;
+}
+
+bool Launcher::MayBeIn(Oid database) const {
+  const auto known = databases_.find(database);
+  return known != databases_.end() && known->second;
 }
 
 void Launcher::CheckStarting(TimestampTz now) {
@@ -167,13 +185,8 @@ void Launcher::TellShortage(TimestampTz now) {
 }
 
 TimestampTz Launcher::Pass(TimestampTz now) {
-  bool read = board::TakeNewDatabases();
   board::ListDatabases(&views_);
-  for (const board::DatabaseView& view : views_) {
-    // A scheduler that died: perhaps its database is gone.
-    read = read || (view.state == board::DatabaseState::kUnknown && view.rest_until != 0);
-  }
-  if (read) {
+  if (MustRead()) {
     ReadDatabases();
     board::ListDatabases(&views_);
   }
@@ -192,6 +205,10 @@ TimestampTz Launcher::Pass(TimestampTz now) {
               return a.active_since < b.active_since;
             });
   for (const board::DatabaseView& view : views_) {
+    if (!MayBeIn(view.database)) {
+      board::AskToRest(view.database);
+      continue;
+    }
     const bool wanted = view.state == board::DatabaseState::kUnknown ||
                         view.state == board::DatabaseState::kResting;
     if (!wanted || view.held || starting_.contains(view.database)) {
