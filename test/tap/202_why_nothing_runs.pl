@@ -87,7 +87,7 @@ promise 'a template database has no jobs that run' => sub {
 	jobs_run_in('postgres', 'others go on after a restart');
 	like(status_of('scheduler', db => 'pattern'), qr/^absent; jobs do not run in a template/, 'it is the same then');
 	value($node, 'ALTER DATABASE pattern IS_TEMPLATE false');
-	wait_run($node, $run, 'succeeded', db => 'pattern');
+	wait_run($node, $run, 'succeeded', 'what has waited runs when it is none any more', db => 'pattern');
 };
 
 promise 'a database that allows no connections' => sub {
@@ -96,6 +96,15 @@ promise 'a database that allows no connections' => sub {
 	jobs_run_in('postgres', 'others go on');
 	value($node, 'ALTER DATABASE pattern ALLOW_CONNECTIONS true');
 	jobs_run_in('pattern', 'and comes back');
+};
+
+promise 'more databases than ratchet.max_databases' => sub {
+	restart_with('ratchet.max_databases = 1');
+	wait_log($node, qr/there are more databases than ratchet.max_databases \(1\)/, 'the log says so');
+	my @said = map { status_of('scheduler', db => $_) } 'postgres', 'pattern';
+	is(scalar(grep { $_ eq 'absent; there are more databases than ratchet.max_databases' } @said), 1, 'and ratchet.status() in the one that is left out')
+	  or diag("@said");
+	like(status_of('databases'), qr/^full; 1 of 1 .*; Raise ratchet.max_databases/, 'with a hint');
 };
 
 finish();
