@@ -151,7 +151,7 @@ for my $version (@versions)
 		ALTER EXTENSION pg_ratchet UPDATE;
 	}, "from version $version", db => $db);
 	is_deeply([ split /\n/, run_psql($node, $db, $contents) ], $contents{fresh}, 'is the same as a fresh one');
-	wait_until($node, q{SELECT status = 'succeeded' FROM ratchet.runs WHERE job_name = 'old' LIMIT 1}, 'its job runs',
+	wait_until($node, q{SELECT count(*) > 0 FROM ratchet.runs WHERE job_name = 'old' AND status = 'succeeded'}, 'its job runs',
 		db => $db);
 	value($node, 'DROP EXTENSION pg_ratchet', db => $db);
 }
