@@ -82,7 +82,7 @@ SELECT r.run_id, r.job_id, r.job_name, r.cause, r.status, r.attempt, r.scheduled
   FROM ratchet.run_log r
 UNION ALL
 SELECT q.run_id, q.job_id, coalesce(v.job_name, j.job_name, l.job_name), q.cause,
-       CASE WHEN l.state IN ('running', 'ended') THEN 'running' ELSE 'queued' END,
+       CASE WHEN l.started_at IS NOT NULL THEN 'running' ELSE 'queued' END,
        q.attempt, q.scheduled_at, l.started_at, NULL::timestamptz, clock_timestamp() - l.started_at,
        l.items_done, l.items_failed, l.batches, NULL::jsonb, NULL::jsonb, NULL::bigint, NULL::text,
        NULL::text, NULL::text, NULL::text, NULL::text,

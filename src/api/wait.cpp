@@ -97,8 +97,7 @@ struct Look {
 
 policy::RunStatus StatusOfQueued(const catalog::QueuedRun& run) {
   const auto live = FindLiveRun(run.run_id);
-  const bool started = live && live->state != board::RunState::kReady;
-  return started ? policy::RunStatus::kRunning : policy::RunStatus::kQueued;
+  return live && live->started_at != 0 ? policy::RunStatus::kRunning : policy::RunStatus::kQueued;
 }
 
 std::optional<Look> TryLook(std::int64_t run_id) {
