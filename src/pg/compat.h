@@ -42,6 +42,16 @@ inline bool MaySetRole(Oid member, Oid role) {
 #endif
 }
 
+// The role as which this session has logged in, and to which SET SESSION AUTHORIZATION DEFAULT
+// leads back.
+inline Oid AuthenticatedRole() {
+#if PG_VERSION_NUM >= 170000
+  return GetAuthenticatedUserId();
+#else
+  return MyProc->roleId;
+#endif
+}
+
 // Whether `role` may connect to the database. May raise an error: for use inside pg::Call.
 inline bool MayConnect(Oid database, Oid role) {
 #if PG_VERSION_NUM >= 160000

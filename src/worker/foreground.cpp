@@ -7,6 +7,7 @@
 #include "catalog/job_version.h"
 #include "catalog/run_log.h"
 #include "catalog/run_queue.h"
+#include "pg/compat.h"
 #include "pg/guard.h"
 #include "worker/cancel_timer.h"
 #include "worker/condition.h"
@@ -49,11 +50,14 @@ catalog::JobDefinition FindOwnJob(const std::string& job_name) {
   if (!job) {
     throw pg::Error(ERRCODE_UNDEFINED_OBJECT, "job \"" + job_name + "\" does not exist");
   }
-  if (job->owner != GetUserId() || GetUserId() != GetSessionUserId()) {
+  // Whoever has come to be the owner can go back to who it was, and so can the job's text.
+  if (job->owner != GetUserId() || GetUserId() != GetSessionUserId() ||
+      GetUserId() != pg::AuthenticatedRole()) {
     throw pg::Error(ERRCODE_INSUFFICIENT_PRIVILEGE,
                     "only the owner can run job \"" + job_name + "\" in the foreground",
                     "Use ratchet.trigger() and ratchet.wait(): the job then runs as its owner.",
-                    "The session must have been started as the owner, without SET ROLE.");
+                    "The session must have been started as the owner, without SET ROLE or "
+                    "SET SESSION AUTHORIZATION.");
   }
   return std::move(*job);
 }

@@ -203,6 +203,7 @@ promise 'CALL ratchet.run: who may not' => sub {
 	value($node, q{SELECT ratchet.schedule('alices', '@manual', 'SELECT 1', run_as => 'alice')});
 	psql_fails($node, q{CALL ratchet.run('alices')}, qr/ERROR:  42501.*HINT:.*trigger/s, q{a superuser with another role's job});
 	psql_fails($node, q{SET ROLE alice; CALL ratchet.run('alices')}, qr/ERROR:  42501/, 'nor with SET ROLE');
+	psql_fails($node, q{SET SESSION AUTHORIZATION alice; CALL ratchet.run('alices')}, qr/ERROR:  42501/, 'nor with SET SESSION AUTHORIZATION');
 	psql_ok($node, q{CALL ratchet.run('alices')}, 'the owner may', user => 'alice');
 	psql_fails($node, q{CALL ratchet.run('no such job')}, qr/ERROR:  42704/, 'a job that does not exist');
 };
