@@ -65,6 +65,34 @@ SELECT * FROM unnest(ARRAY[
 \x off
 \pset tuples_only off
 
+-- Whatever is wrong, the message or its context names the argument: none that does not.
+CREATE FUNCTION words_of_refusal(command text) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+    message text;
+    context text;
+BEGIN
+    EXECUTE command;
+    RETURN 'accepted';
+EXCEPTION WHEN OTHERS THEN
+    GET STACKED DIAGNOSTICS message = MESSAGE_TEXT, context = PG_EXCEPTION_CONTEXT;
+    -- PL/pgSQL's own lines quote the call.
+    RETURN message || E'\n' || regexp_replace(context, '^(SQL statement|PL/pgSQL function).*', '', 'gn');
+END $$;
+SELECT argument, value, words FROM (VALUES
+    ('schedule', '0 minutes'), ('schedule', '-5 minutes'), ('schedule', '5 lightyears'),
+    ('schedule', '10 us'), ('schedule', '101 years'), ('schedule', 'every'), ('schedule', '1:60'),
+    ('schedule', '61 * * * *'), ('schedule', '* * *'), ('schedule', '@never'), ('schedule', 'at noon'),
+    ('schedule', 'RRULE:FREQ=DAYLY'), ('command', 'SELEC 1'), ('command', 'SELECT (1'),
+    ('command', 'COMMIT'), ('active_window', 'Mon-'), ('active_window', '25:00-26:00'),
+    ('active_window', 'Mon;;'), ('active_window', repeat('Mon,', 600)), ('only_if', 'SELEC'),
+    ('settings', '{"work_mem": "much"}'), ('time_zone', 'Mars'), ('depends_on', '{nobody}')
+) AS v (argument, value),
+    words_of_refusal(format('SELECT ratchet.schedule(%s)', (
+        SELECT string_agg(format('%s => %L', name, coalesce(CASE WHEN name = argument THEN value END, usual)), ', ')
+          FROM (VALUES ('job_name', 'o'), ('schedule', '@manual'), ('command', 'SELECT 1'), (argument, NULL)) AS a (name, usual)
+         WHERE usual IS NOT NULL OR argument NOT IN ('schedule', 'command')))) AS words
+ WHERE position(argument IN words) = 0;
+
 -- Nothing of all that is left.
 SELECT count(*) FROM ratchet.job WHERE job_name = 'o';
 

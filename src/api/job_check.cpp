@@ -80,7 +80,7 @@ void CheckCalendar(const JobDefinition& job) {
 
 void CheckCommand(const JobDefinition& job) {
   RequireText(job.command, "command");
-  const pg::TextContext context(job.command.c_str());
+  const pg::TextContext context(job.command.c_str(), "command", "a job");
   worker::CheckCommand(job.command, job.transaction == catalog::TransactionMode::kPerStatement);
 }
 

@@ -72,7 +72,7 @@ class IntervalParser {
 
   Interval Parse(bool allow_bare_unit) {
     if (rest_.empty()) {
-      Fail("invalid interval " + Quote(whole_), kFormHint);
+      Fail("invalid interval schedule " + Quote(whole_), kFormHint);
     }
     if (allow_bare_unit && IsLetter(rest_.front())) {
       Add(TakeUnit(), 1, 0, 1);
@@ -91,7 +91,7 @@ class IntervalParser {
   }
 
   [[noreturn]] void FailRange() const {
-    throw ScheduleError("interval " + Quote(whole_) + " is out of range",
+    throw ScheduleError("interval schedule " + Quote(whole_) + " is out of range",
                         "The longest interval is " + std::to_string(kMaxIntervalYears) + " years.");
   }
 
@@ -110,7 +110,8 @@ class IntervalParser {
   // '5 minutes', '1.5h' or '01:30:00'.
   void ParseTerm() {
     if (rest_.front() == '-') {
-      Fail("interval " + Quote(whole_) + " is negative", "A schedule goes forward in time.");
+      Fail("interval schedule " + Quote(whole_) + " is negative",
+           "A schedule goes forward in time.");
     }
     if (rest_.front() == '+') {
       rest_.remove_prefix(1);
@@ -129,14 +130,15 @@ class IntervalParser {
     const bool has_fraction = TakeFraction(&fraction, &scale);
     if (digits.empty() && !has_fraction) {
       std::string_view offending = start;
-      Fail("invalid interval " + Quote(whole_) + ": expected a number at " +
+      Fail("invalid interval schedule " + Quote(whole_) + ": expected a number at " +
                Quote(TakeWord(&offending)),
            kFormHint);
     }
     const std::string_view number = start.substr(0, start.size() - rest_.size());
     SkipSpace();
     if (rest_.empty() || !IsLetter(rest_.front())) {
-      Fail("missing unit after " + Quote(number) + " in interval " + Quote(whole_), kUnitHint);
+      Fail("missing unit after " + Quote(number) + " in interval schedule " + Quote(whole_),
+           kUnitHint);
     }
     Add(TakeUnit(), ToNumber(digits), fraction, scale);
   }
@@ -149,7 +151,7 @@ class IntervalParser {
     rest_.remove_prefix(1);
     const std::string_view decimals = TakeDigits();
     if (decimals.size() > kMaxDecimals) {
-      Fail("interval " + Quote(whole_) + " has too many decimals",
+      Fail("interval schedule " + Quote(whole_) + " has too many decimals",
            "An interval is a multiple of a microsecond.");
     }
     *fraction = ToNumber(decimals);
@@ -178,7 +180,7 @@ class IntervalParser {
       TakeFraction(&fraction, &scale);
     }
     if (count == 0 || (!rest_.empty() && !IsSpace(rest_.front()))) {
-      Fail("invalid time " + Quote(TakeWord(&start)) + " in interval " + Quote(whole_),
+      Fail("invalid time " + Quote(TakeWord(&start)) + " in interval schedule " + Quote(whole_),
            "Write hours:minutes or hours:minutes:seconds, such as \"01:30:00\".");
     }
     Add(kHourUnit, hours, 0, 1);
@@ -195,7 +197,7 @@ class IntervalParser {
     rest_.remove_prefix(length);
     const int unit = FindUnit(word);
     if (unit < 0) {
-      Fail("unknown unit " + Quote(word) + " in interval " + Quote(whole_), kUnitHint);
+      Fail("unknown unit " + Quote(word) + " in interval schedule " + Quote(whole_), kUnitHint);
     }
     return unit;
   }
@@ -210,12 +212,12 @@ class IntervalParser {
 
   void Add(int index, std::int64_t count, std::int64_t fraction, std::int64_t scale) {
     if ((seen_ >> index & 1) != 0) {
-      Fail("interval " + Quote(whole_) + " has the same unit twice", kFormHint);
+      Fail("interval schedule " + Quote(whole_) + " has the same unit twice", kFormHint);
     }
     seen_ |= 1U << index;
     const Unit& unit = kUnits[index];
     if (unit.micros == 0 && fraction != 0) {
-      Fail("interval " + Quote(whole_) + " has a fraction of a day or a longer unit",
+      Fail("interval schedule " + Quote(whole_) + " has a fraction of a day or a longer unit",
            "Only units below a day can have decimals.");
     }
     months_ += count * unit.months;
@@ -233,11 +235,11 @@ class IntervalParser {
 
   Interval Checked() const {
     if (months_ == 0 && days_ == 0 && micros_ == 0) {
-      Fail("interval " + Quote(whole_) + " has no length",
+      Fail("interval schedule " + Quote(whole_) + " has no length",
            "The shortest interval is 1 millisecond.");
     }
     if (months_ == 0 && days_ == 0 && micros_ < kMinIntervalMicros) {
-      Fail("interval " + Quote(whole_) + " is too short",
+      Fail("interval schedule " + Quote(whole_) + " is too short",
            "The shortest interval is 1 millisecond.");
     }
     Interval interval;

@@ -40,7 +40,7 @@ class WindowParser {
  private:
   [[noreturn]] void Fail(const char* what, std::string_view part, const char* hint) const {
     throw ScheduleError(
-        std::string(what) + ' ' + Quote(part) + " in active window " + Quote(whole_), hint);
+        std::string(what) + ' ' + Quote(part) + " in active_window " + Quote(whole_), hint);
   }
 
   bool AtEndOfGroup() const { return rest_.empty() || rest_.front() == ';'; }
@@ -70,7 +70,7 @@ class WindowParser {
   void ParseGroup() {
     rest_ = Trim(rest_);
     if (AtEndOfGroup()) {
-      throw ScheduleError("active window " + Quote(whole_) + " has an empty part",
+      throw ScheduleError("active_window " + Quote(whole_) + " has an empty part",
                           "A semicolon stands between two parts, such as \"Mon-Fri 22:00-06:00; "
                           "Sat,Sun\".");
     }
@@ -197,12 +197,12 @@ class WindowParser {
 ActiveWindow ActiveWindow::Parse(std::string_view text) {
   if (text.size() > kMaxScheduleLength) {
     throw ScheduleError(
-        "active window " + Quote(text) + " is too long",
+        "active_window " + Quote(text) + " is too long",
         "An active window has at most " + std::to_string(kMaxScheduleLength) + " bytes.");
   }
   const std::string_view whole = Trim(text);
   if (whole.empty()) {
-    throw ScheduleError("active window is empty", kFormHint);
+    throw ScheduleError("active_window is empty", kFormHint);
   }
   return ActiveWindow(WindowParser(whole).Parse());
 }

@@ -158,7 +158,7 @@ TEST(ActiveWindow, Descriptions) {
 TEST(ActiveWindow, RefusalsNameThePartAndSayWhatIsRight) {
   struct Case {
     const char* text;
-    const char* message;  // behind it: ' in active window "<text>"'
+    const char* message;  // behind it: ' in active_window "<text>"'
     const char* hint;
   };
   const Case cases[] = {
@@ -200,7 +200,7 @@ TEST(ActiveWindow, RefusalsNameThePartAndSayWhatIsRight) {
       ADD_FAILURE() << c.text << ": " << ActiveWindow::Parse(c.text).Describe();
     } catch (const ScheduleError& error) {
       const std::string text = c.text[0] == '\xff' ? "?" : c.text;
-      EXPECT_EQ(error.what(), std::string(c.message) + " in active window \"" + text + "\"");
+      EXPECT_EQ(error.what(), std::string(c.message) + " in active_window \"" + text + "\"");
       EXPECT_NE(error.hint().find(c.hint), std::string::npos) << c.text << ": " << error.hint();
     }
   }
