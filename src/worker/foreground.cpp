@@ -213,9 +213,23 @@ bool IsNeeded(ForegroundSession& session, const catalog::JobDefinition& job,
   return needed;
 }
 
-// `statements` is null for a batch job.
-void RunInPlace(const catalog::JobDefinition& job, const board::RunTicket& ticket, int slot,
-                ForegroundStatements* statements) {
+// A walk that has come to an end may have failed all the same. Its last transaction is the
+// caller's, which must commit before the call can say so.
+void RaiseFailure(const catalog::RunRecord& record) {
+  if (record.status != policy::RunStatus::kFailed) {
+    return;
+  }
+  const catalog::RunError error = record.error;
+  const std::string run = std::to_string(record.run_id);
+  pg::Call([] { SPI_commit(); });
+  throw pg::Error(error.sqlstate, error.message, error.hint,
+                  "What was done before is committed, and recorded as run " + run + ".");
+}
+
+// The record of the run that has ended without an error. `statements` is null for a batch job.
+const catalog::RunRecord& RunInPlace(const catalog::JobDefinition& job,
+                                     const board::RunTicket& ticket, int slot,
+                                     ForegroundStatements* statements) {
   ForegroundSession& session = ForegroundSession::Begin(job, ticket, slot);
   try {
     pg::Call([&] {
@@ -226,13 +240,14 @@ void RunInPlace(const catalog::JobDefinition& job, const board::RunTicket& ticke
     });
     session.settings().Lend(ParseSettings(job.settings));
     if (!IsNeeded(session, job, ticket, slot)) {
-      return;
+      return session.record();
     }
     if (statements == nullptr) {
       RunBatch(session, job, ticket, slot);
     } else {
       RunCommand(session, job, ticket, *statements);
     }
+    return session.record();
   } catch (const std::exception& failure) {
     catalog::RunError error = catalog::ErrorOf(failure);
     const bool timed_out = RunTimer::Fired() && error.sqlstate == ERRCODE_QUERY_CANCELED;
@@ -267,7 +282,7 @@ void RunInForeground(const ForegroundRequest& request) {
   }
   const int slot = TakePlace(ticket, job);
   if (slot != board::kNone) {
-    RunInPlace(job, ticket, slot, statements ? &*statements : nullptr);
+    RaiseFailure(RunInPlace(job, ticket, slot, statements ? &*statements : nullptr));
   }
   pg::Call([] { SPI_finish(); });
 }

@@ -27,6 +27,7 @@ class ForegroundSession {
                                   int slot);
 
   LentSettings& settings() { return settings_; }
+  const catalog::RunRecord& record() const { return record_; }
 
   // The job's text has been executed: returns the record to be written.
   catalog::RunRecord& Finish(std::int64_t rows_affected, const std::string& result);

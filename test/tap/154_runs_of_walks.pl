@@ -243,6 +243,21 @@ promise 'CALL ratchet.run()' => sub {
 	is(value($node, q{SELECT string_agg(key::text, ' ') FROM ratchet.failed_items}), '{"id": 0}', 'and the item that failed');
 };
 
+promise 'CALL ratchet.run() of a walk that fails says so, and keeps what was done' => sub {
+	$node->safe_psql('postgres', define_batch('strict', 'SELECT id FROM counted', 'UPDATE counted SET n = n + 1000 / ($1 % 10) WHERE id = $1',
+		'batch_size => 10, max_failed_items => 2'));
+	for my $dry ('true', 'false') {
+		my $sum = value($node, 'SELECT sum(n) FROM counted');
+		psql_fails($node, "CALL ratchet.run('strict', dry_run => $dry)", qr/ERROR:  54000: more than 2 items have failed.*DETAIL:.*run \d+.*HINT:/s,
+			"dry_run => $dry: an error");
+		my $run = row($node, q{SELECT * FROM ratchet.runs WHERE job_name = 'strict' ORDER BY run_id DESC LIMIT 1});
+		is_run($run, { status => 'failed', cause => 'foreground', sqlstate => '54000', items_done => 18, items_failed => 3, batches => 3 }, 'recorded once');
+		is(value($node, 'SELECT sum(n) FROM counted') > $sum ? 1 : 0, $dry eq 'true' ? 0 : 1, 'with or without effect');
+	}
+	is(value($node, q{SELECT count(*) FROM ratchet.runs WHERE job_name = 'strict'}), 2, 'two runs');
+	is(value($node, q{SELECT count(*) FROM ratchet.running}), 0, 'none is left over');
+};
+
 # ---- By hand ---------------------------------------------------------------------------------------
 
 promise 'a procedure that ends with work left' => sub {
