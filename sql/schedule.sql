@@ -99,3 +99,30 @@ DROP ROLE ratchet_copied;
 SELECT ratchet.unschedule('by hand'), ratchet.unschedule('other'), ratchet.unschedule('early');
 SELECT ratchet.unschedule('early');
 SELECT ratchet.unschedule('early', if_exists => true);
+
+-- When a job starts next is known at once, also before the scheduler has come to it: in the
+-- transaction that defines the job, and in the first statement behind its commit.
+CREATE VIEW next_start AS
+SELECT job_name, next_run_at - schedule_since AS rest
+  FROM ratchet.jobs WHERE job_name LIKE 'soon%' ORDER BY 1;
+BEGIN;
+SELECT ratchet.schedule('soon 1', '1 hour', 'SELECT 1') > 0,
+       ratchet.schedule('soon 2', '10 minutes after completion', 'SELECT 1') > 0,
+       ratchet.schedule('soon 3', '@manual', 'SELECT 1') > 0,
+       ratchet.schedule('soon 4', '1 hour', 'SELECT 1', start_at => now() + interval '1 day') > 0,
+       ratchet.schedule('soon 5', '1 hour', 'SELECT 1', enabled => false) > 0,
+       ratchet.schedule('soon 6', '1 hour', 'SELECT 1', environments => '{elsewhere}') > 0;
+SELECT * FROM next_start;
+SELECT job_name, next_run_at IS NOT NULL AS known FROM ratchet.job_health WHERE job_name = 'soon 1';
+SELECT ratchet.alter_job('soon 1', schedule => '2 hours');
+SELECT * FROM next_start WHERE job_name = 'soon 1';
+COMMIT;
+SELECT * FROM next_start;
+SELECT ratchet.alter_job('soon 1', schedule => '3 hours');
+SELECT * FROM next_start WHERE job_name = 'soon 1';
+SELECT ratchet.pause_job('soon 1');
+SELECT * FROM next_start WHERE job_name = 'soon 1';
+SELECT ratchet.resume_job('soon 1');
+SELECT * FROM next_start WHERE job_name = 'soon 1';
+DROP VIEW next_start;
+SELECT ratchet.unschedule(job_name) FROM ratchet.jobs WHERE job_name LIKE 'soon%';

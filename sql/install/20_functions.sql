@@ -272,6 +272,11 @@ LANGUAGE c STABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'ratchet_occurrences';
 COMMENT ON FUNCTION ratchet._occurrences IS
     'internal: how many occurrences there are after "after" up to "until", counted to "limit"';
 
+CREATE FUNCTION ratchet._next_run_at(job_id bigint) RETURNS timestamptz
+LANGUAGE c VOLATILE STRICT PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'ratchet_next_run_at';
+COMMENT ON FUNCTION ratchet._next_run_at IS
+    'internal: when the job starts next, of one whose schedule the scheduler has not come to yet';
+
 CREATE FUNCTION ratchet._waits_for_mutex(job_id bigint) RETURNS text
 LANGUAGE c VOLATILE STRICT PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'ratchet_waits_for_mutex';
 COMMENT ON FUNCTION ratchet._waits_for_mutex IS

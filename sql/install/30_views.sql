@@ -7,7 +7,9 @@ SELECT j.job_id, j.job_name, j.owner, j.enabled, j.schedule, j.time_zone, j.comm
        j.source, j.action, j.key, j.per, j.batch_size, j.batch_target, j.mode, j.max_run_time,
        j.max_failed_items, j.pause_ratio, j.max_replication_lag,
        s.last_run_at, s.last_status,
-       CASE WHEN j.enabled THEN s.next_run_at END AS next_run_at,
+       CASE WHEN NOT j.enabled THEN NULL
+            WHEN s.last_scheduled_at >= j.schedule_since THEN s.next_run_at
+            ELSE ratchet._next_run_at(j.job_id) END AS next_run_at,
        coalesce(s.consecutive_failures, 0) AS consecutive_failures,
        s.backoff_until, s.last_success_at,
        coalesce(s.run_count, 0) AS run_count,
@@ -213,7 +215,9 @@ SELECT h.job_id, h.job_name,
        h.last_status, h.consecutive_failures, h.next_run_at, h.owner
   FROM (SELECT j.job_id, j.job_name, j.owner, j.enabled, b.here, s.last_status, s.last_success_at,
                s.backoff_until, coalesce(s.consecutive_failures, 0) AS consecutive_failures,
-               CASE WHEN j.enabled THEN s.next_run_at END AS next_run_at, e.expected_since,
+               CASE WHEN NOT j.enabled THEN NULL
+                    WHEN s.last_scheduled_at >= j.schedule_since THEN s.next_run_at
+                    ELSE ratchet._next_run_at(j.job_id) END AS next_run_at, e.expected_since,
                s.last_not_needed_at, o.*, t.day,
                coalesce(s.consecutive_failures > 0
                         AND s.last_status IN ('failed', 'timed_out', 'crashed'), false) AS failing,

@@ -37,9 +37,12 @@ void Scheduler::Reconsider(std::uint32_t index, TimestampTz now) {
   }
 }
 
-// What the user is told: the next start as far as it is known now.
+// What the user is told: the next start as far as it is known now. Of a paused job the views hide
+// it: once it is resumed they have something to tell before this process comes to it.
 TimestampTz Scheduler::NextRunAt(const Job& job) const {
-  const calendar::Instant next = quarantined_ ? calendar::kNever : jobs_.PlanOf(job).NextStart();
+  policy::JobPlan plan = jobs_.PlanOf(job);
+  plan.enabled = true;
+  const calendar::Instant next = quarantined_ ? calendar::kNever : plan.NextStart();
   return next == calendar::kNever ? 0 : next;
 }
 

@@ -80,6 +80,7 @@ my %attempts = (
 		[ q{SELECT count(*) FROM ratchet.apply_jobs(ratchet.export_jobs(), prune => true) WHERE change <> 'unchanged'}, '0' ] ],
 	'import_pg_cron'  => [ [ q{SELECT ratchet.import_pg_cron()}, '42P01' ] ],
 	'_live_runs'      => [ [ q{SELECT count(*) FROM ratchet._live_runs() WHERE owner <> 'mallory'::regrole}, '0' ] ],
+	'_next_run_at'    => [ [ "SELECT ratchet._next_run_at($job) IS NULL", 't' ] ],
 	'_waits_for_mutex' => [ [ "SELECT ratchet._waits_for_mutex($job) IS NULL", 't' ] ],
 	'_waits_for_jobs' => [ [ "SELECT ratchet._waits_for_jobs(job, true) IS NULL AND ratchet._waits_for_jobs(job, false) IS NULL FROM generate_series(1, 100) job GROUP BY 1", 't' ] ],
 	'_tables_changed' => [ [ 'CREATE TRIGGER t AFTER INSERT ON mallory.data EXECUTE FUNCTION ratchet._tables_changed()', 42501 ] ],
@@ -175,7 +176,7 @@ promise 'to look and not to schedule: EXECUTE can be taken from PUBLIC function 
 		CREATE ROLE onlooker LOGIN; CREATE ROLE scheduling; CREATE ROLE planner LOGIN IN ROLE scheduling;
 		GRANT USAGE ON SCHEMA ratchet TO onlooker, scheduling;
 		REVOKE EXECUTE ON ALL ROUTINES IN SCHEMA ratchet FROM PUBLIC;
-		GRANT EXECUTE ON FUNCTION ratchet._is_recorded, ratchet._live_runs, ratchet._node, ratchet._occurrences, ratchet._job_day,
+		GRANT EXECUTE ON FUNCTION ratchet._is_recorded, ratchet._live_runs, ratchet._next_run_at, ratchet._node, ratchet._occurrences, ratchet._job_day,
 			ratchet._waits_for_mutex, ratchet._waits_for_jobs, ratchet.status TO PUBLIC;
 		GRANT EXECUTE ON FUNCTION ratchet.schedule, ratchet.trigger TO scheduling});
 	psql_fails($node, q{SELECT ratchet.schedule('x', '@manual', 'SELECT 1')}, qr/ERROR:  42501/, 'an onlooker cannot schedule', user => 'onlooker');
