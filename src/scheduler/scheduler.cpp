@@ -302,7 +302,8 @@ void Scheduler::Maintain(TimestampTz now) {
   }
 }
 
-// Jobs that came from a dump have no state yet; ratchet.jobs shows their next run once they have.
+// Jobs that came from a dump have no state yet; and what the states of others tell of their next
+// run may not be so any more.
 bool Scheduler::WriteFirstStates() {
   constexpr std::size_t kSlice = 2000;
   if (stateless_.empty()) {

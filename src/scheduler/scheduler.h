@@ -309,7 +309,8 @@ class Scheduler {
   PurgePlan purges_;
   std::mt19937_64 random_;
   std::optional<pg::Transaction> transaction_;
-  std::vector<std::int64_t> stateless_;  // jobs whose state is to be written for the first time
+  std::vector<std::int64_t>
+      stateless_;  // jobs whose state is to be written, nearly always for the first time
   std::string environment_;
   bool load_ = true;
   bool absent_ = false;

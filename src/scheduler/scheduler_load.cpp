@@ -67,6 +67,7 @@ void Scheduler::LoadJobs(TimestampTz now) {
   struct Context {
     Scheduler* self;
     TimestampTz oldest = DT_NOEND;
+    std::vector<std::pair<std::uint32_t, TimestampTz>> told{};  // next_run_at of a job
   } context{this};
   catalog::ScanJobs(
       [](void* argument, const catalog::JobDefinition& definition) {
@@ -86,6 +87,7 @@ void Scheduler::LoadJobs(TimestampTz now) {
         if (index == JobTable::kNoJob) {
           return;
         }
+        static_cast<Context*>(argument)->told.emplace_back(index, state.next_run_at);
         Job& job = self->jobs_[index];
         job.state_tid = tid;
         job.watermark = std::max<std::int64_t>(job.watermark, state.last_scheduled_at);
@@ -116,6 +118,14 @@ void Scheduler::LoadJobs(TimestampTz now) {
     }
     if (jobs_[i].alive && !ItemPointerIsValid(&jobs_[i].state_tid)) {
       stateless_.push_back(jobs_[i].job_id);
+    }
+  }
+  // Days that are left out, the environment or the rules of a time zone may have changed.
+  for (const auto& [index, next_run_at] : context.told) {
+    const Job& job = jobs_[index];
+    if (!quarantined_ && jobs_.TimingOf(job).schedule.HasFixedTimes() &&
+        NextRunAt(job) != next_run_at) {
+      stateless_.push_back(job.job_id);
     }
   }
 }

@@ -207,8 +207,11 @@ promise 'a server from a copy of the files, with another ratchet.environment, ru
 	is(value($clone, q{SELECT count(*) FROM ratchet.runs WHERE job_name = 'for_production' AND node = 'clone'
 			AND status <> 'skipped'}, db => 'shop'), 0, 'it does not run');
 
+	value($clone, q{SELECT ratchet.schedule('hourly', '1 hour', 'SELECT 1', environments => '{production}')}, db => 'shop');
+	is(value($clone, q{SELECT next_run_at IS NULL FROM ratchet.jobs WHERE job_name = 'hourly'}, db => 'shop'), 't', 'a job of another environment has no next run');
 	$clone->append_conf('postgresql.conf', "ratchet.environment = 'production'\n");
 	$clone->reload;
+	wait_until($clone, q{SELECT next_run_at IS NOT NULL FROM ratchet.jobs WHERE job_name = 'hourly'}, 'it has one when the environment is its own', db => 'shop');
 	succeeded_on($clone, 'clone', 'for_production', 'a reload is enough to change the environment');
 	$clone->stop;
 };

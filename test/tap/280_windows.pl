@@ -82,6 +82,10 @@ promise 'days of a calendar are left out' => sub {
 	# The day may be over before the test is.
 	$node->safe_psql('postgres', q{INSERT INTO ratchet.calendar_days SELECT 'holidays', d, 'test' FROM generate_series(current_date - 1, current_date + 1, interval '1 day') d});
 	$node->safe_psql('postgres', q{SELECT ratchet.schedule('working day', '200 ms', 'SELECT 1', calendar => 'holidays', time_zone => 'UTC')});
+	$node->safe_psql('postgres', q{SELECT ratchet.schedule('daily', '0 12 * * *', 'SELECT 1', calendar => 'holidays', time_zone => 'UTC')});
+	$node->safe_psql('postgres', q{INSERT INTO ratchet.calendar_days SELECT 'holidays', current_date + d FROM generate_series(2, 9) AS d});
+	wait_until($node, q{SELECT next_run_at::date - current_date IN (9, 10) FROM ratchet.jobs WHERE job_name = 'daily'}, 'days that are added later put off what is told');
+	$node->safe_psql('postgres', q{DELETE FROM ratchet.calendar_days WHERE calendar = 'holidays' AND comment IS NULL; SELECT ratchet.unschedule('daily')});
 	$node->safe_psql('postgres', q{SELECT ratchet.schedule('any day', '200 ms', 'SELECT 1')});
 	wait_until($node, q{SELECT count(*) > 5 FROM ratchet.runs WHERE job_name = 'any day' AND status = 'succeeded'});
 	is(value($node, q{SELECT count(*) FROM ratchet.runs WHERE job_name = 'working day'}), 0, 'nothing runs, and nothing is skipped');
