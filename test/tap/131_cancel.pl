@@ -106,7 +106,8 @@ subtest 'a run that waits for a worker is canceled at once' => sub {
 		# Launcher and scheduler leave a place for one worker.
 		. "max_worker_processes = 3\nmax_logical_replication_workers = 0\nmax_parallel_workers = 0");
 	value($one, q{CREATE TABLE effect (n int)});
-	# So much is laid out ahead for a worker only of a role whose runs are short.
+	# So much is laid out ahead for a worker only of a role whose runs are short. On a slow server it is less, and
+	# some of those that are canceled are not claimed yet.
 	run_job($one, 'short', 'SELECT 1');
 	value($one, q{SELECT count(ratchet.trigger('short', "coalesce" => false)) FROM generate_series(1, 100)});
 	wait_until($one, q{SELECT count(*) = 101 FROM ratchet.runs WHERE job_name = 'short' AND status = 'succeeded'});
@@ -115,17 +116,15 @@ subtest 'a run that waits for a worker is canceled at once' => sub {
 	wait_until($one, "SELECT status = 'running' FROM ratchet.runs WHERE run_id = $first");
 	# The first and the last one of the line as well as one between them.
 	my @waiting = map { begin_run($one, "waits$_", 'INSERT INTO effect VALUES (1)') } 1 .. 4;
-	my $list    = join(',', @waiting);
-	wait_until($one, "SELECT bool_and(claimed_at IS NOT NULL) FROM ratchet.run_queue WHERE run_id IN ($list)", 'they are about to run');
+	wait_until($one, "SELECT claimed_at IS NOT NULL FROM ratchet.run_queue WHERE run_id = $waiting[0]", 'they are about to run');
 	my ($last) = splice(@waiting, 1, 1);
 	for my $run_id (@waiting[ 1, 0, 2 ])
 	{
 		is(value($one, "SELECT ratchet.cancel($run_id)"), 't', 'cancel is true');
 		wait_run($one, $run_id, 'canceled', 'it does not wait for the worker');
-		is_run(
-			run_record($one, $run_id),
-			{ reason => 'canceled before it started', started_at => undef, worker_pid => undef, sqlstate => undef },
-			'its record says so');
+		my $record = run_record($one, $run_id);
+		is_run($record, { started_at => undef, worker_pid => undef, sqlstate => undef }, 'it has not started');
+		like($record->{reason}, qr/^canceled( by role ".*")? before it started$/, 'and its record says so');
 	}
 	is( value(
 			$one,
