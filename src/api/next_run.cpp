@@ -4,7 +4,7 @@
 #include "api/argument.h"
 #include "api/privilege.h"
 #include "api/sql_function.h"
-#include "board/board.h"
+#include "board/database_board.h"
 #include "catalog/job_state.h"
 #include "catalog/timing.h"
 #include "pg/guard.h"
@@ -21,19 +21,8 @@ bool JobsRunInThisDatabase() {
   if (board::TheBoard() == nullptr) {
     return false;
   }
-  const board::Lock lock(LW_SHARED);
-  for (int i = 0; i < board::TheBoard()->databases; i++) {
-    if (board::Databases()[i].database == MyDatabaseId) {
-      return !board::Databases()[i].quarantined;
-    }
-  }
-  return true;
-}
-
-bool IsMeantForThisServer(const JobDefinition& job) {
-  const std::string here = pg::settings.environment != nullptr ? pg::settings.environment : "";
-  return job.any_environment || std::find(job.environments.begin(), job.environments.end(), here) !=
-                                    job.environments.end();
+  const auto database = board::ViewDatabase(MyDatabaseId);
+  return !database || !database->quarantined;
 }
 
 // As the scheduler makes it of the same rows: see JobTable::Put and JobTable::PlanOf.
@@ -53,7 +42,8 @@ policy::JobPlan PlanOf(const JobDefinition& job, const catalog::Timing& timing) 
   plan.end_at = job.end_at;
   plan.max_runs = job.max_runs;
   plan.enabled = job.enabled;
-  plan.here = IsMeantForThisServer(job);
+  plan.here =
+      catalog::IsMeantFor(job, pg::settings.environment != nullptr ? pg::settings.environment : "");
   plan.watermark = std::max(job.schedule_since, state.last_scheduled_at);
   plan.last_finished = state.last_finished_at;
   plan.backoff_until = state.backoff_until;

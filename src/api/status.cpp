@@ -82,16 +82,6 @@ BoardView ViewBoard() {
   return view;
 }
 
-std::optional<board::DatabaseEntry> ViewDatabase() {
-  const board::Lock lock(LW_SHARED);
-  for (int i = 0; i < board::TheBoard()->databases; i++) {
-    if (board::Databases()[i].database == MyDatabaseId) {
-      return board::Databases()[i];
-    }
-  }
-  return std::nullopt;
-}
-
 // This function works with every version, so that it can say what is wrong. It looks at tables only
 // when the scheduler has found something, so that it does not wait for a lock on one.
 bool ReportMisfit(Report* report, bool tables) {
@@ -239,7 +229,7 @@ void Status(FunctionCallInfo call) {
   Report report(call);
   if (board::TheBoard() == nullptr) {
     report.Add("library", "not preloaded", "jobs can be defined, and none runs",
-               "Add pg_ratchet to shared_preload_libraries and restart the server.");
+               board::kNotLoadedHint);
     ReportMisfit(&report, false);
     return;
   }
@@ -257,7 +247,7 @@ void Status(FunctionCallInfo call) {
                "If it stays away, look into the server's log: there may have been no process for "
                "it.");
   }
-  ReportScheduler(&report, board, ViewDatabase());
+  ReportScheduler(&report, board, board::ViewDatabase(MyDatabaseId));
   ReportWorkers(&report, board);
   ReportDatabases(&report, board);
   ReportProcesses(&report, board);

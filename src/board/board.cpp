@@ -111,9 +111,7 @@ Board* TheBoard() { return the_board; }
 
 Board& RequireBoard() {
   if (the_board == nullptr) {
-    throw pg::Error(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
-                    "pg_ratchet is not loaded by the server",
-                    "Add pg_ratchet to shared_preload_libraries and restart the server.");
+    throw pg::Error(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE, kNotLoaded, kNotLoadedHint);
   }
   return *the_board;
 }

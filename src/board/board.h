@@ -239,6 +239,11 @@ static_assert(std::is_trivially_copyable_v<RunSlot> && std::is_standard_layout_v
 static_assert(std::is_trivially_copyable_v<Pool> && std::is_trivially_copyable_v<WorkerSlot>);
 static_assert(std::is_trivially_copyable_v<DatabaseEntry>);
 
+// What is said in a server that did not preload the library.
+inline constexpr char kNotLoaded[] = "pg_ratchet is not loaded by the server";
+inline constexpr char kNotLoadedHint[] =
+    "Add pg_ratchet to shared_preload_libraries and restart the server.";
+
 // Null in a server that did not preload the library.
 Board* TheBoard();
 // Raises 55000 with a hint when there is no board.

@@ -204,6 +204,12 @@ void ListDatabases(std::vector<DatabaseView>* out) {
   }
 }
 
+std::optional<DatabaseEntry> ViewDatabase(Oid database) {
+  const Lock lock(LW_SHARED);
+  const DatabaseEntry* entry = FindEntry(database);
+  return entry != nullptr ? std::optional(*entry) : std::nullopt;
+}
+
 bool TakeNewDatabases() {
   const Lock lock;
   const bool announced = TheBoard()->rescan_databases;

@@ -5,6 +5,7 @@
 //                 └──── its process died, or something changed there ◀────────────┘
 #pragma once
 
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -50,6 +51,8 @@ struct DatabaseView {
   TimestampTz active_since;
 };
 void ListDatabases(std::vector<DatabaseView>* out);
+// A copy of the database's entry, when it has one.
+std::optional<DatabaseEntry> ViewDatabase(Oid database);
 // True when new databases were announced since the last call.
 bool TakeNewDatabases();
 // Makes an entry in kUnknown, if there is none. False when the table is full.

@@ -14,7 +14,7 @@ void DropPoolIfEmpty(int pool);
 void AppendReady(int pool, int run);
 // The oldest ready run, or kNone.
 int RemoveReady(int pool);
-// Takes a ready run of the pool out of the middle.
+// Takes out a ready run of the pool, wherever it stands.
 void WithdrawReady(int pool, int run);
 
 // Wakes one idle worker of the pool, if there is one.

@@ -227,6 +227,11 @@ bool ReadFirst(pg::IndexScan* scan, ItemPointer tid, JobDefinition* job) {
 
 }  // namespace
 
+bool IsMeantFor(const JobDefinition& job, const std::string& environment) {
+  return job.any_environment || std::find(job.environments.begin(), job.environments.end(),
+                                          environment) != job.environments.end();
+}
+
 void FillJob(const JobDefinition& job, pg::Row* row) { Fill(job, row); }
 
 void InsertJob(JobDefinition* job) {

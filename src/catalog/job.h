@@ -106,6 +106,9 @@ void DeleteJob(ItemPointer tid);
 // The row of ratchet.job as it would be written. For use inside pg::Call.
 void FillJob(const JobDefinition& job, pg::Row* row);
 
+// Whether the job may run on a server of that environment.
+bool IsMeantFor(const JobDefinition& job, const std::string& environment);
+
 // nullopt when there is no such job. `tid` may be null. The newest version of the row is read, and
 // never somebody else's uncommitted one.
 std::optional<JobDefinition> FindJob(std::int64_t job_id, ItemPointer tid = nullptr);

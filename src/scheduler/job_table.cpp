@@ -18,12 +18,6 @@ char* CopyName(const std::string& name) {
   return copy;
 }
 
-bool MeantFor(const catalog::JobDefinition& definition, const std::string& environment) {
-  return definition.any_environment ||
-         std::find(definition.environments.begin(), definition.environments.end(), environment) !=
-             definition.environments.end();
-}
-
 }  // namespace
 
 bool operator==(const SharedRules& a, const SharedRules& b) {
@@ -140,7 +134,7 @@ std::uint32_t JobTable::Put(const catalog::JobDefinition& definition,
   job.end_at = definition.end_at;
   job.anchor = definition.start_at != 0 ? definition.start_at : definition.schedule_since;
   job.watermark = std::max(job.watermark, definition.schedule_since);
-  job.here = MeantFor(definition, environment);
+  job.here = catalog::IsMeantFor(definition, environment);
   job.batch = definition.is_batch();
   job.dropped = false;
   return index;
