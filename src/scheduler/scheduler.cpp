@@ -96,7 +96,7 @@ void Scheduler::Forget() {
   jobs_.Clear();
   states_.clear();
   waiting_.Clear();
-  stateless_.clear();
+  stale_states_.clear();
   flights_.clear();
   dropped_.clear();
   backfills_.clear();
@@ -297,21 +297,21 @@ void Scheduler::Maintain(TimestampTz now) {
     statistics_.Written();
     statistics_written_ = now;
   }
-  if (!busy && !WriteFirstStates()) {
+  if (!busy && !WriteStaleStates()) {
     PurgeStep(now);
   }
 }
 
 // Jobs that came from a dump have no state yet; and what the states of others tell of their next
 // run may not be so any more.
-bool Scheduler::WriteFirstStates() {
+bool Scheduler::WriteStaleStates() {
   constexpr std::size_t kSlice = 2000;
-  if (stateless_.empty()) {
+  if (stale_states_.empty()) {
     return false;
   }
-  for (std::size_t i = 0; i < kSlice && !stateless_.empty(); i++) {
-    const std::uint32_t index = jobs_.Find(stateless_.back());
-    stateless_.pop_back();
+  for (std::size_t i = 0; i < kSlice && !stale_states_.empty(); i++) {
+    const std::uint32_t index = jobs_.Find(stale_states_.back());
+    stale_states_.pop_back();
     if (index != JobTable::kNoJob) {
       StateOf(index);
     }
@@ -358,7 +358,7 @@ TimestampTz Scheduler::NextWake(TimestampTz now) const {
     sooner(statistics_written_ + kStatisticsDelay);
   }
   sooner(purges_.NextTime());
-  if (!stateless_.empty()) {
+  if (!stale_states_.empty()) {
     sooner(now);
   }
   return next;

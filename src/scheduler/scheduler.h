@@ -272,7 +272,7 @@ class Scheduler {
   void WriteStates();
   void FlushClaims(TimestampTz now);
   void Maintain(TimestampTz now);
-  bool WriteFirstStates();
+  bool WriteStaleStates();
 
   // ---- scheduler_purge.cpp: history goes away
   void ExpectPurge(std::int64_t job_id, TimestampTz at);
@@ -309,8 +309,8 @@ class Scheduler {
   PurgePlan purges_;
   std::mt19937_64 random_;
   std::optional<pg::Transaction> transaction_;
-  std::vector<std::int64_t>
-      stateless_;  // jobs whose state is to be written, nearly always for the first time
+  // Jobs whose row of ratchet.job_state is missing, or tells of another next run.
+  std::vector<std::int64_t> stale_states_;
   std::string environment_;
   bool load_ = true;
   bool absent_ = false;

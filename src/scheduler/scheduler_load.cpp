@@ -117,7 +117,7 @@ void Scheduler::LoadJobs(TimestampTz now) {
       jobs_.ForgetTheFuture(i, now);
     }
     if (jobs_[i].alive && !ItemPointerIsValid(&jobs_[i].state_tid)) {
-      stateless_.push_back(jobs_[i].job_id);
+      stale_states_.push_back(jobs_[i].job_id);
     }
   }
   // Days that are left out, the environment or the rules of a time zone may have changed.
@@ -125,7 +125,7 @@ void Scheduler::LoadJobs(TimestampTz now) {
     const Job& job = jobs_[index];
     if (!quarantined_ && jobs_.TimingOf(job).schedule.HasFixedTimes() &&
         NextRunAt(job) != next_run_at) {
-      stateless_.push_back(job.job_id);
+      stale_states_.push_back(job.job_id);
     }
   }
 }
