@@ -72,7 +72,7 @@ class IntervalParser {
 
   Interval Parse(bool allow_bare_unit) {
     if (rest_.empty()) {
-      Fail("invalid interval schedule " + Quote(whole_), kFormHint);
+      Fail("invalid " + Subject(), kFormHint);
     }
     if (allow_bare_unit && IsLetter(rest_.front())) {
       Add(TakeUnit(), 1, 0, 1);
@@ -90,8 +90,10 @@ class IntervalParser {
     throw ScheduleError(message, hint);
   }
 
+  std::string Subject() const { return "interval schedule " + Quote(whole_); }
+
   [[noreturn]] void FailRange() const {
-    throw ScheduleError("interval schedule " + Quote(whole_) + " is out of range",
+    throw ScheduleError(Subject() + " is out of range",
                         "The longest interval is " + std::to_string(kMaxIntervalYears) + " years.");
   }
 
@@ -110,8 +112,7 @@ class IntervalParser {
   // '5 minutes', '1.5h' or '01:30:00'.
   void ParseTerm() {
     if (rest_.front() == '-') {
-      Fail("interval schedule " + Quote(whole_) + " is negative",
-           "A schedule goes forward in time.");
+      Fail(Subject() + " is negative", "A schedule goes forward in time.");
     }
     if (rest_.front() == '+') {
       rest_.remove_prefix(1);
@@ -130,15 +131,13 @@ class IntervalParser {
     const bool has_fraction = TakeFraction(&fraction, &scale);
     if (digits.empty() && !has_fraction) {
       std::string_view offending = start;
-      Fail("invalid interval schedule " + Quote(whole_) + ": expected a number at " +
-               Quote(TakeWord(&offending)),
+      Fail("invalid " + Subject() + ": expected a number at " + Quote(TakeWord(&offending)),
            kFormHint);
     }
     const std::string_view number = start.substr(0, start.size() - rest_.size());
     SkipSpace();
     if (rest_.empty() || !IsLetter(rest_.front())) {
-      Fail("missing unit after " + Quote(number) + " in interval schedule " + Quote(whole_),
-           kUnitHint);
+      Fail("missing unit after " + Quote(number) + " in " + Subject(), kUnitHint);
     }
     Add(TakeUnit(), ToNumber(digits), fraction, scale);
   }
@@ -151,8 +150,7 @@ class IntervalParser {
     rest_.remove_prefix(1);
     const std::string_view decimals = TakeDigits();
     if (decimals.size() > kMaxDecimals) {
-      Fail("interval schedule " + Quote(whole_) + " has too many decimals",
-           "An interval is a multiple of a microsecond.");
+      Fail(Subject() + " has too many decimals", "An interval is a multiple of a microsecond.");
     }
     *fraction = ToNumber(decimals);
     for (std::size_t i = 0; i < decimals.size(); ++i) {
@@ -180,7 +178,7 @@ class IntervalParser {
       TakeFraction(&fraction, &scale);
     }
     if (count == 0 || (!rest_.empty() && !IsSpace(rest_.front()))) {
-      Fail("invalid time " + Quote(TakeWord(&start)) + " in interval schedule " + Quote(whole_),
+      Fail("invalid time " + Quote(TakeWord(&start)) + " in " + Subject(),
            "Write hours:minutes or hours:minutes:seconds, such as \"01:30:00\".");
     }
     Add(kHourUnit, hours, 0, 1);
@@ -197,7 +195,7 @@ class IntervalParser {
     rest_.remove_prefix(length);
     const int unit = FindUnit(word);
     if (unit < 0) {
-      Fail("unknown unit " + Quote(word) + " in interval schedule " + Quote(whole_), kUnitHint);
+      Fail("unknown unit " + Quote(word) + " in " + Subject(), kUnitHint);
     }
     return unit;
   }
@@ -212,12 +210,12 @@ class IntervalParser {
 
   void Add(int index, std::int64_t count, std::int64_t fraction, std::int64_t scale) {
     if ((seen_ >> index & 1) != 0) {
-      Fail("interval schedule " + Quote(whole_) + " has the same unit twice", kFormHint);
+      Fail(Subject() + " has the same unit twice", kFormHint);
     }
     seen_ |= 1U << index;
     const Unit& unit = kUnits[index];
     if (unit.micros == 0 && fraction != 0) {
-      Fail("interval schedule " + Quote(whole_) + " has a fraction of a day or a longer unit",
+      Fail(Subject() + " has a fraction of a day or a longer unit",
            "Only units below a day can have decimals.");
     }
     months_ += count * unit.months;
@@ -235,12 +233,10 @@ class IntervalParser {
 
   Interval Checked() const {
     if (months_ == 0 && days_ == 0 && micros_ == 0) {
-      Fail("interval schedule " + Quote(whole_) + " has no length",
-           "The shortest interval is 1 millisecond.");
+      Fail(Subject() + " has no length", "The shortest interval is 1 millisecond.");
     }
     if (months_ == 0 && days_ == 0 && micros_ < kMinIntervalMicros) {
-      Fail("interval schedule " + Quote(whole_) + " is too short",
-           "The shortest interval is 1 millisecond.");
+      Fail(Subject() + " is too short", "The shortest interval is 1 millisecond.");
     }
     Interval interval;
     interval.months = static_cast<std::int32_t>(months_);
