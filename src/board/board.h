@@ -67,6 +67,9 @@ struct DatabaseEntry {
   pid_t scheduler_pid;
   TimestampTz rest_until;
   TimestampTz active_since;
+  // Until then the end of a run does not wake the scheduler as long as the workers of its pool have
+  // more to do: it will look by itself. 0: it wakes it.
+  TimestampTz looks_again_at;
   std::int64_t jobs;  // for ratchet.status()
   int change_count;
   int first_ended;  // list of ended runs through RunSlot.next

@@ -108,6 +108,17 @@ void ReturnSlot(int index) {
   board->free_run = index;
 }
 
+// Nothing is lost if the scheduler hears later of its end. A look at looks_again_at that is too old
+// wakes it once too often; a new one is older than the sleep which ends by itself.
+bool CanBeTakenUpLater(const RunSlot& run, const DatabaseEntry& database) {
+  if (run.worker == kNone || database.scheduler_proc == kNone ||
+      run.outcome.finished_at >= database.looks_again_at) {
+    return false;
+  }
+  const Pool& pool = Pools()[Workers()[run.worker].pool];
+  return pool.ready >= pool.workers;
+}
+
 // A run that nobody has in hand.
 void EndUnstarted(int slot) {
   static RunOutcome canceled;
@@ -137,7 +148,9 @@ void EndLocked(int slot, const RunOutcome& outcome) {
   if (database != nullptr) {
     run.next = database->first_ended;
     database->first_ended = slot;
-    WakeSchedulerOrLauncher(database);
+    if (!CanBeTakenUpLater(run, *database)) {
+      WakeSchedulerOrLauncher(database);
+    }
     return;
   }
   ReturnSlot(slot);  // the database is gone, and with it its log

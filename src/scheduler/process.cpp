@@ -16,12 +16,19 @@ extern "C" {
 #include "storage/proc.h"
 #include "tcop/tcopprot.h"
 #include "utils/guc.h"
+#include "utils/timeout.h"
 #include "utils/wait_event.h"
 }
 
 #include <csignal>
 
 namespace ratchet::scheduler {
+namespace {
+
+// The server sets the latch at each timeout, and more is not wanted.
+void DoNothing() {}
+
+}  // namespace
 
 void InstallSignalHandlers() {
   pqsignal(SIGHUP, SignalHandlerForConfigReload);
@@ -48,11 +55,15 @@ void SleepUntil(TimestampTz until) {
     const std::int64_t left = until - GetCurrentTimestamp();
     if (left > 0 && left < 1000) {
       // A latch waits for whole milliseconds, which is late for what is due in less.
-      pg_usleep(static_cast<long>(left));
-      return;
+      static const TimeoutId timer = RegisterTimeout(USER_TIMEOUT, DoNothing);
+      enable_timeout_at(timer, until);
+      WaitLatch(MyLatch, WL_LATCH_SET | WL_EXIT_ON_PM_DEATH, 0, PG_WAIT_EXTENSION);
+      disable_timeout(timer, false);
+    } else {
+      const long timeout = static_cast<long>(std::clamp<std::int64_t>(left / 1000, 0, 3'600'000));
+      WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, timeout,
+                PG_WAIT_EXTENSION);
     }
-    const long timeout = static_cast<long>(std::clamp<std::int64_t>(left / 1000, 0, 3'600'000));
-    WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, timeout, PG_WAIT_EXTENSION);
     ResetLatch(MyLatch);
   });
 }

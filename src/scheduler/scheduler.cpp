@@ -30,6 +30,9 @@ constexpr std::int64_t kStatisticsDelay = 5 * USECS_PER_SEC;
 // Another worker is worth its start when the ones that are there need longer than this
 // (microseconds).
 constexpr double kWorthAWorker = 3000;
+// A pass costs as much as a run or two. So runs that end within this time (microseconds) are one
+// pass, while every worker has another run at hand.
+constexpr std::int64_t kGather = 1000;
 
 }  // namespace
 
@@ -160,6 +163,7 @@ void Scheduler::Publish() {
 
 void Scheduler::StartWorkers(TimestampTz now) {
   bool waits = false;
+  bool laid_out = false;
   for (auto& [role_id, role] : roles_) {
     if (role.in_flight == 0 && role.ready.empty()) {
       continue;
@@ -176,6 +180,7 @@ void Scheduler::StartWorkers(TimestampTz now) {
     // What the runs took so far says little when the one in hand takes longer.
     const double in_hand = view.last_take != 0 ? static_cast<double>(now - view.last_take) : 0;
     const double soon = std::max(role.mean_run_time, in_hand);
+    laid_out = laid_out || (view.workers > 0 && view.ready >= view.workers && soon < kGather);
     if (view.workers > 0 && view.ready * soon / view.workers < kWorthAWorker) {
       backlog_ = true;
       wanted = 0;
@@ -188,6 +193,7 @@ void Scheduler::StartWorkers(TimestampTz now) {
     }
   }
   entry_->waits_for_worker = waits;
+  entry_->looks_again_at = laid_out ? now + kGather : 0;
 }
 
 // Workers that could not connect: what they had to do fails with their error.
@@ -269,8 +275,9 @@ void Scheduler::FlushClaims(TimestampTz now) {
   WriteStates();
   if (transaction_) {
     Commit();
-    lsn = std::max(lsn, XactLastCommitEnd);
   }
+  // That of the claims: after a crash they tell all that matters. Where runs commit all the time
+  // they have flushed it long ago, and the scheduler does not wait for the disk.
   pg::Call([lsn] { XLogFlush(lsn); });
 }
 
@@ -347,6 +354,9 @@ TimestampTz Scheduler::NextWake(TimestampTz now) const {
     } else if (entry_->waits_for_worker || starter_.any_starting()) {
       sooner(now + kWaitLook);
     }
+  }
+  if (entry_->looks_again_at != 0) {
+    sooner(entry_->looks_again_at);
   }
   if (!unflushed_.empty()) {
     sooner(unflushed_.front().since + kFlushAfter);
