@@ -1,5 +1,6 @@
 #include "pg/table.h"
 
+#include "pg/open_tables.h"
 #include "pg/span.h"
 
 extern "C" {
@@ -130,20 +131,29 @@ Oid TableOid(const char* name) {
 }
 
 Relation OpenTable(const TableLayout& layout, LOCKMODE mode) {
-  Relation table = table_open(TableOid(layout.name), mode);
+  Relation table = FindOpenTable(layout, mode);
+  if (table != nullptr) {
+    return table;
+  }
+  table = table_open(TableOid(layout.name), mode);
   Misfit misfit{};
   if (!HasLayout(table, layout, &misfit)) {
     ereport(ERROR,
             (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE), errmsg(kMisfitMessage, layout.name),
              errdetail_internal("%s", misfit.detail), errhint("%s", misfit.hint)));
   }
+  KeepTableOpen(layout, table, mode);
   return table;
 }
 
 void InsertRow(Relation table, Row& row, ItemPointer tid) {
   HeapTuple tuple = Form(table, row);
   const bool pushed = NeedSnapshot();
-  CatalogTupleInsert(table, tuple);
+  if (CatalogIndexState indexes = OpenIndexesOf(table)) {
+    CatalogTupleInsertWithInfo(table, tuple, indexes);
+  } else {
+    CatalogTupleInsert(table, tuple);
+  }
   if (pushed) {
     PopActiveSnapshot();
   }
@@ -158,7 +168,11 @@ void UpdateRow(Relation table, ItemPointer tid, Row& row) {
   ItemPointerCopy(tid, &tuple->t_self);
   const bool pushed = NeedSnapshot();
   MakeRoom(table, tid);
-  CatalogTupleUpdate(table, tid, tuple);
+  if (CatalogIndexState indexes = OpenIndexesOf(table)) {
+    CatalogTupleUpdateWithInfo(table, tid, tuple, indexes);
+  } else {
+    CatalogTupleUpdate(table, tid, tuple);
+  }
   if (pushed) {
     PopActiveSnapshot();
   }

@@ -5,6 +5,7 @@
 #include "catalog/installation.h"
 #include "pg/compat.h"
 #include "pg/guard.h"
+#include "pg/open_tables.h"
 #include "scheduler/process.h"
 #include "scheduler/scheduler.h"
 
@@ -33,6 +34,7 @@ constexpr const char* kSettings[][2] = {
 void Connect(Oid database) {
   pg::Call([database] {
     pg::IgnoreTransactionTimeout();
+    pg::KeepTablesOpen();
     BackgroundWorkerInitializeConnectionByOid(database, InvalidOid, 0);
     // What the scheduler writes is waited for by nobody, and its statements are its own.
     SetConfigOption("search_path", "pg_catalog, pg_temp", PGC_SUSET, PGC_S_OVERRIDE);
