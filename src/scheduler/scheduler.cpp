@@ -110,7 +110,7 @@ void Scheduler::Forget() {
   children_to_look_at_.clear();
   gate_reasons_.clear();
   success_scheduled_at_.clear();
-  purges_.Clear();
+  purge_.Clear();
   statistics_.Clear();
   unflushed_.clear();
   recorded_ = false;
@@ -305,7 +305,7 @@ void Scheduler::Maintain(TimestampTz now) {
     statistics_written_ = now;
   }
   if (!busy && !WriteStaleStates()) {
-    PurgeStep(now);
+    purge_.Step(now, [this](std::int64_t job_id) { return NeedsHistory(job_id); });
   }
 }
 
@@ -326,6 +326,19 @@ bool Scheduler::WriteStaleStates() {
   WriteStates();
   Commit();
   return true;
+}
+
+// A replay that waits or is under way reads the record and the items of the run before it.
+bool Scheduler::NeedsHistory(std::int64_t job_id) const {
+  for (const std::int64_t run_id : waiting_.Of(job_id).all) {
+    const catalog::QueuedRun& run = waiting_.At(run_id).run;
+    if (run.replay_of != 0 || run.items_of != 0) {
+      return true;
+    }
+  }
+  return std::any_of(flights_.begin(), flights_.end(), [job_id](const auto& flight) {
+    return flight.second.job_id == job_id && flight.second.needs_history;
+  });
 }
 
 void Scheduler::Finish() {
@@ -367,7 +380,7 @@ TimestampTz Scheduler::NextWake(TimestampTz now) const {
   if (!statistics_.empty()) {
     sooner(statistics_written_ + kStatisticsDelay);
   }
-  sooner(purges_.NextTime());
+  sooner(purge_.NextTime());
   if (!stale_states_.empty()) {
     sooner(now);
   }

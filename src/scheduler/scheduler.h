@@ -34,10 +34,10 @@
 #include "policy/dependency_graph.h"
 #include "policy/dependency_words.h"
 #include "policy/mutex_table.h"
-#include "policy/turn.h"
+#include "policy/turn_line.h"
 #include "policy/watch.h"
+#include "scheduler/history_purge.h"
 #include "scheduler/job_table.h"
-#include "scheduler/purge_plan.h"
 #include "scheduler/run_end.h"
 #include "scheduler/statistics.h"
 #include "scheduler/waiting_runs.h"
@@ -96,10 +96,8 @@ class Scheduler {
             mutex,
             std::nullopt};
   }
-  using ReadyKey = policy::Turn;
   struct Role {
-    std::set<ReadyKey> ready;
-    int failing_passed = 0;  // so many others went before the first one of a job that failed
+    policy::TurnLine ready;
     int in_flight = 0;
     double mean_run_time = 10'000;             // microseconds, moving average
     TimestampTz checked_at = 0;                // when `problem` was found out
@@ -134,6 +132,7 @@ class Scheduler {
   std::uint32_t FindOrRecall(const catalog::QueuedRun& run);
   void DropJob(std::uint32_t index, TimestampTz now);
   void ForgetDropped(TimestampTz now);
+  static std::string NameOfDropped(std::int64_t job_id);
 
   // ---- scheduler_backfill.cpp: occurrences of the past
   void LoadBackfills(TimestampTz now);
@@ -184,8 +183,7 @@ class Scheduler {
   // ---- scheduler_claim.cpp: what starts
   void Claim(TimestampTz now);
   void ClaimRole(Oid role_id, Role* role, TimestampTz now);
-  static std::set<ReadyKey>::iterator NextTurn(Role* role);
-  bool ClaimTurn(const ReadyKey& turn, TimestampTz now);
+  bool ClaimTurn(const policy::Turn& turn, TimestampTz now);
   int RoomOf(Oid role_id, const Role& role) const;
   bool ClaimOccurrence(std::uint32_t index, TimestampTz now);
   bool ClaimWaiting(std::int64_t run_id, TimestampTz now);
@@ -207,7 +205,7 @@ class Scheduler {
   const std::optional<catalog::RunError>& ProblemOf(Oid role_id, Role* role, TimestampTz now);
 
   // ---- scheduler_mutex.cpp: one run at a time of all jobs of a mutex
-  bool WaitsForMutex(Oid role_id, const ReadyKey& turn, TimestampTz now);
+  bool WaitsForMutex(Oid role_id, const policy::Turn& turn, TimestampTz now);
   void OpenMutexes(TimestampTz now);
   void PassOn(std::uint32_t mutex, TimestampTz now);
   void ReleaseMutex(const board::RunSlot& run);
@@ -243,14 +241,14 @@ class Scheduler {
   void GetInLine(std::uint32_t index, std::int64_t run_id);
   void CallAside(std::uint32_t index);
   void Unready(std::uint32_t index);
-  void LeaveLine(const Job& job, Oid role_id, const ReadyKey& turn);
+  void LeaveLine(const Job& job, Oid role_id, const policy::Turn& turn);
   void LeaveLine(std::uint32_t index, const catalog::QueuedRun& run);
   void ReadyAgain(std::uint32_t index, TimestampTz now);
   void StepOut(std::int64_t run_id);
   void PutOff(std::int64_t run_id, TimestampTz until);
   void Withdraw(std::int64_t run_id);
   void EraseWaiting(std::int64_t run_id);
-  ReadyKey KeyOf(const Job& job, std::int64_t run_id, std::int64_t due) const;
+  policy::Turn KeyOf(const Job& job, std::int64_t run_id, std::int64_t due) const;
   // As whom it runs: a replay as the owner that it has pinned, others as the job's.
   static Oid OwnerOf(const Job& job, const catalog::QueuedRun& run) {
     return run.version != 0 ? run.owner : job.owner;
@@ -273,14 +271,7 @@ class Scheduler {
   void FlushClaims(TimestampTz now);
   void Maintain(TimestampTz now);
   bool WriteStaleStates();
-
-  // ---- scheduler_purge.cpp: history goes away
-  void ExpectPurge(std::int64_t job_id, TimestampTz at);
-  bool PurgeStep(TimestampTz now);
-  std::int64_t KeepHistory(std::int64_t job_id) const;
   bool NeedsHistory(std::int64_t job_id) const;
-  void FindJobsWithHistory(TimestampTz now);
-  static std::string NameOfDropped(std::int64_t job_id);
 
   board::DatabaseEntry* const entry_;
   JobTable jobs_;
@@ -306,7 +297,7 @@ class Scheduler {
   std::vector<board::Change> changes_;
   Statistics statistics_;
   WorkerStarter starter_;
-  PurgePlan purges_;
+  HistoryPurge purge_{&jobs_};
   std::mt19937_64 random_;
   std::optional<pg::Transaction> transaction_;
   // Jobs whose row of ratchet.job_state is missing, or tells of another next run.
@@ -328,7 +319,6 @@ class Scheduler {
   TimestampTz next_stubborn_ = 0;
   TimestampTz last_watch_ = 0;
   TimestampTz last_pass_ = 0;
-  TimestampTz next_purge_scan_ = 0;
   TimestampTz statistics_written_ = 0;
 };
 

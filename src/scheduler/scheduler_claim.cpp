@@ -1,7 +1,6 @@
 // What starts: ready work takes a place on the board and its mark in ratchet.run_queue.
 #include <algorithm>
 #include <cstring>
-#include <limits>
 
 #include "scheduler/scheduler.h"
 
@@ -19,9 +18,6 @@ constexpr int kMostAhead = 32;
 
 // The answer to "can this role run anything" is good for so long.
 constexpr std::int64_t kRoleCheckLifetime = USECS_PER_SEC;
-
-// Jobs that failed are passed over so often at most.
-constexpr int kMostPassed = 16;
 
 // The work of one transaction: others want to be heard in between.
 constexpr int kMostClaims = 500;
@@ -57,11 +53,9 @@ void Scheduler::ClaimRole(Oid role_id, Role* role, TimestampTz now) {
       backlog_ = true;
       return;
     }
-    const auto next = NextTurn(role);
-    const ReadyKey turn = *next;
-    role->ready.erase(next);
+    const policy::Turn turn = role->ready.Take();
     if (!WaitsForMutex(role_id, turn, now) && !ClaimTurn(turn, now)) {
-      role->ready.insert(turn);  // no place on the board: its turn stays
+      role->ready.Insert(turn);  // no place on the board: its turn stays
       backlog_ = true;
       return;
     }
@@ -69,26 +63,8 @@ void Scheduler::ClaimRole(Oid role_id, Role* role, TimestampTz now) {
   }
 }
 
-// Jobs whose last run failed go after the others. Where those never come to an end, as on a server
-// that has more to do than it can, they still have a turn now and then: after a crash of the server
-// they are all that was under way.
-std::set<Scheduler::ReadyKey>::iterator Scheduler::NextTurn(Role* role) {
-  const auto first = role->ready.begin();
-  ReadyKey before_failing{};
-  before_failing.failing = true;
-  before_failing.due = std::numeric_limits<decltype(before_failing.due)>::min();
-  before_failing.priority = std::numeric_limits<decltype(before_failing.priority)>::min();
-  const auto failing = role->ready.lower_bound(before_failing);
-  const bool others_first = failing != role->ready.end() && failing != first;
-  if (others_first && ++role->failing_passed <= kMostPassed) {
-    return first;
-  }
-  role->failing_passed = 0;
-  return others_first ? failing : first;
-}
-
 // False: there is no place on the board.
-bool Scheduler::ClaimTurn(const ReadyKey& turn, TimestampTz now) {
+bool Scheduler::ClaimTurn(const policy::Turn& turn, TimestampTz now) {
   return turn.run_id != 0 ? ClaimWaiting(turn.run_id, now)
                           : ClaimOccurrence(jobs_.Find(turn.id), now);
 }
@@ -401,7 +377,7 @@ void Scheduler::FailWithoutStart(std::uint32_t index, const catalog::QueuedRun& 
     catalog::DeleteQueuedRun(run.run_id, tid);
   }
   recorded_ = true;
-  ExpectPurge(job.job_id, now);
+  purge_.Expect(job.job_id, now);
   RunEnd end = EndOf(record);
   end.backfill_id = run.backfill_id;
   Settle(index, end, now);

@@ -341,7 +341,7 @@ void Scheduler::SkipChildren(std::uint32_t index, const RunEnd& end, TimestampTz
     catalog::InsertRunRecord(record);
     recorded_ = true;
     statistics_.CountSkipped(child, 1);
-    ExpectPurge(child, now);
+    purge_.Expect(child, now);
   }
 }
 

@@ -81,8 +81,14 @@ void Scheduler::DropJob(std::uint32_t index, TimestampTz now) {
   jobs_[index].mutex = 0;
   ForgetDependencies(job_id);
   dropped_.insert(job_id);
-  ExpectPurge(job_id, now);
+  purge_.Expect(job_id, now);
   CallAside(index);
+}
+
+// The name under which a job that is not there any more ran.
+std::string Scheduler::NameOfDropped(std::int64_t job_id) {
+  const auto name = catalog::FindVersionedName(job_id);
+  return name ? *name : "job " + std::to_string(job_id);
 }
 
 // At the end of a pass: those of which nothing is left.
@@ -98,7 +104,7 @@ void Scheduler::ForgetDropped(TimestampTz now) {
     if (index != JobTable::kNoJob && jobs_[index].dropped) {
       Begin();
       catalog::DeleteCheckpoints(job_id);
-      ExpectPurge(job_id, now);
+      purge_.Expect(job_id, now);
       jobs_.Remove(index);
     }
     it = dropped_.erase(it);

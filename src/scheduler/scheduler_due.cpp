@@ -163,7 +163,7 @@ void Scheduler::RecordSkipped(std::uint32_t index, std::int64_t count, Timestamp
   catalog::InsertRunRecord(record);
   StateOf(index);
   statistics_.CountSkipped(job.job_id, count);
-  ExpectPurge(job.job_id, now);
+  purge_.Expect(job.job_id, now);
 }
 
 }  // namespace ratchet::scheduler

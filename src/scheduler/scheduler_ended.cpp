@@ -131,7 +131,7 @@ void Scheduler::HandleEnded(int slot, TimestampTz now) {
   end.own = run.outcome.own;
   EndFlight(slot, index, &end);
   recorded_ = true;
-  ExpectPurge(ticket.job_id, now);
+  purge_.Expect(ticket.job_id, now);
   if (index != JobTable::kNoJob && record.status == policy::RunStatus::kSkipped) {
     EndNotNeeded(index, end, now);
   } else if (index != JobTable::kNoJob) {
@@ -316,7 +316,7 @@ void Scheduler::CancelWaiting(std::int64_t run_id, policy::RunStatus status,
   catalog::InsertRunRecord(record);
   catalog::DeleteQueuedRun(run_id, &tid);
   recorded_ = true;
-  ExpectPurge(job_id, now);
+  purge_.Expect(job_id, now);
   if (status == policy::RunStatus::kSkipped) {
     statistics_.CountSkipped(job_id, 1);
   }

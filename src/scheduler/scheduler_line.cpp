@@ -9,7 +9,7 @@ constexpr std::size_t kMostInLine = 64;
 
 }  // namespace
 
-Scheduler::ReadyKey Scheduler::KeyOf(const Job& job, std::int64_t run_id, std::int64_t due) const {
+policy::Turn Scheduler::KeyOf(const Job& job, std::int64_t run_id, std::int64_t due) const {
   return {job.failing(), job.priority, due, job.job_id, run_id};
 }
 
@@ -19,7 +19,7 @@ void Scheduler::MakeReady(std::uint32_t index, std::int64_t due) {
   job.ready = true;
   job.ready_due = due;
   jobs_.SetDue(index, calendar::kNever);
-  roles_[job.owner].ready.insert(KeyOf(job, 0, due));
+  roles_[job.owner].ready.Insert(KeyOf(job, 0, due));
 }
 
 // A waiting run whose time has come. Of each job some are in line, so that it costs the same to
@@ -32,7 +32,7 @@ void Scheduler::GetInLine(std::uint32_t index, std::int64_t run_id) {
     return;
   }
   waiting_.SetPlace(run_id, Place::kInLine);
-  roles_[OwnerOf(job, run)].ready.insert(KeyOf(job, run_id, run.run_at));
+  roles_[OwnerOf(job, run)].ready.Insert(KeyOf(job, run_id, run.run_at));
 }
 
 // A run of the job has ended, or one that was in line has left it: who stands aside may have a
@@ -67,8 +67,8 @@ void Scheduler::Unready(std::uint32_t index) {
 }
 
 // It is in one of the two: its role's, or that of the mutex for which it waits.
-void Scheduler::LeaveLine(const Job& job, Oid role_id, const ReadyKey& turn) {
-  roles_[role_id].ready.erase(turn);
+void Scheduler::LeaveLine(const Job& job, Oid role_id, const policy::Turn& turn) {
+  roles_[role_id].ready.Erase(turn);
   mutexes_.Leave(job.mutex, {role_id, turn});
 }
 

@@ -42,7 +42,7 @@ bool Scheduler::Load(TimestampTz now) {
       Reconsider(i, now);
     }
   }
-  next_purge_scan_ = now + kPurgeDelay;
+  purge_.ScanAt(now + kPurgeDelay);
   JobTable::GiveBackMemory();
   load_ = false;
   return true;
@@ -225,7 +225,7 @@ void Scheduler::AdoptClaimedRun(const catalog::QueuedRun& run, ItemPointerData t
     recorded_ = true;
   }
   catalog::DeleteQueuedRun(run.run_id, &tid);
-  ExpectPurge(run.job_id, now);
+  purge_.Expect(run.job_id, now);
   if (index != JobTable::kNoJob) {
     RunEnd end = EndOf(record);
     end.backfill_id = run.backfill_id;
@@ -306,9 +306,7 @@ void Scheduler::RefreshJob(std::int64_t job_id, TimestampTz now) {
   RefreshBackfills(index, now);
   RefreshDependencies(index, *definition);
   StateOf(index);
-  if (purges_.Has(job_id)) {
-    purges_.Put(job_id, now);  // it may keep its history for another time now
-  }
+  purge_.LookAgain(job_id, now);
   ReadyAgain(index, now);
   LookForTableChanges(job_id, now);
   Reconsider(index, now);

@@ -14,7 +14,7 @@ constexpr int kMostClaims = 500;
 }  // namespace
 
 // True: it is not the caller's any more.
-bool Scheduler::WaitsForMutex(Oid role_id, const ReadyKey& turn, TimestampTz now) {
+bool Scheduler::WaitsForMutex(Oid role_id, const policy::Turn& turn, TimestampTz now) {
   const std::uint32_t index = jobs_.Find(turn.id);
   if (index == JobTable::kNoJob) {
     return false;

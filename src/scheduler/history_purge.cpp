@@ -1,0 +1,96 @@
+#include "scheduler/history_purge.h"
+
+#include <vector>
+
+#include "catalog/job_version.h"
+#include "catalog/run_log.h"
+#include "pg/settings.h"
+#include "pg/transaction.h"
+#include "policy/retention.h"
+
+namespace ratchet::scheduler {
+namespace {
+
+constexpr int kBatch = 500;
+// After a start every job is looked at once, one after the other.
+constexpr std::int64_t kSpacing = 2000;
+// Dropped jobs whose history may be left from before this scheduler started are looked for this
+// often.
+constexpr std::int64_t kScanEvery = 21'600 * USECS_PER_SEC;  // six hours
+// History that is needed is looked at again after this time.
+constexpr std::int64_t kAfterReplay = 60 * USECS_PER_SEC;
+
+}  // namespace
+
+std::int64_t HistoryPurge::KeepOf(std::int64_t job_id) const {
+  const std::uint32_t index = jobs_.Find(job_id);
+  if (index != JobTable::kNoJob && jobs_.RulesOf(jobs_[index]).keep_history >= 0) {
+    return jobs_.RulesOf(jobs_[index]).keep_history;
+  }
+  return static_cast<std::int64_t>(pg::settings.keep_history) * SECS_PER_MINUTE * USECS_PER_SEC;
+}
+
+void HistoryPurge::Expect(std::int64_t job_id, TimestampTz at) {
+  if (!plan_.Has(job_id)) {
+    plan_.Put(job_id, policy::PurgeAt(at, KeepOf(job_id)));
+  }
+}
+
+void HistoryPurge::LookAgain(std::int64_t job_id, TimestampTz now) {
+  if (plan_.Has(job_id)) {
+    plan_.Put(job_id, now);
+  }
+}
+
+bool HistoryPurge::Step(TimestampTz now, const std::function<bool(std::int64_t)>& is_needed) {
+  if (next_scan_ != 0 && now >= next_scan_) {
+    next_scan_ = now + kScanEvery;
+    FindJobsWithHistory(now);
+    return true;
+  }
+  if (plan_.NextTime() > now) {
+    return false;
+  }
+  const std::int64_t job_id = plan_.Take();
+  if (is_needed(job_id)) {
+    plan_.Put(job_id, now + kAfterReplay);
+  } else {
+    Purge(job_id, now);
+  }
+  return true;
+}
+
+void HistoryPurge::Purge(std::int64_t job_id, TimestampTz now) {
+  const std::int64_t keep = KeepOf(job_id);
+  TimestampTz oldest = 0;
+  pg::Transaction transaction;
+  const int deleted =
+      catalog::PurgeRunRecords(job_id, policy::PurgeBefore(now, keep), kBatch, &oldest);
+  if (oldest != 0) {
+    plan_.Put(job_id, deleted == kBatch ? now : policy::PurgeAt(oldest, keep));
+  } else if (jobs_.Find(job_id) == JobTable::kNoJob) {
+    catalog::DeleteJobVersions(job_id);
+  }
+  transaction.Commit(pg::Durability::kAsynchronous);
+}
+
+// After a start nothing is planned: every job that has pinned a version may have records.
+void HistoryPurge::FindJobsWithHistory(TimestampTz now) {
+  std::vector<std::int64_t> ids;
+  pg::Transaction transaction;
+  catalog::ScanVersionedJobs(
+      [](void* argument, std::int64_t job_id) {
+        static_cast<std::vector<std::int64_t>*>(argument)->push_back(job_id);
+      },
+      &ids);
+  transaction.Commit(pg::Durability::kAsynchronous);
+  TimestampTz at = now;
+  for (const std::int64_t job_id : ids) {
+    if (!plan_.Has(job_id)) {
+      plan_.Put(job_id, at);
+      at += kSpacing;
+    }
+  }
+}
+
+}  // namespace ratchet::scheduler
