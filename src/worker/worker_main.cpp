@@ -5,6 +5,7 @@
 #include "board/run_board.h"
 #include "board/worker_board.h"
 #include "pg/guard.h"
+#include "pg/open_tables.h"
 #include "pg/settings.h"
 #include "worker/run.h"
 #include "worker/session.h"
@@ -196,6 +197,8 @@ void Main(int slot) {
   }
   RefuseCancel();
   Worker worker(slot, database, role);
+  // A batch may write down hundreds of failed items.
+  pg::Call([] { pg::KeepTablesOpen(); });
   InstallTransactionWatch();
   worker.Work();
 }
