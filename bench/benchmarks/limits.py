@@ -6,48 +6,27 @@ import subprocess
 import threading
 import time
 
+from rig import in_server
 from rig.report import Series, percentile, progress, require
-from rig.server import Server, process_seconds
-
-LOG = ("CREATE TABLE log (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, job_id bigint, status text,"
-       " started timestamptz, finished timestamptz)")
-
-# Each transaction in the server itself, without a client: what a background worker could do.
-LOOP = """CREATE PROCEDURE {name}(times int) LANGUAGE plpgsql AS $$
-BEGIN
-    FOR i IN 1..times LOOP
-        {work}
-        COMMIT;
-    END LOOP;
-END $$"""
-INSERT = ("INSERT INTO log (job_id, status, started, finished)"
-          " VALUES (1, 'succeeded', clock_timestamp(), clock_timestamp());")
-IN_SERVER = {
-    "empty": ("empty transaction", "", 200_000, "off"),
-    "select": ("`SELECT 1` in its own transaction", "PERFORM 1;", 100_000, "off"),
-    "insert_async": ("insert of one row, asynchronous commit", INSERT, 50_000, "off"),
-    "insert_sync": ("insert of one row, synchronous commit", INSERT, 2_000, "on"),
-}
+from rig.server import Server
 
 
 def run(sizes, found):
     server = Server("limits")
     server.run("CREATE DATABASE bench", database="postgres")
-    server.run(LOG)
-    for name, (_, work, _, _) in IN_SERVER.items():
-        server.run(LOOP.format(name=f"bench_{name}", work=work))
+    in_server.prepare(server)
     series = Series()
     for repeat in range(sizes.repeats):
         progress(f"round {repeat + 1}: transactions in the server, connections, wake-ups, flushes")
-        for name, (_, _, times, durable) in IN_SERVER.items():
-            series.add(name, **in_server(server, name, times, durable))
+        for name in in_server.TRANSACTIONS:
+            series.add(name, **in_server.transactions(server, name))
         series.add("connect", us=connect(server))
         series.add("wake_up", us=wake_up())
         series.add("timer", us=timer())
     flushes = flush_rate(server)
     found.table(["in one process of the server", "transactions/s", "CPU of the whole server, µs"],
                 [(shown, series.spread(name, "rate"), series.spread(name, "cpu"))
-                 for name, (shown, *_) in IN_SERVER.items()],
+                 for name, (shown, *_) in in_server.TRANSACTIONS.items()],
                 "A PL/pgSQL procedure that commits after each turn: neither client nor protocol.")
     found.table(["µs", ""], [
         ("a new connection and `SELECT 1` (`pgbench -C`)", series.spread("connect", "us")),
@@ -60,18 +39,6 @@ def run(sizes, found):
     for name in ("connect", "wake_up", "timer"):
         found.figure(name, series.values(name, "us"))
     found.figure("flush_rate", flushes)
-
-
-def in_server(server, name, times, durable):
-    session = server.session()
-    session.rows(f"SET synchronous_commit = {durable}; CALL bench_{name}(100)")
-    others = sum(process_seconds(pid) for pid in server.processes() if pid != session.pid)
-    spent, started = process_seconds(session.pid), time.monotonic()
-    session.rows(f"CALL bench_{name}({times})")
-    took, spent = time.monotonic() - started, process_seconds(session.pid) - spent
-    spent += sum(process_seconds(pid) for pid in server.processes() if pid != session.pid) - others
-    session.close()
-    return {"rate": times / took, "cpu": spent / times * 1e6}
 
 
 def connect(server):
