@@ -6,6 +6,7 @@ import subprocess
 import tempfile
 import time
 
+from rig import slow_flush
 from rig.report import BenchmarkFailed, require
 
 TICK = os.sysconf("SC_CLK_TCK")
@@ -102,6 +103,7 @@ class Server:
         self.name = "bench_" + name
         self.spent = 0.0
         self.is_running = False
+        self._started_with = {}
         self._script("remove")
         with tempfile.NamedTemporaryFile("w", suffix=".conf") as file:
             for key, value in {**SETTINGS, **settings}.items():
@@ -110,14 +112,14 @@ class Server:
             servers.append(self)
             self._start(file.name)
 
-    def _script(self, action, *words):
+    def _script(self, action, *words, **environment):
         done = subprocess.run([os.environ["RATCHET_TOP"] + "/script/private-server", action, self.name, *words],
-                              capture_output=True, text=True, check=False)
+                              capture_output=True, text=True, check=False, env={**os.environ, **environment})
         require(done.returncode == 0, f"{action} of server {self.name}: {done.stderr.strip()[-800:]}")
         return done.stdout
 
     def _start(self, *words):
-        self._script("start", *words)
+        self._script("start", *words, **self._started_with)
         self._address = dict(word.split("=", 1) for word in self._script("status").split())
         data = f"{os.environ['RATCHET_WORK']}/server/{self.name}/data"
         self._postmaster = int(read(f"{data}/postmaster.pid").split()[0])
@@ -133,6 +135,10 @@ class Server:
             self.run(f"ALTER SYSTEM SET {key} = '{value}'", database="postgres")
         self.spent += self.cpu()
         self._start()
+
+    def slow_flushes(self, microseconds):
+        """From the next restart on each flush of WAL takes so much longer than the disk does."""
+        self._started_with = slow_flush.environment(microseconds)
 
     def remove(self):
         """Returns the lines of its log about crashed processes and failed passes of a scheduler."""

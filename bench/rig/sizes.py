@@ -11,6 +11,7 @@ class Sizes:
     seconds_each: float = 8     # SECONDS_EACH: how long a side is measured each time
     cron_jobs: int = 300        # jobs of pg_cron that are due at one minute
     triggers: int = 50_000      # drained by the benchmark records
+    flush_delays: tuple = (500, 3_000)  # µs that a flush takes longer, of the benchmark durable
     latency_samples: int = 400  # of the benchmark trigger, each time
     cold_samples: int = 30
     idle_seconds: float = 61    # one minute of pg_cron, with its tick
@@ -33,7 +34,7 @@ class Sizes:
                         waiting_runs=(1_000, 30_000),
                         batch_rows=30_000, history_rows=2_000_000, snapshot_age=10)
         if os.environ.get("QUICK", "") not in ("", "0"):
-            sizes = cls(repeats=1, cron_rounds=1, seconds_each=3, cron_jobs=100, triggers=10_000,
+            sizes = cls(repeats=1, cron_rounds=1, seconds_each=3, cron_jobs=100, triggers=10_000, flush_delays=(500,),
                         latency_samples=100, cold_samples=10, idle_seconds=10, on_change_rounds=2,
                         idle_jobs=(100, 10_000), other_jobs=(0, 1_000), waiting_runs=(500, 2_000), schedule_jobs=2_000, batch_rows=20_000,
                         start_jobs=50_000, history_rows=200_000, snapshot_age=5)
