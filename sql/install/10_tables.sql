@@ -383,7 +383,8 @@ COMMENT ON TABLE ratchet.home IS
     'the server and database that run these jobs; a copy that finds another one here starts nothing until ratchet.adopt()';
 
 -- Who sees what ---------------------------------------------------------------------------------
--- Own rows, and all of them for superusers and members of pg_monitor.
+-- Own rows, and all of them for superusers and members of pg_monitor. Of tables without an owner: those of
+-- the jobs that are seen, which are looked up once per query and not once per row, as EXISTS would do.
 
 ALTER TABLE ratchet.job ENABLE ROW LEVEL SECURITY;
 ALTER TABLE ratchet.job_version ENABLE ROW LEVEL SECURITY;
@@ -401,13 +402,15 @@ CREATE POLICY own_jobs ON ratchet.job FOR SELECT USING (
 CREATE POLICY own_jobs ON ratchet.job_version FOR SELECT USING (
     (SELECT pg_catalog.pg_has_role('pg_monitor', 'USAGE')) OR pg_catalog.pg_has_role(owner, 'USAGE'));
 CREATE POLICY own_jobs ON ratchet.job_state FOR SELECT USING (
-    EXISTS (SELECT FROM ratchet.job j WHERE j.job_id OPERATOR(pg_catalog.=) job_state.job_id));
+    (SELECT pg_catalog.pg_has_role('pg_monitor', 'USAGE'))
+    OR job_id OPERATOR(pg_catalog.=) ANY (SELECT j.job_id FROM ratchet.job j));
 CREATE POLICY own_jobs ON ratchet.run_queue FOR SELECT USING (
     (SELECT pg_catalog.pg_has_role('pg_monitor', 'USAGE')) OR pg_catalog.pg_has_role(owner, 'USAGE'));
 CREATE POLICY own_jobs ON ratchet.run_log FOR SELECT USING (
     (SELECT pg_catalog.pg_has_role('pg_monitor', 'USAGE')) OR pg_catalog.pg_has_role(owner, 'USAGE'));
 CREATE POLICY own_jobs ON ratchet.job_stat FOR SELECT USING (
-    EXISTS (SELECT FROM ratchet.job j WHERE j.job_id OPERATOR(pg_catalog.=) job_stat.job_id));
+    (SELECT pg_catalog.pg_has_role('pg_monitor', 'USAGE'))
+    OR job_id OPERATOR(pg_catalog.=) ANY (SELECT j.job_id FROM ratchet.job j));
 CREATE POLICY own_jobs ON ratchet.job_checkpoint FOR SELECT USING (
     (SELECT pg_catalog.pg_has_role('pg_monitor', 'USAGE')) OR pg_catalog.pg_has_role(owner, 'USAGE'));
 CREATE POLICY own_jobs ON ratchet.failed_item FOR SELECT USING (

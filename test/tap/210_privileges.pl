@@ -127,6 +127,16 @@ promise 'row-level security cannot be looked behind' => sub {
 		is($status, 0, "$from can be read");
 		unlike($err, qr/leaked: alices/, "$from leaks nothing");
 	}
+	my $bobs_job = value($node, q{SELECT job_id FROM ratchet.job WHERE job_name = 'bobs'});
+	is(value($node, 'SELECT count(*) > 1 FROM ratchet.job_stat'), 't', 'others have counters');
+	for my $from ('ratchet.job_state', 'ratchet.job_stat')
+	{
+		my ($status, $out, $err) = $node->psql('postgres',
+			"SELECT count(*) FROM $from WHERE bob.leak(job_id::text)", extra_params => [ '-U', 'bob' ]);
+		is($out, 1, "$from shows the own row");
+		my @seen = $err =~ /leaked: (\d+)/g;
+		is("@seen", $bobs_job, "$from leaks nothing");
+	}
 	psql_fails($node, 'SET row_security = off; SELECT * FROM ratchet.job', qr/ERROR:  42501/,
 		'row_security = off', user => 'bob');
 };

@@ -6,7 +6,7 @@ use strict;
 use warnings;
 
 use RatchetTest;
-use List::Util qw(sum0);
+use List::Util qw(max sum0);
 use JSON::PP;
 use Test::More;
 
@@ -101,5 +101,30 @@ for my $count (200, 4000)
 is(value($node, q{SELECT string_agg(DISTINCT status, ',') FROM ratchet.run_log WHERE job_name = 'one_by_one'}), 'succeeded',
 	'all of them have run');
 cmp_ok($wal{4000} / $wal{200}, '<', 1.3, sprintf('and wrote as much WAL each as with 200: %.0f and %.0f bytes', @wal{ 4000, 200 }));
+
+# ---- Whose jobs they are
+
+# How often each part of the plan was executed that decides which rows the role may see.
+sub loops_of_subplans
+{
+	my ($plan) = @_;
+	my @loops = map { loops_of_subplans($_) } @{ $plan->{Plans} // [] };
+	push @loops, $plan->{'Actual Loops'}
+	  if ($plan->{'Parent Relationship'} // '') eq 'SubPlan' && ($plan->{'Relation Name'} // '') eq 'job';
+	return @loops;
+}
+
+value($node, q{SELECT count(ratchet.schedule('more' || i, '@manual', 'SELECT 1', overlap => 'allow', run_as => 'somebody'))
+	FROM generate_series(1, 1000) AS i});
+ask(1);
+drain();
+value($node, 'VACUUM ANALYZE');
+for my $view ('jobs', 'job_health', 'stat_jobs')
+{
+	my $plan = decode_json(join '', split /\n/,
+		value($node, "SET ROLE somebody; EXPLAIN (ANALYZE, FORMAT json) SELECT * FROM ratchet.$view"));
+	is($plan->[0]{Plan}{'Actual Rows'}, 1200, "$view: an owner sees its jobs");
+	cmp_ok(max(loops_of_subplans($plan->[0]{Plan})), '<=', 1, "$view: whose they are is not asked for each row");
+}
 
 finish();
