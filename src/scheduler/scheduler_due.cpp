@@ -86,7 +86,8 @@ std::string Scheduler::ReasonOf(const Job& job, policy::SkipReason reason) {
       return "not meant for environment \"" + environment_ + "\"";
     case policy::SkipReason::kBackOff:
       return "in back-off until " + Local(job.backoff_until) + " after " +
-             std::to_string(job.consecutive_failures) + " consecutive failures";
+             std::to_string(job.consecutive_failures) + " consecutive failure" +
+             (job.consecutive_failures == 1 ? "" : "s");
     case policy::SkipReason::kRunning:
       return BlockingRun(job);
     case policy::SkipReason::kParents:
