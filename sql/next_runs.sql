@@ -17,6 +17,7 @@ SELECT ratchet.next_runs('1 day', 'Europe/Berlin', 3, '2026-03-27 06:00');
 SELECT ratchet.next_runs('1 month', 'UTC', 4, '2026-01-31 10:00');
 SELECT ratchet.next_runs('5 minutes after completion', 'UTC', 2, '2026-01-01 00:00');
 SELECT ratchet.next_runs('at 2027-01-01 00:00', 'America/New_York');
+SELECT ratchet.next_runs('at 2027-01-01', 'America/New_York');
 SELECT ratchet.next_runs('@manual');
 SELECT ratchet.next_runs('@daily', 'UTC', 0);
 
@@ -42,7 +43,7 @@ SELECT ratchet.next_runs(NULL);
 
 SELECT schedule, ratchet.describe_schedule(schedule)
   FROM unnest(ARRAY['0 9 * * MON', '*/5 * * * *', '5 minutes', '1 day after completion', '@manual',
-                    'at 2027-01-01 00:00', 'H * * * *', '@continuous']) AS schedule;
+                    'at 2027-01-01 00:00', 'at 2027-01-01', 'H * * * *', '@continuous']) AS schedule;
 SELECT ratchet.describe_schedule('nonsense');
 SELECT ratchet.describe_schedule(NULL) IS NULL AS unknown;
 

@@ -11,21 +11,23 @@ namespace {
 
 constexpr char kOnceHint[] =
     "Write \"at 2027-01-01 00:00\", or with an offset from UTC \"at 2027-01-01 00:00+01\"; without "
-    "one it is meant in the job's time zone.";
+    "one it is meant in the job's time zone. A date alone is its midnight.";
 
 class OnceParser {
  public:
   OnceParser(std::string_view text, std::string_view whole) : rest_(text), whole_(whole) {}
 
   Once Parse() {
-    const std::int64_t day = ParseDate();
+    Once once;
+    once.time = ParseDate() * kDay;
+    if (Trim(rest_).empty()) {
+      return once;  // midnight
+    }
     if (!TakeSeparator()) {
       Fail();
     }
-    const std::int64_t time = ParseTime();
+    once.time += ParseTime();
     rest_ = Trim(rest_);
-    Once once;
-    once.time = day * kDay + time;
     if (!rest_.empty()) {
       once.is_instant = true;
       once.time -= ParseOffset() * kSecond;

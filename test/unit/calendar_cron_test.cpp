@@ -378,6 +378,8 @@ TEST(Once, IsAWallClockTimeUnlessItHasAnOffset) {
   const TzifZone berlin("Europe/Berlin");
   const std::pair<const char*, const char*> cases[] = {
       {"at 2027-01-01 00:00", "2026-12-31 23:00:00"},
+      {"at 2027-01-01", "2026-12-31 23:00:00"},
+      {" AT  2027-07-01 ", "2027-06-30 22:00:00"},
       {"AT 2027-07-01T00:00:30", "2027-06-30 22:00:30"},
       {"at 2027-07-01 00:00:30.25", "2027-06-30 22:00:30.250000"},
       {"at 2027-01-01 00:00Z", "2027-01-01 00:00:00"},
@@ -400,6 +402,10 @@ TEST(Once, IsAWallClockTimeUnlessItHasAnOffset) {
     EXPECT_EQ(schedule.Count(0, kNever, berlin, 0, 10), 1) << text;
   }
   EXPECT_EQ(Schedule::Parse("at 2011-12-30 12:00").Next(0, TzifZone("Pacific/Apia"), 0), kNever);
+  // Its clocks went from midnight to one o'clock.
+  EXPECT_EQ(UtcText(Schedule::Parse("at 2018-11-04").Next(0, TzifZone("America/Sao_Paulo"), 0)),
+            "2018-11-04 03:00:00");
+  EXPECT_EQ(Schedule::Parse("at 2027-01-01").Describe(), "once at 2027-01-01 00:00");
   EXPECT_EQ(Schedule::Parse("at 2027-01-01 00:00:30.25").Describe(),
             "once at 2027-01-01 00:00:30.25");
   EXPECT_EQ(Schedule::Parse("at 0027-01-01 00:00+01").Describe(), "once at 0026-12-31 23:00 UTC");

@@ -213,7 +213,12 @@ TEST(ParseError, Once) {
   CheckAll({
       {"at", "invalid point in time in schedule \"at\"", "at 2027-01-01 00:00"},
       {"at noon", "invalid point in time in schedule \"at noon\"", "at 2027-01-01 00:00"},
-      {"at 2027-01-01", "invalid point in time in schedule \"at 2027-01-01\"", "time zone"},
+      {"at 2027-01-01T", "invalid point in time in schedule \"at 2027-01-01T\"", "midnight"},
+      {"at 2027-01-01Z", "invalid point in time in schedule \"at 2027-01-01Z\"", "time zone"},
+      {"at 2027-01-01+01", "invalid point in time in schedule \"at 2027-01-01+01\"", "time zone"},
+      {"at 2027-01", "invalid point in time in schedule \"at 2027-01\"", "time zone"},
+      {"at 2027-02-29", "invalid date \"2027-02-29\" in schedule \"at 2027-02-29\"",
+       "There is no such day"},
       {"at 2027-01-01 00", "invalid point in time in schedule \"at 2027-01-01 00\"", "time zone"},
       {"at 2027-02-29 00:00", "invalid date \"2027-02-29\" in schedule \"at 2027-02-29 00:00\"",
        "no such day"},
