@@ -7,6 +7,7 @@
 #include "api/row_set.h"
 #include "board/database_board.h"
 #include "board/worker_board.h"
+#include "catalog/databases.h"
 #include "catalog/installation.h"
 #include "pg/settings.h"
 
@@ -58,7 +59,7 @@ struct BoardView {
   int known = 0;  // databases
   int schedulers = 0;
   int with_jobs = 0;  // this one, and those that have a scheduler or had one
-  bool is_full = false;
+  int left_out = 0;   // databases that have found no place
 };
 
 BoardView CopyBoard() {
@@ -67,18 +68,31 @@ BoardView CopyBoard() {
   return {board.launcher_pid, board.workers_short_since, board.processes_short_at};
 }
 
+int CountLeftOut(const std::vector<board::DatabaseView>& known) {
+  const std::vector<catalog::FoundDatabase> found = catalog::FindDatabases();
+  return static_cast<int>(
+      std::count_if(found.begin(), found.end(), [&known](const catalog::FoundDatabase& database) {
+        return database.may_have_jobs &&
+               std::none_of(known.begin(), known.end(), [&](const board::DatabaseView& view) {
+                 return view.database == database.oid;
+               });
+      }));
+}
+
 BoardView ViewBoard() {
   BoardView view = CopyBoard();
   std::vector<board::DatabaseView> databases;
   board::ListDatabases(&databases);
   view.known = static_cast<int>(databases.size());
-  view.is_full = view.known >= pg::settings.max_databases;
   for (const board::DatabaseView& database : databases) {
     const bool has_scheduler = database.scheduler_pid != 0;
     view.schedulers += has_scheduler ? 1 : 0;
     view.with_jobs += has_scheduler || database.state == board::DatabaseState::kResting ? 1 : 0;
   }
   view.with_jobs = std::max(view.with_jobs, 1);
+  if (view.known >= pg::settings.max_databases) {
+    view.left_out = CountLeftOut(databases);
+  }
   return view;
 }
 
@@ -134,7 +148,7 @@ bool ReportUnfit(Report* report) {
 void ReportUnknown(Report* report, const BoardView& board) {
   if (board.launcher_pid == 0) {
     report->Add("scheduler", "absent", "the launcher starts it");
-  } else if (board.is_full) {
+  } else if (board.left_out > 0) {
     report->Add("scheduler", "absent", "there are more databases than ratchet.max_databases");
   } else {
     report->Add("scheduler", "starting");
@@ -219,10 +233,15 @@ void ReportProcesses(Report* report, const BoardView& board) {
 }
 
 void ReportDatabases(Report* report, const BoardView& board) {
-  report->Add("databases", board.is_full ? "full" : "ok",
-              std::to_string(board.known) + " of " + std::to_string(pg::settings.max_databases) +
-                  " known, " + Count(board.schedulers, "scheduler"),
-              board.is_full ? "Raise ratchet.max_databases and restart the server." : "");
+  const std::string detail = std::to_string(board.known) + " of " +
+                             std::to_string(pg::settings.max_databases) + " known, " +
+                             Count(board.schedulers, "scheduler");
+  if (board.left_out > 0) {
+    report->Add("databases", "full", detail + ", " + std::to_string(board.left_out) + " left out",
+                "Raise ratchet.max_databases and restart the server.");
+  } else {
+    report->Add("databases", "ok", detail);
+  }
 }
 
 void Status(FunctionCallInfo call) {

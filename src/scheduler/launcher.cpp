@@ -3,11 +3,11 @@
 #include <algorithm>
 #include <climits>
 #include <unordered_map>
-#include <utility>
 #include <vector>
 
 #include "board/database_board.h"
 #include "board/worker_board.h"
+#include "catalog/databases.h"
 #include "pg/compat.h"
 #include "pg/guard.h"
 #include "pg/transaction.h"
@@ -15,11 +15,6 @@
 #include "scheduler/process.h"
 
 extern "C" {
-#include "access/heapam.h"
-#include "access/htup_details.h"
-#include "access/table.h"
-#include "access/tableam.h"
-#include "catalog/pg_database.h"
 #include "pgstat.h"
 #include "postmaster/bgworker.h"
 #include "storage/ipc.h"
@@ -66,27 +61,14 @@ class Launcher {
 };
 
 // Adds the databases that may have jobs to the board, and takes those that are gone from it.
-// Template databases are left alone: they are made to be copied, and nobody must be connected to
-// them.
 void Launcher::ReadDatabases() {
-  std::vector<std::pair<Oid, bool>> found;
   pg::Transaction transaction;
-  pg::Call([&found] {
-    Relation table = table_open(DatabaseRelationId, AccessShareLock);
-    TableScanDesc scan = table_beginscan_catalog(table, 0, nullptr);
-    HeapTuple tuple;
-    while (HeapTupleIsValid(tuple = heap_getnext(scan, ForwardScanDirection))) {
-      const auto* database = reinterpret_cast<Form_pg_database>(GETSTRUCT(tuple));
-      found.emplace_back(database->oid, database->datallowconn && !database->datistemplate &&
-                                            database->datconnlimit != -2);
-    }
-    table_endscan(scan);
-    table_close(table, AccessShareLock);
-  });
+  const std::vector<catalog::FoundDatabase> found = catalog::FindDatabases();
   transaction.Commit();
-  databases_ = {found.begin(), found.end()};
+  databases_.clear();
   bool full = false;
   for (const auto& [database, may_be_in] : found) {
+    databases_[database] = may_be_in;
     full = (may_be_in && !board::AddDatabase(database)) || full;
   }
   if (full) {

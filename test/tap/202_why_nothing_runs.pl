@@ -98,13 +98,19 @@ promise 'a database that allows no connections' => sub {
 	jobs_run_in('pattern', 'and comes back');
 };
 
+promise 'as many databases as ratchet.max_databases' => sub {
+	restart_with('ratchet.max_databases = 2');
+	jobs_run_in($_, "jobs run in $_") for 'postgres', 'pattern';
+	like(status_of('databases'), qr/^ok; 2 of 2 known, 2 schedulers\b(?!.*Raise)/, 'nobody is left out');
+};
+
 promise 'more databases than ratchet.max_databases' => sub {
 	restart_with('ratchet.max_databases = 1');
 	wait_log($node, qr/there are more databases than ratchet.max_databases \(1\)/, 'the log says so');
 	my @said = map { status_of('scheduler', db => $_) } 'postgres', 'pattern';
 	is(scalar(grep { $_ eq 'absent; there are more databases than ratchet.max_databases' } @said), 1, 'and ratchet.status() in the one that is left out')
 	  or diag("@said");
-	like(status_of('databases'), qr/^full; 1 of 1 .*; Raise ratchet.max_databases/, 'with a hint');
+	like(status_of('databases'), qr/^full; 1 of 1 .*, 1 left out; Raise ratchet.max_databases/, 'with a hint');
 };
 
 finish();
