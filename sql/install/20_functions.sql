@@ -282,6 +282,11 @@ LANGUAGE c VOLATILE STRICT PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'ratchet_wa
 COMMENT ON FUNCTION ratchet._waits_for_mutex IS
     'internal: the mutex for which something of the job waits now, and who holds it';
 
+CREATE FUNCTION ratchet._waits_for_window(active_window text, time_zone text) RETURNS text
+LANGUAGE c VOLATILE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'ratchet_waits_for_window';
+COMMENT ON FUNCTION ratchet._waits_for_window IS
+    'internal: the active window if it is closed now, and when it opens';
+
 CREATE FUNCTION ratchet._waits_for_jobs(job_id bigint, trouble_only boolean) RETURNS text
 LANGUAGE c VOLATILE STRICT PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'ratchet_waits_for_jobs';
 COMMENT ON FUNCTION ratchet._waits_for_jobs IS

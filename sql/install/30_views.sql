@@ -88,8 +88,11 @@ SELECT q.run_id, q.job_id, coalesce(v.job_name, j.job_name, l.job_name), q.cause
        q.attempt, q.scheduled_at, l.started_at, NULL::timestamptz, clock_timestamp() - l.started_at,
        l.items_done, l.items_failed, l.batches, NULL::jsonb, NULL::jsonb, NULL::bigint, NULL::text,
        NULL::text, NULL::text, NULL::text, NULL::text,
-       CASE WHEN q.claimed_at IS NULL AND q.run_at <= clock_timestamp() AND j.mutex IS NOT NULL
-            THEN 'waits for ' || ratchet._waits_for_mutex(j.job_id) END, l.pid,
+       CASE WHEN q.claimed_at IS NULL AND q.run_at <= clock_timestamp()
+            THEN 'waits for ' || coalesce(
+                     ratchet._waits_for_window(j.active_window, j.time_zone),
+                     CASE WHEN j.mutex IS NOT NULL THEN ratchet._waits_for_mutex(j.job_id) END) END,
+       l.pid,
        CASE WHEN l.pid IS NOT NULL THEN ratchet._node() END, coalesce(q.payload, CASE WHEN q.version <> 0 THEN v.payload ELSE j.payload END),
        q.replay_of, q.retry_of, q.dry_run, NULL::bigint, NULL::bigint, NULL::bigint,
        NULL::interval, NULL::text, q.queued_at,

@@ -1,13 +1,16 @@
-// ratchet._waits_for_mutex() and ratchet._waits_for_jobs(): what the views say a job waits for
+// ratchet._waits_for_mutex(), ratchet._waits_for_jobs() and ratchet._waits_for_window(): what the
+// views say a job waits for
 #include <algorithm>
 
 #include "api/argument.h"
 #include "api/privilege.h"
 #include "api/sql_function.h"
 #include "board/run_board.h"
+#include "calendar/window.h"
 #include "catalog/job_state.h"
 #include "catalog/run_queue.h"
 #include "pg/guard.h"
+#include "pg/time_zone.h"
 #include "policy/dependency_words.h"
 
 namespace ratchet::api {
@@ -79,6 +82,32 @@ std::string JobsWait(std::int64_t job_id, bool trouble_only) {
   return {};
 }
 
+// active window "22:00-06:00", which opens at 2026-05-02 22:00:00+02. Never an error: one job must
+// not take the view away from all others.
+std::string WindowWait(const std::string& text, const std::string& zone_name) {
+  const pg::PgZone* zone = pg::FindZone(zone_name);
+  if (zone == nullptr) {
+    return {};
+  }
+  try {
+    const TimestampTz now = GetCurrentTimestamp();
+    const calendar::Instant opening = calendar::ActiveWindow::Parse(text).NextOpening(now, *zone);
+    if (opening <= now) {
+      return {};
+    }
+    std::string words = "active window \"" + text + "\", which ";
+    if (opening == calendar::kNever) {
+      return words + "never opens";
+    }
+    return words + "opens at " + pg::Call([opening] {
+             return DatumGetCString(
+                 DirectFunctionCall1(timestamptz_out, TimestampTzGetDatum(opening)));
+           });
+  } catch (const calendar::ScheduleError&) {
+    return {};
+  }
+}
+
 template <typename Say>
 Datum TextOrNull(FunctionCallInfo fcinfo, Say say) {
   text* result = SqlFunction([&]() -> text* {
@@ -102,6 +131,14 @@ PG_FUNCTION_INFO_V1(ratchet_waits_for_mutex);
 PGDLLEXPORT Datum ratchet_waits_for_mutex(PG_FUNCTION_ARGS) {
   return ratchet::api::TextOrNull(fcinfo,
                                   [fcinfo] { return ratchet::api::MutexWait(PG_GETARG_INT64(0)); });
+}
+
+PG_FUNCTION_INFO_V1(ratchet_waits_for_window);
+PGDLLEXPORT Datum ratchet_waits_for_window(PG_FUNCTION_ARGS) {
+  return ratchet::api::TextOrNull(fcinfo, [fcinfo] {
+    const ratchet::api::Arguments arguments(fcinfo);
+    return ratchet::api::WindowWait(arguments.TextOrEmpty(0), arguments.TextOrEmpty(1));
+  });
 }
 
 PG_FUNCTION_INFO_V1(ratchet_waits_for_jobs);

@@ -26,6 +26,13 @@ promise 'outside of its window nothing of a job starts' => sub {
 	wait_until($node, q{SELECT count(*) > 5 FROM ratchet.runs WHERE job_name = 'beside it' AND status = 'succeeded'});
 	is(runs('by night'), 0, 'neither its occurrences');
 	is(run_status($node, $triggered), 'queued', 'nor what was asked for');
+	is( value($node, qq{SELECT reason = format('waits for active window "%s", which opens at %s', '$closed', date_trunc('second', next_run_at))
+			FROM ratchet.runs JOIN ratchet.jobs USING (job_id) WHERE run_id = $triggered}),
+		't', 'ratchet.runs says that it waits for the window, and how long')
+	  or diag(value($node, "SELECT reason FROM ratchet.runs WHERE run_id = $triggered"));
+	my $later = value($node, q{SELECT ratchet.trigger('by night', run_at => now() + interval '1 day')});
+	is(value($node, "SELECT reason IS NULL FROM ratchet.runs WHERE run_id = $later"), 't', 'not of a run whose time has not come');
+	value($node, "SELECT ratchet.cancel($later)");
 	is( value($node, q{SELECT next_run_at BETWEEN now() + interval '118 minutes' AND now() + interval '121 minutes' FROM ratchet.jobs WHERE job_name = 'by night'}),
 		't', 'ratchet.jobs says that it starts when the window opens');
 	is(value($node, q{SELECT color FROM ratchet.job_health WHERE job_name = 'by night'}), 'gray', 'it is neither late nor failing');
@@ -72,6 +79,7 @@ promise 'a batch job stops at a batch boundary when its window closes, and goes 
 	cmp_ok(value($node, qq{SELECT extract(second FROM finished_at) FROM ratchet.runs WHERE run_id = $first}), '<', 10, 'soon after the minute');
 	my $next = value($node, qq{SELECT run_id FROM ratchet.runs WHERE retry_of = $first});
 	is(run_status($node, $next), 'queued', 'the rest waits');
+	like(value($node, "SELECT reason FROM ratchet.runs WHERE run_id = $next"), qr/^waits for active window "/, 'and says for what');
 	my $open = window(-60, 60);
 	$node->safe_psql('postgres', qq{SELECT ratchet.alter_job('walk', active_window => '$open', action => 'INSERT INTO done (job, id) SELECT ''walk'', \$1')});
 	wait_run($node, $next, 'succeeded', 'and goes on when it is open');
