@@ -6,7 +6,7 @@
 
 #include "board/worker_board.h"
 #include "catalog/job_version.h"
-#include "scheduler/role_check.h"
+#include "catalog/role_check.h"
 
 namespace ratchet::scheduler {
 namespace {
@@ -387,7 +387,7 @@ const std::optional<catalog::RunError>& Scheduler::ProblemOf(Oid role_id, Role* 
                                                              TimestampTz now) {
   if (now - role->checked_at > kRoleCheckLifetime || now < role->checked_at) {
     Begin();
-    role->problem = CheckRole(role_id, entry_->database);
+    role->problem = catalog::CheckRole(role_id, entry_->database);
     role->checked_at = now;
   }
   return role->problem;

@@ -6,6 +6,7 @@
 #include "batch/walk.h"
 #include "board/run_board.h"
 #include "catalog/job.h"
+#include "catalog/role_check.h"
 #include "catalog/run_log.h"
 #include "catalog/run_queue.h"
 #include "pg/transaction.h"
@@ -147,6 +148,7 @@ void Run::ShowText(const std::string& text) {
 void Run::Prepare() {
   const board::RunTicket& ticket = run_.ticket;
   pg::Transaction transaction;
+  catalog::RequireRole(GetSessionUserId());
   const Definition& definition = DefinitionOf(ticket.job_id, ticket.version);
   definition_ = &definition.version;
   record_.job_name = definition_->job_name;

@@ -60,6 +60,19 @@ subtest 'the owner is dropped' => sub {
 	$node->safe_psql('postgres', q{SELECT ratchet.unschedule('dropped')});
 };
 
+subtest 'the owner is dropped while a worker of it is idle' => sub {
+	$node->safe_psql('postgres', q{CREATE ROLE idler LOGIN; SELECT ratchet.schedule('idler', '@manual', 'SELECT current_user', run_as => 'idler')});
+	wait_run($node, value($node, q{SELECT ratchet.trigger('idler')}), 'succeeded', 'it runs at first');
+	my $oid = value($node, q{SELECT 'idler'::regrole::oid});
+	# At once: the scheduler has looked at the role a moment ago, and believes that it is there.
+	my $run_id = value($node, q{BEGIN; DROP ROLE idler; SELECT ratchet.trigger('idler'); COMMIT});
+	wait_run($node, $run_id, 'failed', 'then it fails');
+	my $run = run_record($node, $run_id);
+	is_run($run, { sqlstate => '42704', error => "role with OID $oid does not exist" }, 'and says why');
+	like($run->{error_hint}, qr/run_as/, 'and what to do');
+	$node->safe_psql('postgres', q{SELECT ratchet.unschedule('idler')});
+};
+
 subtest 'the owner may not log in' => sub {
 	make_job('locked', 'SELECT 1');
 	$node->safe_psql('postgres', 'ALTER ROLE locked NOLOGIN');

@@ -1,4 +1,4 @@
-#include "scheduler/role_check.h"
+#include "catalog/role_check.h"
 
 extern "C" {
 #include "access/htup_details.h"
@@ -11,14 +11,22 @@ extern "C" {
 
 #include "pg/compat.h"
 
-namespace ratchet::scheduler {
+namespace ratchet::catalog {
 namespace {
 
 enum class Finding { kFine, kNoRole, kNoLogin, kNoConnect };
 
+constexpr int kNoRoleState = ERRCODE_UNDEFINED_OBJECT;
+constexpr char kNoRoleHint[] =
+    "Give the job to another role with ratchet.alter_job(..., run_as => ...), or unschedule it.";
+
+std::string NoRoleMessage(Oid role) {
+  return "role with OID " + std::to_string(role) + " does not exist";
+}
+
 }  // namespace
 
-std::optional<catalog::RunError> CheckRole(Oid role, Oid database) {
+std::optional<RunError> CheckRole(Oid role, Oid database) {
   std::string name;
   const Finding finding = pg::Call([&] {
     HeapTuple tuple = SearchSysCache1(AUTHOID, ObjectIdGetDatum(role));
@@ -37,16 +45,14 @@ std::optional<catalog::RunError> CheckRole(Oid role, Oid database) {
     }
     return Finding::kFine;
   });
-  catalog::RunError error;
+  RunError error;
   switch (finding) {
     case Finding::kFine:
       return std::nullopt;
     case Finding::kNoRole:
-      error.sqlstate = ERRCODE_UNDEFINED_OBJECT;
-      error.message = "role with OID " + std::to_string(role) + " does not exist";
-      error.hint =
-          "Give the job to another role with ratchet.alter_job(..., run_as => ...), or "
-          "unschedule it.";
+      error.sqlstate = kNoRoleState;
+      error.message = NoRoleMessage(role);
+      error.hint = kNoRoleHint;
       break;
     case Finding::kNoLogin:
       error.sqlstate = ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION;
@@ -62,4 +68,10 @@ std::optional<catalog::RunError> CheckRole(Oid role, Oid database) {
   return error;
 }
 
-}  // namespace ratchet::scheduler
+void RequireRole(Oid role) {
+  if (!pg::Call([role] { return SearchSysCacheExists1(AUTHOID, ObjectIdGetDatum(role)); })) {
+    throw pg::Error(kNoRoleState, NoRoleMessage(role), kNoRoleHint);
+  }
+}
+
+}  // namespace ratchet::catalog
