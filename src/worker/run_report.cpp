@@ -11,6 +11,7 @@
 extern "C" {
 #include "catalog/namespace.h"
 #include "mb/pg_wchar.h"
+#include "utils/inval.h"
 #include "utils/lsyscache.h"
 }
 
@@ -22,6 +23,7 @@ namespace {
 
 bool LogExists() {
   return pg::Call([] {
+    AcceptInvalidationMessages();  // of a drop since the run's last lock
     const Oid schema = get_namespace_oid("ratchet", true);
     return OidIsValid(schema) && OidIsValid(get_relname_relid("run_log", schema));
   });
@@ -87,14 +89,23 @@ void FillFailure(const Failure& failure, catalog::RunError error, catalog::RunRe
   record->error = std::move(error);
 }
 
-void WriteRecord(const catalog::RunRecord& record, bool keep_checkpoint) {
+bool WriteRecord(const catalog::RunRecord& record, bool keep_checkpoint) {
   if (!LogExists()) {
-    return;
+    pg::Call([&record] {
+      ereport(LOG,
+              (errcode(ERRCODE_UNDEFINED_OBJECT),
+               errmsg("run %lld of job \"%s\" cannot be recorded: extension pg_ratchet has been "
+                      "dropped",
+                      static_cast<long long>(record.run_id), record.job_name.c_str()),
+               errhidestmt(true)));
+    });
+    return false;
   }
   if (record.status == policy::RunStatus::kSucceeded && !record.dry_run && !keep_checkpoint) {
     catalog::DeleteCheckpoint(record.job_id, record.walk);
   }
   catalog::InsertRunRecord(record);
+  return true;
 }
 
 void FillFromWalk(const batch::Walk& walk, catalog::RunRecord* record) {

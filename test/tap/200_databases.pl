@@ -5,6 +5,7 @@ use strict;
 use warnings;
 
 use RatchetTest;
+use PostgreSQL::Test::Utils;
 use Test::More;
 use Time::HiRes qw(time);
 
@@ -111,7 +112,21 @@ promise 'DROP EXTENSION stops everything, with jobs active, and the extension ca
 		'a job that nearly always runs', db => 'fickle');
 	wait_until($node, q{SELECT count(*) > 0 FROM ratchet.running WHERE job_name = 'slow'},
 		'it runs', db => 'fickle');
+	my $gate = lock_session($node, 7, db => 'fickle');
+	psql_ok($node, q{
+		SELECT ratchet.schedule('quiet', '@manual', 'SELECT pg_advisory_xact_lock_shared(7)'), ratchet.trigger('quiet');
+		CREATE TABLE item (id int PRIMARY KEY);
+		INSERT INTO item SELECT generate_series(1, 9);
+		SELECT ratchet.schedule_batch('walk', '@manual', 'SELECT id FROM item', 'SELECT pg_advisory_xact_lock_shared(7) WHERE $1 > 0', batch_size => 3),
+			ratchet.trigger('walk')}, 'jobs that wait', db => 'fickle');
+	wait_until($node, q{SELECT count(*) = 2 FROM pg_locks WHERE locktype = 'advisory' AND objsubid = 1 AND NOT granted},
+		'are in the middle', db => 'fickle');
 	psql_ok($node, 'DROP EXTENSION pg_ratchet', 'dropped', db => 'fickle');
+	$gate->quit;
+	wait_log($node, qr/run \d+ of job "$_" cannot be recorded: extension pg_ratchet has been dropped/, "what was under way says so: $_")
+	  for 'quiet', 'walk';
+	wait_log($node, qr/job "walk" run \d+ failed in .*: 42704 extension pg_ratchet has been dropped/, 'and why it failed');
+	unlike(slurp_file($node->logfile), qr/could not open relation/, 'and nobody looks for tables that are gone');
 	wait_until($node,
 		q{SELECT count(*) = 0 FROM pg_stat_activity
 		  WHERE backend_type LIKE 'pg_ratchet scheduler%' AND datname = 'fickle'},
