@@ -37,6 +37,20 @@ SELECT ratchet.wait(:run_id);
 SELECT color, why FROM ratchet.job_health WHERE job_name = 'works';
 SELECT ratchet.resume_job('works');
 
+-- A run's payload is the same while it waits and when it has ended, also when the job has another one by now.
+SELECT ratchet.schedule('pays', '@manual', 'SELECT ratchet.payload()', payload => '{"of": "the job"}') IS NOT NULL AS created;
+BEGIN;
+SELECT ratchet.trigger('pays') AS run_id, ratchet.trigger('pays', '{"of": "the run"}') AS own_id \gset
+SELECT status, payload FROM ratchet.runs WHERE run_id IN (:run_id, :own_id) ORDER BY run_id;
+COMMIT;
+SELECT ratchet.wait(:run_id), ratchet.wait(:own_id);
+CALL ratchet.run('pays');
+SELECT ratchet.alter_job('pays', payload => '{"of": "the job today"}');
+SELECT ratchet.replay(:run_id) AS again_id \gset
+SELECT ratchet.wait(:again_id);
+SELECT cause, status, payload, result FROM ratchet.runs WHERE job_name = 'pays' ORDER BY run_id;
+SELECT ratchet.unschedule('pays');
+
 -- Failure.
 SELECT ratchet.schedule('fails', '@manual', 'SELECT 1 / 0') IS NOT NULL AS created;
 SELECT color, why FROM ratchet.job_health WHERE job_name = 'fails';

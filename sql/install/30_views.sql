@@ -66,6 +66,9 @@ COMMENT ON COLUMN ratchet.jobs.schedule_since IS
 -- EXISTS) the planner believes that it leaves one row: it then looked through all jobs for each run that
 -- waits. A subquery it takes for so dear, when many runs wait or have waited, that it compiles the plan (JIT).
 -- The function needs no search_path: BEGIN ATOMIC resolves the names when it is made.
+--
+-- A record has a payload only if the run had one of its own, the others are kept once with the definition.
+-- That is a subquery and not a join, which would be read for all of the history before the newest are known.
 
 CREATE FUNCTION ratchet._is_recorded(run_id bigint) RETURNS boolean
 LANGUAGE sql STABLE STRICT PARALLEL SAFE COST 1
@@ -78,7 +81,9 @@ CREATE VIEW ratchet.runs WITH (security_invoker = true) AS
 SELECT r.run_id, r.job_id, r.job_name, r.cause, r.status, r.attempt, r.scheduled_at, r.started_at,
        r.finished_at, r.finished_at - r.started_at AS duration, r.items_done, r.items_failed,
        r.batches, r.checkpoint_from, r.checkpoint_to, r.rows_affected, r.sqlstate, r.error,
-       r.error_detail, r.error_hint, r.error_context, r.reason, r.worker_pid, r.node, r.payload,
+       r.error_detail, r.error_hint, r.error_context, r.reason, r.worker_pid, r.node,
+       coalesce(r.payload, (SELECT v.payload FROM ratchet.job_version v
+                             WHERE v.job_id = r.job_id AND v.version = r.version)) AS payload,
        r.replay_of, r.retry_of, r.dry_run, r.wal_bytes, r.blocks_read, r.blocks_hit, r.cpu_time,
        r.result, r.queued_at, r.version, r.owner::regrole AS owner, r.occurrences
   FROM ratchet.run_log r
@@ -127,6 +132,8 @@ COMMENT ON COLUMN ratchet.runs.scheduled_at IS
     'the logical time: the occurrence that the run is for, however late it started';
 COMMENT ON COLUMN ratchet.runs.duration IS 'until now for a run that is running';
 COMMENT ON COLUMN ratchet.runs.reason IS 'why it did not run, or did not run to its end';
+COMMENT ON COLUMN ratchet.runs.payload IS
+    'what ratchet.payload() is in the run: its own payload if it was given one, else that of its job then';
 COMMENT ON COLUMN ratchet.runs.node IS 'the server on which it ran: ratchet.node there';
 COMMENT ON COLUMN ratchet.runs.result IS
     'first row of the last query of the command as JSON text, cut to 8000 bytes';
