@@ -101,7 +101,7 @@ SELECT attempt($$SELECT ratchet.alter_job('emils', comment => 'another option')$
 TABLE graph;
 SET SESSION AUTHORIZATION ratchet_dora;
 SELECT attempt($$SELECT ratchet.alter_job('doras', new_name => 'doras own')$$);
-SELECT depends_on FROM ratchet.jobs;
+SELECT depends_on FROM ratchet.jobs ORDER BY job_id;
 SELECT ratchet.unschedule('doras own');
 RESET SESSION AUTHORIZATION;
 TABLE graph;

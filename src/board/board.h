@@ -203,6 +203,7 @@ struct RunSlot {
   int proc;
   pid_t pid;
   TimestampTz started_at;
+  TimestampTz ended_at;  // its process is free again: its last commit is over
   TimestampTz cancel_at;
   TimestampTz condition_until;  // while its only_if is evaluated: when it is canceled; 0: no limit
   bool walks;                   // a batch job: the next three are known

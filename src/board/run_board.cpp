@@ -112,7 +112,7 @@ void ReturnSlot(int index) {
 // wakes it once too often; a new one is older than the sleep which ends by itself.
 bool CanBeTakenUpLater(const RunSlot& run, const DatabaseEntry& database) {
   if (run.worker == kNone || database.scheduler_proc == kNone ||
-      run.outcome.finished_at >= database.looks_again_at) {
+      run.ended_at >= database.looks_again_at) {
     return false;
   }
   const Pool& pool = Pools()[Workers()[run.worker].pool];
@@ -133,6 +133,7 @@ void EndUnstarted(int slot) {
 void EndLocked(int slot, const RunOutcome& outcome) {
   RunSlot& run = Runs()[slot];
   run.state = RunState::kEnded;
+  run.ended_at = GetCurrentTimestamp();
   // The texts are long and mostly empty: only their used part is copied.
   const std::size_t fixed = offsetof(RunOutcome, text);
   std::memcpy(&run.outcome, &outcome, fixed);

@@ -13,7 +13,7 @@ namespace {
 
 // So much work, in microseconds, is laid out ahead for each worker: short runs follow each other
 // without asking the scheduler, long ones are not held up behind each other.
-constexpr double kLookAhead = 2000;
+constexpr double kLookAhead = 5000;
 constexpr int kMostAhead = 32;
 
 // The answer to "can this role run anything" is good for so long.

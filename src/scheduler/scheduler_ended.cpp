@@ -157,7 +157,7 @@ void Scheduler::EndFlight(int slot, std::uint32_t index, RunEnd* end) {
     Role& role = roles_[flight->second.role];
     role.in_flight--;
     if (run.started_at != 0) {
-      const auto took = static_cast<double>(run.outcome.finished_at - run.started_at);
+      const auto took = static_cast<double>(run.ended_at - run.started_at);
       role.mean_run_time += kMeanWeight * (took - role.mean_run_time);
     }
     flights_.erase(flight);
