@@ -1,6 +1,7 @@
 # pg_upgrade: definitions, history, standing, checkpoints and what waits come along, the new server runs on
 # without being told to, and nothing runs while it is made. Both sides are of one version, which pg_upgrade
 # allows, or the old one is the server whose installation is RATCHET_OLDER: script/check makes it.
+# PG_TEST_PG_UPGRADE_MODE=--link moves the files instead of copying them, as in the server's own test.
 
 use strict;
 use warnings;
@@ -155,7 +156,7 @@ promise 'pg_upgrade' => sub {
 	chdir PostgreSQL::Test::Utils::tempdir() or die;
 	$new->command_ok(
 		[
-			'pg_upgrade', '--retain', '-U', (getpwuid($>))[0],
+			'pg_upgrade', split(' ', $ENV{PG_TEST_PG_UPGRADE_MODE} // ''), '--retain', '-U', (getpwuid($>))[0],
 			'-b', $old->config_data('--bindir'), '-B', $new->config_data('--bindir'), '-d', $old->data_dir, '-D', $new->data_dir,
 			'-p', $old->port, '-P', $new->port, '-s', PostgreSQL::Test::Utils::tempdir_short()
 		],
