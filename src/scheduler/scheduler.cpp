@@ -27,6 +27,9 @@ constexpr std::int64_t kWaitLook = 100'000;
 constexpr std::int64_t kWatchEvery = 50'000;
 // Counters are written when nothing else is to do, and at least this often.
 constexpr std::int64_t kStatisticsDelay = 5 * USECS_PER_SEC;
+// The server takes what a process has counted of its tables no more often than this. What is left
+// over is handed on before a rest: autovacuum goes by it.
+constexpr std::int64_t kCountsDelay = USECS_PER_SEC;
 // Another worker is worth its start when the ones that are there need longer than this
 // (microseconds).
 constexpr double kWorthAWorker = 3000;
@@ -128,7 +131,8 @@ void Scheduler::Commit() {
   if (transaction_) {
     transaction_->Commit(pg::Durability::kAsynchronous);
     transaction_.reset();
-    pg::Call([] { pgstat_report_stat(false); });
+    const bool is_left = pg::Call([] { return pgstat_report_stat(false); }) > 0;
+    counts_due_ = !is_left ? 0 : counts_due_ != 0 ? counts_due_ : last_pass_ + kCountsDelay;
   }
   if (!ended_.empty()) {
     board::Free(ended_);
@@ -304,6 +308,10 @@ void Scheduler::Maintain(TimestampTz now) {
     statistics_.Written();
     statistics_written_ = now;
   }
+  if (counts_due_ != 0 && counts_due_ <= now) {
+    pg::Call([] { pgstat_report_stat(true); });
+    counts_due_ = 0;
+  }
   if (!busy && !WriteStaleStates()) {
     purge_.Step(now, [this](std::int64_t job_id) { return NeedsHistory(job_id); });
   }
@@ -379,6 +387,9 @@ TimestampTz Scheduler::NextWake(TimestampTz now) const {
   }
   if (!statistics_.empty()) {
     sooner(statistics_written_ + kStatisticsDelay);
+  }
+  if (counts_due_ != 0) {
+    sooner(counts_due_);
   }
   sooner(purge_.NextTime());
   if (!stale_states_.empty()) {

@@ -320,6 +320,7 @@ class Scheduler {
   TimestampTz last_watch_ = 0;
   TimestampTz last_pass_ = 0;
   TimestampTz statistics_written_ = 0;
+  TimestampTz counts_due_ = 0;  // the server's own counters of our tables; 0: all handed on
 };
 
 }  // namespace ratchet::scheduler
