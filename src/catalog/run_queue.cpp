@@ -8,10 +8,6 @@
 #include "pg/table.h"
 #include "pg/text_hash.h"
 
-extern "C" {
-#include "commands/sequence.h"
-}
-
 namespace ratchet::catalog {
 namespace {
 
@@ -126,7 +122,7 @@ bool FindAt(Relation table, std::int64_t run_id, ItemPointer tid) {
 }  // namespace
 
 std::int64_t NextRunId() {
-  return pg::Call([] { return nextval_internal(pg::TableOid("run_id_seq"), false); });
+  return pg::Call([] { return pg::NextNumber("run_id_seq"); });
 }
 
 void InsertQueuedRun(const QueuedRun& run, ItemPointer tid) {

@@ -8,6 +8,7 @@ extern "C" {
 #include "access/htup_details.h"
 #include "catalog/indexing.h"
 #include "catalog/namespace.h"
+#include "commands/sequence.h"
 #include "storage/bufmgr.h"
 #include "utils/fmgroids.h"
 #include "utils/jsonb.h"
@@ -61,6 +62,12 @@ bool FetchAt(Relation table, ItemPointer tid, HeapTuple tuple, Buffer* buffer) {
   tuple->t_self = *tid;
   return HasBlock(table, ItemPointerGetBlockNumber(tid)) &&
          heap_fetch(table, SnapshotSelf, tuple, buffer, false);
+}
+
+// What was there when we looked is not any more when we have the lock on it.
+[[noreturn]] void RaiseDropped() {
+  ereport(ERROR,
+          (errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("extension pg_ratchet has been dropped")));
 }
 
 }  // namespace
@@ -130,12 +137,25 @@ Oid TableOid(const char* name) {
   return oid;
 }
 
+std::int64_t NextNumber(const char* sequence) {
+  const Oid oid = TableOid(sequence);
+  Relation relation = try_relation_open(oid, RowExclusiveLock);
+  if (relation == nullptr) {
+    RaiseDropped();
+  }
+  relation_close(relation, NoLock);
+  return nextval_internal(oid, false);
+}
+
 Relation OpenTable(const TableLayout& layout, LOCKMODE mode) {
   Relation table = FindOpenTable(layout, mode);
   if (table != nullptr) {
     return table;
   }
-  table = table_open(TableOid(layout.name), mode);
+  table = try_table_open(TableOid(layout.name), mode);
+  if (table == nullptr) {
+    RaiseDropped();
+  }
   Misfit misfit{};
   if (!HasLayout(table, layout, &misfit)) {
     ereport(ERROR,

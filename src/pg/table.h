@@ -71,6 +71,9 @@ struct Row {
 // Oid of the schema's table or index; an error that says how to go on when it is missing.
 Oid TableOid(const char* name);
 
+// The next number of a sequence of the extension.
+std::int64_t NextNumber(const char* sequence);
+
 // The one way to a table of the extension: an error when its columns are not those for which the
 // library was compiled.
 Relation OpenTable(const TableLayout& layout, LOCKMODE mode);

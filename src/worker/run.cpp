@@ -86,7 +86,7 @@ class Run : public batch::Host {
   bool Abort(bool clean) override;
   void Finish(const batch::Walk& walk) override;
 
-  bool RecordInOwnTransaction(bool asynchronously);
+  void RecordInOwnTransaction(bool asynchronously);
 
   CurrentRun run_;
   MemoryContext memory_;
@@ -276,16 +276,14 @@ void Run::RecordSuccess() {
   recorded_ = true;
 }
 
-// False when there is no log any more.
-bool Run::RecordInOwnTransaction(bool asynchronously) {
+void Run::RecordInOwnTransaction(bool asynchronously) {
   pg::Transaction transaction;
-  const bool written = WriteRecord(record_);
+  WriteRecord(record_);
   if (asynchronously) {
     CommitNextAsynchronously();
   }
   transaction.Commit();
   recorded_ = true;
-  return written;
 }
 
 // ---- A batch job
@@ -381,12 +379,7 @@ void Run::Fail(catalog::RunError error) {
   FillFailure({timed_out, in_condition_, run_.slot}, std::move(error), &record_);
   const bool asynchronously = !HasCommittedWrites();
   try {
-    if (!RecordInOwnTransaction(asynchronously) &&
-        record_.error.sqlstate == ERRCODE_INTERNAL_ERROR) {
-      // It found a table of the extension that was gone when it had the lock on it.
-      record_.error = {
-          ERRCODE_UNDEFINED_OBJECT, "extension pg_ratchet has been dropped", {}, {}, {}};
-    }
+    RecordInOwnTransaction(asynchronously);
   } catch (const std::exception& failure) {
     // The scheduler gets the outcome with the texts, and records it when it can.
     RefuseCancel();

@@ -89,7 +89,7 @@ void FillFailure(const Failure& failure, catalog::RunError error, catalog::RunRe
   record->error = std::move(error);
 }
 
-bool WriteRecord(const catalog::RunRecord& record, bool keep_checkpoint) {
+void WriteRecord(const catalog::RunRecord& record, bool keep_checkpoint) {
   if (!LogExists()) {
     pg::Call([&record] {
       ereport(LOG,
@@ -99,13 +99,12 @@ bool WriteRecord(const catalog::RunRecord& record, bool keep_checkpoint) {
                       static_cast<long long>(record.run_id), record.job_name.c_str()),
                errhidestmt(true)));
     });
-    return false;
+    return;
   }
   if (record.status == policy::RunStatus::kSucceeded && !record.dry_run && !keep_checkpoint) {
     catalog::DeleteCheckpoint(record.job_id, record.walk);
   }
   catalog::InsertRunRecord(record);
-  return true;
 }
 
 void FillFromWalk(const batch::Walk& walk, catalog::RunRecord* record) {

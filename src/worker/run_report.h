@@ -21,9 +21,9 @@ void FillFailure(const Failure& failure, catalog::RunError error, catalog::RunRe
 extern const char* const kTimeoutMessage;
 
 // Inserts the record in the transaction that is open. The job or somebody else may have dropped the
-// extension, and with it the log: then it only says so, and returns false. A success ends the
+// extension, and with it the log: then it only says so. A success ends the
 // checkpoint, unless it is kept.
-bool WriteRecord(const catalog::RunRecord& record, bool keep_checkpoint = false);
+void WriteRecord(const catalog::RunRecord& record, bool keep_checkpoint = false);
 
 // What a walk has done so far.
 void FillFromWalk(const batch::Walk& walk, catalog::RunRecord* record);

@@ -65,7 +65,7 @@ subtest 'the owner is dropped while a worker of it is idle' => sub {
 	wait_run($node, value($node, q{SELECT ratchet.trigger('idler')}), 'succeeded', 'it runs at first');
 	my $oid = value($node, q{SELECT 'idler'::regrole::oid});
 	# At once: the scheduler has looked at the role a moment ago, and believes that it is there.
-	my $run_id = value($node, q{BEGIN; DROP ROLE idler; SELECT ratchet.trigger('idler'); COMMIT});
+	my $run_id = value($node, q{DROP ROLE idler; SELECT ratchet.trigger('idler')});
 	wait_run($node, $run_id, 'failed', 'then it fails');
 	my $run = run_record($node, $run_id);
 	is_run($run, { sqlstate => '42704', error => "role with OID $oid does not exist" }, 'and says why');
