@@ -9,7 +9,6 @@
 
 extern "C" {
 #include "access/xact.h"
-#include "commands/sequence.h"
 }
 
 namespace ratchet::catalog {
@@ -85,7 +84,7 @@ void EndHold(std::int64_t job_id) {
 
 void InsertBackfill(Backfill* backfill) {
   pg::Call([backfill] {
-    backfill->backfill_id = nextval_internal(pg::TableOid("backfill_id_seq"), false);
+    backfill->backfill_id = pg::NextNumber("backfill_id_seq");
     Relation table = pg::OpenTable(kTable, RowExclusiveLock);
     pg::Row row;
     Fill(*backfill, &row);

@@ -6,7 +6,6 @@
 
 extern "C" {
 #include "access/xact.h"
-#include "commands/sequence.h"
 #include "common/hashfn.h"
 }
 
@@ -96,7 +95,7 @@ bool ChangeItem(std::int64_t run_id, std::int64_t item_id, Change change) {
 void InsertFailedItem(FailedItem* item, bool may_have_failed_before) {
   pg::Call([item, may_have_failed_before] {
     item->attempts = may_have_failed_before ? 1 + EarlierAttempts(item->job_id, item->key) : 1;
-    item->item_id = nextval_internal(pg::TableOid("failed_item_id_seq"), false);
+    item->item_id = pg::NextNumber("failed_item_id_seq");
     pg::Row row;
     row.SetInt64(kItemId, item->item_id);
     row.SetInt64(kJobId, item->job_id);

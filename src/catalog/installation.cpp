@@ -119,7 +119,7 @@ Installation OtherVersion(const std::string& version) {
 // What does not fit of the tables, or null.
 const pg::TableLayout* FindMisfit(pg::Misfit* misfit) {
   for (const pg::TableLayout* layout : kTables) {
-    Relation table = table_open(pg::TableOid(layout->name), AccessShareLock);
+    Relation table = pg::OpenRelation(layout->name, AccessShareLock);
     const bool fits = pg::HasLayout(table, *layout, misfit);
     table_close(table, AccessShareLock);
     if (!fits) {

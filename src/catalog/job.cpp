@@ -13,7 +13,6 @@
 
 extern "C" {
 #include "catalog/pg_type.h"
-#include "commands/sequence.h"
 }
 
 namespace ratchet::catalog {
@@ -241,7 +240,7 @@ void InsertJob(JobDefinition* job) {
     job->created_at = std::max(job->created_at, home.since);
   }
   pg::Call([job] {
-    job->job_id = nextval_internal(pg::TableOid("job_id_seq"), false);
+    job->job_id = pg::NextNumber("job_id_seq");
     Relation table = pg::OpenTable(kTable, RowExclusiveLock);
     pg::Row row;
     Fill(*job, &row);

@@ -64,12 +64,6 @@ bool FetchAt(Relation table, ItemPointer tid, HeapTuple tuple, Buffer* buffer) {
          heap_fetch(table, SnapshotSelf, tuple, buffer, false);
 }
 
-// What was there when we looked is not any more when we have the lock on it.
-[[noreturn]] void RaiseDropped() {
-  ereport(ERROR,
-          (errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("extension pg_ratchet has been dropped")));
-}
-
 }  // namespace
 
 Row::Row() {
@@ -137,13 +131,19 @@ Oid TableOid(const char* name) {
   return oid;
 }
 
-std::int64_t NextNumber(const char* sequence) {
-  const Oid oid = TableOid(sequence);
-  Relation relation = try_relation_open(oid, RowExclusiveLock);
+Relation OpenRelation(const char* name, LOCKMODE mode) {
+  Relation relation = try_table_open(TableOid(name), mode);
   if (relation == nullptr) {
-    RaiseDropped();
+    ereport(ERROR,
+            (errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("extension pg_ratchet has been dropped")));
   }
-  relation_close(relation, NoLock);
+  return relation;
+}
+
+std::int64_t NextNumber(const char* sequence) {
+  Relation relation = OpenRelation(sequence, RowExclusiveLock);
+  const Oid oid = RelationGetRelid(relation);
+  table_close(relation, NoLock);
   return nextval_internal(oid, false);
 }
 
@@ -152,10 +152,7 @@ Relation OpenTable(const TableLayout& layout, LOCKMODE mode) {
   if (table != nullptr) {
     return table;
   }
-  table = try_table_open(TableOid(layout.name), mode);
-  if (table == nullptr) {
-    RaiseDropped();
-  }
+  table = OpenRelation(layout.name, mode);
   Misfit misfit{};
   if (!HasLayout(table, layout, &misfit)) {
     ereport(ERROR,

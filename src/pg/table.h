@@ -71,6 +71,9 @@ struct Row {
 // Oid of the schema's table or index; an error that says how to go on when it is missing.
 Oid TableOid(const char* name);
 
+// The schema's table or sequence. An error, too, when it was dropped while we waited for the lock.
+Relation OpenRelation(const char* name, LOCKMODE mode);
+
 // The next number of a sequence of the extension.
 std::int64_t NextNumber(const char* sequence);
 

@@ -132,7 +132,11 @@ void Scheduler::Commit() {
     transaction_->Commit(pg::Durability::kAsynchronous);
     transaction_.reset();
     const bool is_left = pg::Call([] { return pgstat_report_stat(false); }) > 0;
-    counts_due_ = !is_left ? 0 : counts_due_ != 0 ? counts_due_ : last_pass_ + kCountsDelay;
+    if (!is_left) {
+      counts_due_ = 0;
+    } else if (counts_due_ == 0) {
+      counts_due_ = last_pass_ + kCountsDelay;
+    }
   }
   if (!ended_.empty()) {
     board::Free(ended_);

@@ -21,8 +21,8 @@ void FillFailure(const Failure& failure, catalog::RunError error, catalog::RunRe
 extern const char* const kTimeoutMessage;
 
 // Inserts the record in the transaction that is open. The job or somebody else may have dropped the
-// extension, and with it the log: then it only says so. A success ends the
-// checkpoint, unless it is kept.
+// extension, and with it the log: then it only says so. A success ends the checkpoint, unless it is
+// kept.
 void WriteRecord(const catalog::RunRecord& record, bool keep_checkpoint = false);
 
 // What a walk has done so far.

@@ -39,7 +39,7 @@ SQL
 		'after 400, 800, 1000 and 1000 ms');
 	is( value(
 			$node,
-			q{SELECT bool_and(reason ~ 'in back-off until .* after (1 consecutive failure|\d\d* consecutive failures)(;|$)')
+			q{SELECT bool_and(reason ~ 'in back-off until .* after (1 consecutive failure|\d+ consecutive failures)(;|$)')
 			     AND bool_and(reason !~ ' 1 consecutive failures') AND bool_or(reason ~ ' 1 consecutive failure(;|$)') AND sum(occurrences) >= 30
 			    FROM ratchet.runs WHERE job_name = 'tired' AND status = 'skipped' AND reason !~ '^already running'}),
 		't',
