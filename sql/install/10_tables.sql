@@ -1,6 +1,7 @@
 -- The extension's tables. All rows are written by the library through the heap, never by user SQL:
 -- ordinary roles hold SELECT only, and row-level security shows them their own jobs.
 -- Columns and their order are known to the library, which refuses others: src/catalog/table_layouts.cpp.
+-- Each table has a primary key: without one, a publication of all tables would stop its subscribers.
 
 -- Job definitions -----------------------------------------------------------------------------
 
@@ -134,11 +135,9 @@ CREATE TABLE ratchet.job_state (
     run_count            bigint NOT NULL,
     last_not_needed_at   timestamptz,
     watch_seen           text,
-    depends_since        timestamptz
+    depends_since        timestamptz,
+    PRIMARY KEY (job_id)
 ) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.02);
--- Not a unique index: under an old snapshot a key has many dead versions, and each check for a duplicate
--- would visit all of them. The scheduler is the only writer, and writes one row per job.
-CREATE INDEX job_state_job_idx ON ratchet.job_state (job_id);
 COMMENT ON TABLE ratchet.job_state IS
     'where each job stands in its schedule; read it through the view ratchet.jobs';
 COMMENT ON COLUMN ratchet.job_state.last_occurrence IS
@@ -270,9 +269,9 @@ CREATE TABLE ratchet.job_stat (
     blocks_read     bigint NOT NULL,
     blocks_hit      bigint NOT NULL,
     stats_reset     timestamptz,
-    day             bytea
+    day             bytea,
+    PRIMARY KEY (job_id)
 ) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.02);
-CREATE INDEX job_stat_job_idx ON ratchet.job_stat (job_id);  -- not unique, as that of job_state
 COMMENT ON TABLE ratchet.job_stat IS
     'cumulative counters per job, times in milliseconds; read it through the views ratchet.stat_jobs and ratchet.job_health';
 COMMENT ON COLUMN ratchet.job_stat.day IS
@@ -375,7 +374,8 @@ CREATE TABLE ratchet.home (
     database_oid      oid         NOT NULL,
     job_table_oid     oid         NOT NULL,
     since             timestamptz NOT NULL,
-    adopted           boolean     NOT NULL
+    adopted           boolean     NOT NULL,
+    PRIMARY KEY (system_identifier, database_oid, job_table_oid)
 );
 COMMENT ON COLUMN ratchet.home.adopted IS
     'jobs that are older than this home may run here: somebody has said so';

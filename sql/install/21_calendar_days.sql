@@ -20,3 +20,8 @@ SELECT pg_catalog.pg_extension_config_dump('ratchet.calendar_days', '');
 CREATE TRIGGER tables_changed
     AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON ratchet.calendar_days
     FOR EACH STATEMENT EXECUTE FUNCTION ratchet._tables_changed();
+-- For those that a subscription brings, which fires no other triggers of statements.
+CREATE TRIGGER tables_changed_elsewhere
+    AFTER INSERT OR UPDATE OR DELETE ON ratchet.calendar_days
+    FOR EACH ROW EXECUTE FUNCTION ratchet._tables_changed();
+ALTER TABLE ratchet.calendar_days ENABLE REPLICA TRIGGER tables_changed_elsewhere;

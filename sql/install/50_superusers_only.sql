@@ -2,12 +2,14 @@
 -- anything as anybody. GRANT and row-level security keep ordinary roles out, but not a role with
 -- pg_write_all_data that bypasses row-level security, as one that loads data may. So these triggers ask
 -- for a superuser, such as one that restores a dump. The library writes below the executor, and fires
--- none of them. ALWAYS: also where session_replication_role is "replica", and for subscriptions.
+-- none of them. ALWAYS: also where session_replication_role is "replica".
+--
+-- And for subscriptions: what another server has written of its jobs is left out here.
 
 CREATE FUNCTION ratchet._superusers_only() RETURNS trigger
 LANGUAGE c SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'ratchet_superusers_only';
 COMMENT ON FUNCTION ratchet._superusers_only IS
-    'internal: refuses what anybody but a superuser writes to the tables by hand';
+    'internal: refuses what anybody but a superuser writes to the tables by hand, and leaves out what a subscription brings';
 REVOKE EXECUTE ON FUNCTION ratchet._superusers_only() FROM PUBLIC;
 
 DO $$

@@ -9,6 +9,7 @@
 #include "board/worker_board.h"
 #include "catalog/databases.h"
 #include "catalog/installation.h"
+#include "catalog/replication.h"
 #include "pg/settings.h"
 
 extern "C" {
@@ -244,6 +245,21 @@ void ReportDatabases(Report* report, const BoardView& board) {
   }
 }
 
+// Only where there is something to say.
+void ReportReplication(Report* report) {
+  if (const std::string name = catalog::FindSubscription(); !name.empty()) {
+    report->Add(
+        "replication", "left out",
+        "subscription \"" + name +
+            "\" brings rows of the extension's tables: jobs here are those of this database");
+  }
+  if (const std::string name = catalog::FindPublication(); !name.empty()) {
+    report->Add("replication", "published",
+                "publication \"" + name +
+                    "\" has the extension's tables: subscribers leave their rows out");
+  }
+}
+
 void Status(FunctionCallInfo call) {
   Report report(call);
   if (board::TheBoard() == nullptr) {
@@ -270,6 +286,7 @@ void Status(FunctionCallInfo call) {
   ReportWorkers(&report, board);
   ReportDatabases(&report, board);
   ReportProcesses(&report, board);
+  ReportReplication(&report);
   report.Add("environment",
              pg::settings.environment[0] != '\0' ? pg::settings.environment : "none");
   report.Add("node", pg::NodeName());

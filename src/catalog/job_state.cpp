@@ -10,7 +10,7 @@ namespace ratchet::catalog {
 namespace {
 
 constexpr const pg::TableLayout& kTable = kJobStateTable;
-constexpr char kJobIndex[] = "job_state_job_idx";
+constexpr char kJobIndex[] = "job_state_pkey";
 
 enum Column {
   kJobId = 1,
@@ -119,7 +119,7 @@ void WriteJobState(ItemPointer tid, const JobState& state) {
     pg::Row row;
     Fill(state, &row);
     if (ItemPointerIsValid(tid) && pg::LocateRow(table, kTable, KeyOf(state.job_id), tid)) {
-      pg::UpdateRow(table, tid, row);
+      pg::UpdateRowOfSameKey(table, tid, row);
     } else {
       pg::InsertRow(table, row, tid);
     }

@@ -4,6 +4,8 @@
 #include "pg/server.h"
 
 extern "C" {
+#include "access/heapam.h"
+#include "access/htup_details.h"
 #include "catalog/pg_database.h"
 #include "catalog/pg_proc.h"
 #include "executor/executor.h"
@@ -213,6 +215,31 @@ inline bool HasNewFile(Relation table) {
   return table->rd_firstRelfilelocatorSubid != InvalidSubTransactionId;
 #else
   return table->rd_firstRelfilenodeSubid != InvalidSubTransactionId;
+#endif
+}
+
+// What an update has left to do: indexes that only summarize pages (BRIN) are told since 16
+// although the new version stays in the chain of the old one.
+enum class IndexesToWrite { kNone, kSummaries, kAll };
+inline IndexesToWrite UpdateHeap(Relation table, ItemPointer tid, HeapTuple tuple) {
+#if PG_VERSION_NUM >= 160000
+  TU_UpdateIndexes left = TU_None;
+  simple_heap_update(table, tid, tuple, &left);
+  return left == TU_None          ? IndexesToWrite::kNone
+         : left == TU_Summarizing ? IndexesToWrite::kSummaries
+                                  : IndexesToWrite::kAll;
+#else
+  simple_heap_update(table, tid, tuple);
+  return HeapTupleIsHeapOnly(tuple) ? IndexesToWrite::kNone : IndexesToWrite::kAll;
+#endif
+}
+
+inline bool IsSummary(const IndexInfo* index) {
+#if PG_VERSION_NUM >= 160000
+  return index->ii_Summarizing;
+#else
+  static_cast<void>(index);
+  return false;
 #endif
 }
 

@@ -1,14 +1,17 @@
 #include "pg/table.h"
 
+#include "pg/compat.h"
 #include "pg/open_tables.h"
 #include "pg/span.h"
 
 extern "C" {
 #include "access/heapam.h"
 #include "access/htup_details.h"
+#include "catalog/index.h"
 #include "catalog/indexing.h"
 #include "catalog/namespace.h"
 #include "commands/sequence.h"
+#include "executor/tuptable.h"
 #include "storage/bufmgr.h"
 #include "utils/fmgroids.h"
 #include "utils/jsonb.h"
@@ -54,6 +57,24 @@ void MakeRoom(Relation table, ItemPointer tid) {
 bool HasBlock(Relation table, BlockNumber block) {
   const BlockNumber known = RelationGetSmgr(table)->smgr_cached_nblocks[MAIN_FORKNUM];
   return (known != InvalidBlockNumber && block < known) || block < RelationGetNumberOfBlocks(table);
+}
+
+// What the server does for its catalogs, without the check for duplicates.
+void AddToIndexes(Relation table, HeapTuple tuple, CatalogIndexState indexes, bool only_summaries) {
+  TupleTableSlot* slot = MakeSingleTupleTableSlot(RelationGetDescr(table), &TTSOpsHeapTuple);
+  ExecStoreHeapTuple(tuple, slot, false);
+  for (int i = 0; i < indexes->ri_NumIndices; i++) {
+    IndexInfo* index = indexes->ri_IndexRelationInfo[i];
+    if (!index->ii_ReadyForInserts || (only_summaries && !IsSummary(index))) {
+      continue;
+    }
+    Datum values[INDEX_MAX_KEYS];
+    bool nulls[INDEX_MAX_KEYS];
+    FormIndexDatum(index, slot, nullptr, values, nulls);
+    index_insert(indexes->ri_IndexRelationDescs[i], values, nulls, &tuple->t_self, table,
+                 UNIQUE_CHECK_NO, true, index);
+  }
+  ExecDropSingleTupleTableSlot(slot);
 }
 
 // The committed or own row of this moment, for which no snapshot of all transactions is needed.
@@ -189,6 +210,27 @@ void UpdateRow(Relation table, ItemPointer tid, Row& row) {
     CatalogTupleUpdateWithInfo(table, tid, tuple, indexes);
   } else {
     CatalogTupleUpdate(table, tid, tuple);
+  }
+  if (pushed) {
+    PopActiveSnapshot();
+  }
+  ItemPointerCopy(&tuple->t_self, tid);
+  heap_freetuple(tuple);
+}
+
+void UpdateRowOfSameKey(Relation table, ItemPointer tid, Row& row) {
+  HeapTuple tuple = Form(table, row);
+  ItemPointerCopy(tid, &tuple->t_self);
+  const bool pushed = NeedSnapshot();
+  MakeRoom(table, tid);
+  const IndexesToWrite which = UpdateHeap(table, tid, tuple);
+  if (which != IndexesToWrite::kNone) {
+    CatalogIndexState kept = OpenIndexesOf(table);
+    CatalogIndexState indexes = kept != nullptr ? kept : CatalogOpenIndexes(table);
+    AddToIndexes(table, tuple, indexes, which == IndexesToWrite::kSummaries);
+    if (kept == nullptr) {
+      CatalogCloseIndexes(indexes);
+    }
   }
   if (pushed) {
     PopActiveSnapshot();

@@ -84,6 +84,9 @@ Relation OpenTable(const TableLayout& layout, LOCKMODE mode);
 void InsertRow(Relation table, Row& row, ItemPointer tid = nullptr);
 // Writes a new version of the row at tid, and its place to tid.
 void UpdateRow(Relation table, ItemPointer tid, Row& row);
+// The same when no column of a unique index changes, so that there is nothing to check. Under an
+// old snapshot a key has many dead versions, and a check for a duplicate visits all of them.
+void UpdateRowOfSameKey(Relation table, ItemPointer tid, Row& row);
 void DeleteRow(Relation table, ItemPointer tid);
 // The row at tid as of now, when it is visible; false when there is none.
 bool FetchRow(Relation table, ItemPointer tid, Row* row);

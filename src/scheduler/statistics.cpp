@@ -10,7 +10,7 @@ namespace ratchet::scheduler {
 namespace {
 
 constexpr const pg::TableLayout& kTable = catalog::kJobStatTable;
-constexpr char kJobIndex[] = "job_stat_job_idx";
+constexpr char kJobIndex[] = "job_stat_pkey";
 
 enum Column {
   kJobId = 1,
@@ -115,7 +115,7 @@ void Statistics::Reset(std::int64_t job_id, TimestampTz now) {
         row.SetInt64(column, 0);
       }
       row.SetTime(kStatsReset, now);
-      pg::UpdateRow(scan.table(), &tid, row);
+      pg::UpdateRowOfSameKey(scan.table(), &tid, row);
     }
     scan.End();
     CommandCounterIncrement();
@@ -173,7 +173,7 @@ void Statistics::WriteRow(std::int64_t job_id, const Gathered& gathered) {
     row.SetText(kDay, day);  // bytea has text's form
     Relation table = pg::OpenTable(kTable, RowExclusiveLock);
     if (exists) {
-      pg::UpdateRow(table, &tid, row);
+      pg::UpdateRowOfSameKey(table, &tid, row);
     } else {
       pg::InsertRow(table, row, &tid);
     }

@@ -1,0 +1,123 @@
+# Logical replication of all tables between two servers that both have the extension and run jobs: tables of
+# people flow, and the jobs of the subscriber stay its own. See docs/operations.md, "Logical replication".
+
+use strict;
+use warnings;
+
+use RatchetTest;
+use Test::More;
+
+my $publisher = new_node('publisher', init => [ allows_streaming => 'logical' ]);
+my $subscriber = new_node('subscriber', init => [ allows_streaming => 'logical' ],
+	conf => "wal_retrieve_retry_interval = 200ms\n");
+
+promise 'each table has a replica identity' => sub {
+	is( value(
+			$publisher, q{
+			SELECT string_agg(c.relname, ' ' ORDER BY c.relname) FROM pg_class c
+			 WHERE c.relnamespace = 'ratchet'::regnamespace AND c.relkind IN ('r', 'p')
+			   AND NOT EXISTS (SELECT FROM pg_index i WHERE i.indrelid = c.oid AND i.indisvalid
+			                    AND CASE c.relreplident WHEN 'd' THEN i.indisprimary WHEN 'i' THEN i.indisreplident END)}),
+		'', 'none lacks one');
+};
+
+# The same names and numbers on both, with other meanings.
+for my $node ($publisher, $subscriber)
+{
+	value($node, q{
+		CREATE TABLE item (id uuid PRIMARY KEY, n int);
+		CREATE TABLE note (id serial PRIMARY KEY, job text, run_id bigint);
+		CREATE TABLE tick (server text DEFAULT current_setting('ratchet.node'), run_id bigint)});
+}
+value($publisher, q{
+	INSERT INTO item SELECT gen_random_uuid(), n FROM generate_series(1, 100) n;
+	ALTER SYSTEM SET ratchet.node = 'publisher';
+	SELECT pg_reload_conf();
+	SELECT ratchet.schedule('ticks', '50 ms', 'INSERT INTO note (job, run_id) VALUES (''ticks'', ratchet.run_id())');
+	SELECT ratchet.schedule_batch('walk', '@continuous', 'SELECT id FROM item', 'UPDATE item SET n = n + 1 WHERE id = $1', batch_size => 10);
+	SELECT ratchet.schedule('of the publisher', '@manual', 'SELECT 1')});
+value($subscriber, q{
+	CREATE TABLE own (run_id bigint PRIMARY KEY);
+	SELECT ratchet.schedule('ticks of its own', '100 ms', 'INSERT INTO own VALUES (ratchet.run_id())')});
+wait_until($publisher, q{SELECT count(*) > 3 FROM ratchet.runs WHERE status = 'succeeded'}, 'jobs run on the publisher');
+wait_until($subscriber, 'SELECT count(*) > 3 FROM own', 'and on the subscriber');
+
+my $home = value($subscriber, 'SELECT h::text FROM ratchet.home h');
+value($publisher, 'CREATE PUBLICATION everything FOR ALL TABLES');
+# All but "own" is there on both.
+value($subscriber, q{CREATE SUBSCRIPTION all_of_it CONNECTION '} . $publisher->connstr . q{ dbname=postgres' PUBLICATION everything});
+
+promise 'tables of people flow, however much the jobs do' => sub {
+	wait_until($subscriber, q{SELECT NOT EXISTS (SELECT FROM pg_subscription_rel WHERE srsubstate <> 'r')},
+		'all tables are synchronized');
+	value($publisher, q{INSERT INTO item SELECT gen_random_uuid(), -1000000 FROM generate_series(1, 20)});
+	wait_until($subscriber, 'SELECT count(*) = 120 FROM item', 'rows arrive');
+	my $notes = value($publisher, 'SELECT max(id) FROM note');
+	wait_until($publisher, "SELECT max(id) > $notes + 10 FROM note", 'jobs go on at the publisher');
+	$notes = value($publisher, 'SELECT max(id) FROM note');
+	wait_until($subscriber, "SELECT max(id) >= $notes FROM note", 'what they do arrives');
+	value($publisher, q{
+		SELECT ratchet.unschedule('of the publisher');
+		SELECT ratchet.stat_reset();
+		SELECT ratchet.alter_job('ticks', schedule => '60 ms');
+		DELETE FROM item WHERE n < 0});
+	$notes = value($publisher, 'SELECT max(id) FROM note');
+	wait_until($subscriber, "SELECT max(id) > $notes FROM note", 'so it does after changes of jobs');
+};
+
+promise 'the jobs of the subscriber are its own' => sub {
+	is(value($subscriber, q{SELECT string_agg(job_name, ', ') FROM ratchet.jobs}), 'ticks of its own', 'no other came');
+	is(value($subscriber, q{SELECT string_agg(DISTINCT job_name, ', ') FROM ratchet.runs}), 'ticks of its own', 'nor runs');
+	is(value($subscriber, 'SELECT h::text FROM ratchet.home h'), $home, 'it is at home where it was');
+	my $runs = value($subscriber, 'SELECT count(*) FROM own');
+	wait_until($subscriber, "SELECT count(*) > $runs + 3 FROM own", 'it runs on');
+	value($subscriber, q{SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE backend_type = 'pg_ratchet scheduler'});
+	$runs = value($subscriber, 'SELECT count(*) FROM own');
+	wait_until($subscriber, "SELECT count(*) > $runs + 3 FROM own", 'also when everything has been read anew');
+	is( value($subscriber, q{
+			SELECT count(*) FROM own o FULL JOIN (SELECT * FROM ratchet.runs WHERE status = 'succeeded') r USING (run_id)
+			 WHERE (o.run_id IS NULL OR r.run_id IS NULL) AND run_id < (SELECT max(run_id) - 20 FROM ratchet.runs)}),
+		0, 'its log agrees with what they did');
+	is(value($subscriber, q{SELECT count(*) FROM ratchet.runs WHERE status = 'crashed' AND reason NOT LIKE '%scheduler%'}), 0, 'nothing crashed');
+};
+
+promise 'ratchet.status() says so on both sides' => sub {
+	is(value($subscriber, q{SELECT state || ': ' || detail FROM ratchet.status() WHERE component = 'replication'}),
+		q{left out: subscription "all_of_it" brings rows of the extension's tables: jobs here are those of this database},
+		'the subscriber');
+	is(value($publisher, q{SELECT state || ': ' || detail FROM ratchet.status() WHERE component = 'replication'}),
+		q{published: publication "everything" has the extension's tables: subscribers leave their rows out}, 'the publisher');
+	is(value($subscriber, q{SELECT state FROM ratchet.status() WHERE component = 'scheduler'}), 'active', 'nothing is quarantined');
+};
+
+promise 'days that are left out are replicated, and noticed' => sub {
+	value($subscriber, q{SELECT ratchet.schedule('noon', '0 12 * * *', 'SELECT 1', time_zone => 'UTC', calendar => 'holidays')});
+	my $next = value($subscriber, q{SELECT date(next_run_at AT TIME ZONE 'UTC') FROM ratchet.jobs WHERE job_name = 'noon'});
+	value($publisher, qq{INSERT INTO ratchet.calendar_days VALUES ('holidays', '$next')});
+	wait_until($subscriber,
+		qq{SELECT next_run_at > date '$next' + 1 FROM ratchet.job_state JOIN ratchet.job USING (job_id) WHERE job_name = 'noon'},
+		'the next run is put off');
+};
+
+promise 'a TRUNCATE does not take the jobs of the subscriber' => sub {
+	my $offset = -s $subscriber->logfile;
+	value($publisher, 'TRUNCATE ratchet.job_stat');
+	$subscriber->wait_for_log(qr/ERROR:  table "job_stat" is not truncated by a subscription/, $offset);
+	is(value($subscriber, 'SELECT count(*) FROM ratchet.jobs'), 2, 'they are there');
+	value($publisher, q{
+		DROP PUBLICATION everything;
+		CREATE PUBLICATION of_people FOR TABLES IN SCHEMA public});
+	# What was decoded with the old publication is skipped as a whole.
+	value($subscriber, q{
+		ALTER SUBSCRIPTION all_of_it DISABLE;
+		ALTER SUBSCRIPTION all_of_it SET (slot_name = none);
+		DROP SUBSCRIPTION all_of_it;
+		TRUNCATE item, note, tick});
+	value($publisher, q{SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE NOT active});
+	value($subscriber, q{CREATE SUBSCRIPTION of_people CONNECTION '} . $publisher->connstr . q{ dbname=postgres' PUBLICATION of_people});
+	wait_until($subscriber, 'SELECT count(*) = 100 FROM item', 'a publication of schemas has what people need');
+	is(value($subscriber, q{SELECT count(*) FROM ratchet.status() WHERE component = 'replication'}), 0, 'and nothing to be left out');
+};
+
+value($subscriber, 'DROP SUBSCRIPTION of_people');
+finish();
