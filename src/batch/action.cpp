@@ -7,6 +7,7 @@ extern "C" {
 #include "commands/trigger.h"
 #include "nodes/params.h"
 #include "tcop/dest.h"
+#include "tcop/tcopprot.h"
 #include "utils/array.h"
 #include "utils/lsyscache.h"
 }
@@ -25,16 +26,23 @@ ParamListInfo Parameters(const std::vector<Oid>& types) {
 }
 
 // What it returns is of no interest.
-std::int64_t Run(SPIPlanPtr plan, ParamListInfo parameters) {
+std::int64_t Run(Statement* statement, ParamListInfo parameters) {
   SPIExecuteOptions options{};
   options.params = parameters;
   options.dest = None_Receiver;
-  const int code = SPI_execute_plan_extended(plan, &options);
+  const int code = statement->Execute(options);
   if (code < 0) {
-    elog(ERROR, "SPI_execute_plan_extended failed: %s", SPI_result_code_string(code));
+    elog(ERROR, "the action could not be executed: %s", SPI_result_code_string(code));
   }
   const bool changes = code != SPI_OK_SELECT && code != SPI_OK_UTILITY && code != SPI_OK_SELINTO;
   return changes ? static_cast<std::int64_t>(SPI_processed) : 0;
+}
+
+void RequireRightPlan(Statement* statement) {
+  if (!statement->WasRight()) {
+    ereport(ERROR, (errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+                    errmsg("the plan of the action has changed while it was executed")));
+  }
 }
 
 Datum ArrayOf(const Items& items, int column, int first, int count, Oid type) {
@@ -54,34 +62,60 @@ Datum ArrayOf(const Items& items, int column, int first, int count, Oid type) {
                                             length, by_value, alignment));
 }
 
+void Bind(const Items& items, int item, ParamListInfo parameters) {
+  const Datum* values = items.Values(item);
+  const bool* nulls = items.Nulls(item);
+  for (int i = 0; i < parameters->numParams; i++) {
+    parameters->params[i].value = values[i];
+    parameters->params[i].isnull = nulls[i];
+  }
+}
+
+// The statements of the text, each as it stands there.
+std::vector<std::string> StatementsOf(const std::string& text) {
+  struct Part {
+    std::size_t from, length;
+  };
+  Part* found = nullptr;
+  int count = 0;
+  pg::Call([&] {
+    List* statements = pg_parse_query(text.c_str());
+    count = list_length(statements);
+    found = static_cast<Part*>(palloc0(sizeof(Part) * static_cast<Size>(count + 1)));
+    for (int i = 0; i < count; i++) {
+      const auto* statement = list_nth_node(RawStmt, statements, i);
+      found[i].from = static_cast<std::size_t>(statement->stmt_location);
+      found[i].length = statement->stmt_len > 0 ? static_cast<std::size_t>(statement->stmt_len)
+                                                : std::string::npos;
+    }
+  });
+  if (count == 1) {
+    return {text};
+  }
+  std::vector<std::string> result;
+  for (int i = 0; i < count; i++) {
+    result.push_back(text.substr(found[i].from, found[i].length));
+  }
+  return result;
+}
+
 }  // namespace
 
 Action::Action(const std::string& text, const Shape& shape, catalog::Per per)
-    : per_(per), parameter_types_(ParameterTypes(shape, per)), text_(text) {
+    : per_(per), parameter_types_(ParameterTypes(shape, per)) {
   for (const Column& column : shape.columns) {
     column_types_.push_back(column.type);
   }
-  pg::Call([this] {
-    SPIPlanPtr prepared = SPI_prepare(text_.c_str(), static_cast<int>(parameter_types_.size()),
-                                      parameter_types_.data());
-    if (prepared == nullptr) {
-      elog(ERROR, "SPI_prepare failed: %s", SPI_result_code_string(SPI_result));
-    }
-    if (SPI_keepplan(prepared) != 0) {
-      elog(ERROR, "SPI_keepplan failed");
-    }
-    plan_ = prepared;
-  });
-}
-
-Action::~Action() {
-  if (plan_ != nullptr) {
-    SPI_freeplan(plan_);
+  for (const std::string& statement : StatementsOf(text)) {
+    statements_.emplace_back().Prepare(statement, parameter_types_, 0);
   }
 }
 
 std::int64_t Action::Execute(const Items& items, int first, int count, int* in_hand) {
   *in_hand = -1;
+  for (Statement& statement : statements_) {
+    statement.ChoosePlan();
+  }
   const std::int64_t rows = per_ == catalog::Per::kItem
                                 ? ExecuteForEach(items, first, count, in_hand)
                                 : ExecuteForAll(items, first, count);
@@ -94,47 +128,75 @@ std::int64_t Action::Execute(const Items& items, int first, int count, int* in_h
 
 std::int64_t Action::ExecuteForEach(const Items& items, int first, int count, int* in_hand) {
   std::int64_t rows = 0;
-  pg::Call([&] {
-    ParamListInfo parameters = Parameters(parameter_types_);
-    List* sources = SPI_plan_get_plan_sources(plan_);
-    RepeatedPlan repeated;
-    const bool repeats =
-        repeatable_ && list_length(sources) == 1 && count > 1 &&
-        repeated.Start(static_cast<CachedPlanSource*>(linitial(sources)), parameters);
-    repeatable_ = repeats || (repeatable_ && count == 1);
-    for (int item = first; item < first + count; item++) {
-      *in_hand = item;
-      const Datum* values = items.Values(item);
-      const bool* nulls = items.Nulls(item);
-      for (int i = 0; i < parameters->numParams; i++) {
-        parameters->params[i].value = values[i];
-        parameters->params[i].isnull = nulls[i];
-      }
-      if (repeats) {
-        repeated.Execute();
-      } else {
-        rows += Run(plan_, parameters);
-      }
-    }
-    if (repeats) {
-      rows = repeated.End();
-    }
-  });
+  if (Repeat(items, first, count, in_hand, &rows)) {
+    return rows;
+  }
+  ParamListInfo parameters = NewParameters();
+  for (int item = first; item < first + count; item++) {
+    *in_hand = item;
+    Bind(items, item, parameters);
+    rows += ExecuteOnce(parameters);
+  }
   return rows;
 }
 
 std::int64_t Action::ExecuteForAll(const Items& items, int first, int count) {
-  std::int64_t rows = 0;
+  ParamListInfo parameters = NewParameters();
   pg::Call([&] {
-    ParamListInfo parameters = Parameters(parameter_types_);
     for (int i = 0; i < parameters->numParams; i++) {
       parameters->params[i].value =
           ArrayOf(items, i, first, count, column_types_[static_cast<std::size_t>(i)]);
       parameters->params[i].isnull = false;
     }
-    rows = Run(plan_, parameters);
   });
+  return ExecuteOnce(parameters);
+}
+
+std::int64_t Action::ExecuteOnce(ParamListInfo parameters) {
+  std::int64_t rows = 0;
+  for (Statement& statement : statements_) {
+    if (!statement.IsChosen()) {
+      statement.ChoosePlan();
+    }
+    rows += pg::Call([&] {
+      const std::int64_t changed = Run(&statement, parameters);
+      RequireRightPlan(&statement);
+      return changed;
+    });
+  }
   return rows;
+}
+
+// Within one start of the executor. False when that is not possible.
+bool Action::Repeat(const Items& items, int first, int count, int* in_hand, std::int64_t* rows) {
+  if (!repeatable_ || count == 1 || statements_.size() != 1) {
+    return false;
+  }
+  Statement& statement = statements_.front();
+  CachedPlanSource* kept = statement.kept();
+  if (kept == nullptr) {
+    return false;
+  }
+  ParamListInfo parameters = NewParameters();
+  repeatable_ = pg::Call([&] {
+    RepeatedPlan repeated;
+    if (!repeated.Start(kept, parameters)) {
+      return false;
+    }
+    RequireRightPlan(&statement);
+    for (int item = first; item < first + count; item++) {
+      *in_hand = item;
+      Bind(items, item, parameters);
+      repeated.Execute();
+    }
+    *rows = repeated.End();
+    return true;
+  });
+  return repeatable_;
+}
+
+ParamListInfo Action::NewParameters() const {
+  return pg::Call([this] { return Parameters(parameter_types_); });
 }
 
 }  // namespace ratchet::batch

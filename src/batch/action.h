@@ -2,14 +2,16 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <string>
 #include <vector>
 
 #include "batch/items.h"
 #include "batch/shape.h"
+#include "batch/statement.h"
 
 extern "C" {
-#include "executor/spi.h"
+#include "nodes/params.h"
 }
 
 namespace ratchet::batch {
@@ -20,7 +22,6 @@ class Action {
   Action(const std::string& text, const Shape& shape, catalog::Per per);
   Action(const Action&) = delete;
   Action& operator=(const Action&) = delete;
-  ~Action();
 
   // Executes it for items first to first + count - 1, once for each or once for all of them, and
   // the deferred triggers of what it did. When it throws, *in_hand is the item that it was at: -1
@@ -30,12 +31,14 @@ class Action {
  private:
   std::int64_t ExecuteForEach(const Items& items, int first, int count, int* in_hand);
   std::int64_t ExecuteForAll(const Items& items, int first, int count);
+  std::int64_t ExecuteOnce(ParamListInfo parameters);
+  bool Repeat(const Items& items, int first, int count, int* in_hand, std::int64_t* rows);
+  ParamListInfo NewParameters() const;
 
   catalog::Per per_;
   std::vector<Oid> column_types_;
   std::vector<Oid> parameter_types_;
-  std::string text_;
-  SPIPlanPtr plan_ = nullptr;
+  std::deque<Statement> statements_;
   bool repeatable_ = true;  // as far as is known
 };
 

@@ -174,7 +174,7 @@ SQL
 		[ 'INSERT again', 'INSERT INTO target (id, n) VALUES ($1, 1) ON CONFLICT (id) DO UPDATE SET n = target.n + 1', "50|40|50|$sum", 50, 1 ],
 		[ 'CALL', 'CALL note_name($1, $2)', "50|40|0|$sum" ],
 		[ 'UPDATE', 'UPDATE target SET n = n + 1 WHERE id = $1', "50|40|50|$sum", 50, 1 ],
-		[ 'several statements', 'INSERT INTO target (id) VALUES ($1); UPDATE target SET n = n + 1 WHERE id = $1', "50|0|50|$sum" ],
+		[ 'several statements', 'INSERT INTO target (id) VALUES ($1); UPDATE target SET n = n + 1 WHERE id = $1', "50|0|50|$sum", 100 ],
 		[ 'MERGE', 'MERGE INTO target USING (SELECT $1 AS id) s ON target.id = s.id WHEN MATCHED AND target.id > 25 THEN UPDATE SET n = 2 WHEN MATCHED THEN DELETE',
 			'25|0|0|' . ($sum - 25 * 26 / 2), 50, 1 ],
 		[ 'DO nothing', 'SELECT 1 WHERE $1 < 0', '0|0|0|', 0 ],

@@ -1,0 +1,144 @@
+#include "batch/statement.h"
+
+#include "batch/plan_parts.h"
+#include "pg/guard.h"
+#include "pg/subtransaction.h"
+#include "policy/error_class.h"
+
+extern "C" {
+#include "utils/memutils.h"
+}
+
+namespace ratchet::batch {
+namespace {
+
+// For use inside pg::Call.
+bool AllAreOurs(const CachedPlan* plan) {
+  ListCell* cell;
+  foreach (cell, plan->stmt_list) {
+    if (!IsAllOurs(lfirst_node(PlannedStmt, cell))) {
+      return false;
+    }
+  }
+  return true;
+}
+
+// Another session's timing, a cancel, a shortage: that says nothing about the plan.
+bool IsOfTheMoment(const pg::PgError& error) {
+  const policy::ErrorClass what = policy::ClassOf(unpack_sql_state(error.sqlstate()));
+  return what == policy::ErrorClass::kRetry || what == policy::ErrorClass::kEndRun;
+}
+
+}  // namespace
+
+Statement::~Statement() { Forget(); }
+
+void Statement::Forget() noexcept {
+  if (plan_ != nullptr) {
+    SPI_freeplan(plan_);
+  }
+  plan_ = nullptr;
+  source_ = nullptr;
+}
+
+void Statement::Prepare(const std::string& text, const std::vector<Oid>& types, int options) {
+  Forget();
+  text_ = text;
+  seen_ = 0;
+  anew_ = false;
+  pg::Call([&] {
+    SPIPlanPtr prepared = SPI_prepare_cursor(text_.c_str(), static_cast<int>(types.size()),
+                                             const_cast<Oid*>(types.data()), options);
+    if (prepared == nullptr) {
+      elog(ERROR, "SPI_prepare_cursor failed: %s", SPI_result_code_string(SPI_result));
+    }
+    if (SPI_keepplan(prepared) != 0) {
+      elog(ERROR, "SPI_keepplan failed");
+    }
+    plan_ = prepared;
+    source_ = static_cast<CachedPlanSource*>(linitial(SPI_plan_get_plan_sources(prepared)));
+  });
+}
+
+bool Statement::IsOutdated() const {
+  return !source_->is_valid || (source_->gplan != nullptr && !source_->gplan->is_valid);
+}
+
+bool Statement::IsSeen() const {
+  return source_->is_valid && source_->gplan != nullptr && source_->gplan->is_valid &&
+         source_->gplan->generation == seen_;
+}
+
+// For use inside pg::Call. Takes the locks; what was changed by whoever held them makes the plan
+// invalid, and it is made again.
+void Statement::Look() {
+  CachedPlan* plan = GetCachedPlan(source_, nullptr, CurrentResourceOwner, nullptr);
+  if (plan->generation != seen_) {
+    seen_ = plan->generation;
+    anew_ = !AllAreOurs(plan);
+  }
+  ReleaseCachedPlan(plan, CurrentResourceOwner);
+}
+
+void Statement::ChoosePlan() {
+  if (anew_ && !IsOutdated()) {
+    return;
+  }
+  if (!IsSeen()) {
+    LookForTheFirstTime();
+    return;
+  }
+  try {
+    pg::Call([this] { Look(); });
+  } catch (const pg::PgError& error) {
+    if (IsOfTheMoment(error)) {
+      throw;
+    }
+    // It was made again after all, and could not be.
+    pg::Call([] {
+      ereport(ERROR, (errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+                      errmsg("the plan of a batch is to be made again")));
+    });
+  }
+}
+
+// Such as CASE WHEN $1 > 0 THEN ... ELSE 1 / 0 END, which fails in the planner unless it knows $1.
+void Statement::LookForTheFirstTime() {
+  pg::Subtransaction savepoint;
+  try {
+    pg::Call([this] {
+      MemoryContext scratch =
+          AllocSetContextCreate(CurrentMemoryContext, "plan", ALLOCSET_DEFAULT_SIZES);
+      MemoryContext old = MemoryContextSwitchTo(scratch);
+      Look();
+      MemoryContextSwitchTo(old);
+      MemoryContextDelete(scratch);
+    });
+    savepoint.Release();
+  } catch (const pg::PgError& error) {
+    if (IsOfTheMoment(error)) {
+      throw;
+    }
+    // If it is the statement's fault, its execution says so.
+    anew_ = true;
+  }
+}
+
+int Statement::Execute(const SPIExecuteOptions& options) const {
+  return anew_ ? SPI_execute_extended(text_.c_str(), &options)
+               : SPI_execute_plan_extended(plan_, &options);
+}
+
+// What happened in between may have made the plan invalid, and the server has made another one:
+// by a change of search_path, for example.
+bool Statement::WasRight() {
+  const CachedPlan* plan = source_->gplan;
+  if (anew_ || plan == nullptr || plan->generation == seen_) {
+    return true;
+  }
+  seen_ = plan->generation;
+  anew_ = !AllAreOurs(plan);
+  return !anew_;
+}
+
+}  // namespace ratchet::batch
