@@ -234,6 +234,7 @@ CREATE TABLE ratchet.run_log (
     occurrences     bigint      NOT NULL,
     previous_scheduled_at timestamptz,
     items_of        bigint,
+    key             text,
     PRIMARY KEY (run_id)
 );
 CREATE INDEX run_log_job_idx ON ratchet.run_log (job_id, run_id);
@@ -246,6 +247,8 @@ COMMENT ON COLUMN ratchet.run_log.previous_scheduled_at IS
     'what ratchet.previous_scheduled_at() was in the run';
 COMMENT ON COLUMN ratchet.run_log.items_of IS
     'it did the failed items of this run only';
+COMMENT ON COLUMN ratchet.run_log.key IS
+    'of a batch job: by which its checkpoints and the keys of its failed items were written, as in ratchet.job_checkpoint';
 COMMENT ON COLUMN ratchet.run_log.result IS
     'first row of the last query of the command as JSON text, cut to 8000 bytes';
 
@@ -309,7 +312,7 @@ COMMENT ON COLUMN ratchet.job_checkpoint.walk_items IS
     'items that earlier runs of the same walk have done';
 COMMENT ON COLUMN ratchet.job_checkpoint.first_run IS 'the run with which the walk began';
 COMMENT ON COLUMN ratchet.job_checkpoint.key IS
-    'by which the walk goes: its columns, types and direction; the checkpoint means nothing to another one';
+    'by which the walk goes, as JSON: its columns, direction, types, and what else decides their order; to another order the checkpoint means nothing';
 
 -- Items that failed -------------------------------------------------------------------------------
 

@@ -35,21 +35,6 @@ const char* OperatorText(Oid id) {
   return text;
 }
 
-// JSON numbers are exact decimals of any length, so that these types lose nothing.
-bool IsNumber(Oid type, const char* text) {
-  switch (type) {
-    case INT2OID:
-    case INT4OID:
-    case INT8OID:
-      return true;
-    case NUMERICOID:
-      return text[0] == '-' ? isdigit(static_cast<unsigned char>(text[1])) != 0
-                            : isdigit(static_cast<unsigned char>(text[0])) != 0;
-    default:
-      return false;
-  }
-}
-
 // Text that reads back as the same value whatever DateStyle and extra_float_digits are.
 const char* ExactText(Oid type, FmgrInfo* output, Datum value) {
   switch (type) {
@@ -108,27 +93,22 @@ bool IsPlain(Oid type) {
   }
 }
 
-Key::Key(const Shape& shape, MemoryContext memory) : descending_(shape.descending) {
+Key::Key(const Shape& shape, MemoryContext memory)
+    : memory_(memory), descending_(shape.descending), order_(OrderOf(shape)) {
   columns_.resize(shape.key.size());
   for (std::size_t i = 0; i < shape.key.size(); i++) {
     const Column& column = shape.columns[static_cast<std::size_t>(shape.key[i])];
     columns_[i].name = column.name;
     columns_[i].position = shape.key[i];
-    columns_[i].type = column.type;
-    columns_[i].typmod = column.typmod;
+    columns_[i].type = order_[i].type;
     columns_[i].collation = column.collation;
-    pg::Call([&] {
-      LookUp(&columns_[i], descending_, memory);
-      plain_ = plain_ && IsPlain(columns_[i].type);
-      signature_ +=
-          psprintf("%s%s %s%s", i == 0 ? "" : ", ", quote_identifier(columns_[i].name.c_str()),
-                   format_type_be_qualified(columns_[i].type), descending_ ? " DESC" : "");
-    });
+    pg::Call([&] { LookUp(&columns_[i], descending_, memory); });
+    plain_ = plain_ && IsPlain(columns_[i].type);
   }
+  signature_ = TextOf(order_);
 }
 
 void Key::LookUp(KeyColumn* column, bool descending, MemoryContext memory) {
-  column->type = getBaseTypeAndTypmod(column->type, &column->typmod);
   const TypeCacheEntry* entry = lookup_type_cache(
       column->type, TYPECACHE_LT_OPR | TYPECACHE_GT_OPR | TYPECACHE_EQ_OPR | TYPECACHE_CMP_PROC);
   if (!OidIsValid(entry->lt_opr) || !OidIsValid(entry->gt_opr) || !OidIsValid(entry->cmp_proc)) {
@@ -142,8 +122,29 @@ void Key::LookUp(KeyColumn* column, bool descending, MemoryContext memory) {
   bool is_varlena;
   getTypeOutputInfo(column->type, &function, &is_varlena);
   fmgr_info_cxt(function, &column->output, memory);
-  getTypeInputInfo(column->type, &function, &column->input_parameter);
+  PassAs(column->type, column, memory);
+}
+
+void Key::PassAs(Oid type, KeyColumn* column, MemoryContext memory) {
+  Oid function;
+  getTypeInputInfo(type, &function, &column->input_parameter);
   fmgr_info_cxt(function, &column->input, memory);
+  column->bound_type = type;
+}
+
+// JSON numbers are exact decimals of any length, so that these types lose nothing.
+bool Key::IsNumber(Oid type, const char* text) {
+  switch (type) {
+    case INT2OID:
+    case INT4OID:
+    case INT8OID:
+      return true;
+    case NUMERICOID:
+      return text[0] == '-' ? isdigit(static_cast<unsigned char>(text[1])) != 0
+                            : isdigit(static_cast<unsigned char>(text[0])) != 0;
+    default:
+      return false;
+  }
 }
 
 void Key::Write(const Datum* item, StringInfo json) const {
@@ -169,42 +170,50 @@ void Key::Write(const Datum* item, StringInfo json) const {
   }
 }
 
+char* Key::TextIn(const Jsonb* position, const KeyColumn& column) {
+  const JsonbValue* value = nullptr;
+  auto* object = const_cast<Jsonb*>(position);
+  if (JB_ROOT_IS_OBJECT(object)) {
+    value = getKeyJsonValueFromContainer(&object->root, column.name.c_str(),
+                                         static_cast<int>(column.name.size()), nullptr);
+  }
+  if (value != nullptr && value->type == jbvString) {
+    return pnstrdup(value->val.string.val, static_cast<Size>(value->val.string.len));
+  }
+  if (value != nullptr && value->type == jbvNumeric) {
+    return DatumGetCString(DirectFunctionCall1(numeric_out, NumericGetDatum(value->val.numeric)));
+  }
+  ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+                  errmsg("checkpoint %s has no key column \"%s\"",
+                         JsonbToCString(nullptr, &object->root, static_cast<int>(VARSIZE(object))),
+                         column.name.c_str()),
+                  errhint("The key of the job has changed since it was saved.")));
+}
+
+// Without the type's modifier: what was exact when it was written stays so, also where the column
+// has got shorter.
 void Key::Parse(const char* json, Datum* values) const {
   const int level = plain_ ? 0 : UseFixedSettings();
-  Jsonb* object = DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum(json)));
+  const Jsonb* position = DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum(json)));
   for (std::size_t i = 0; i < columns_.size(); i++) {
     const KeyColumn& column = columns_[i];
-    JsonbValue* value = nullptr;
-    if (JB_ROOT_IS_OBJECT(object)) {
-      value = getKeyJsonValueFromContainer(&object->root, column.name.c_str(),
-                                           static_cast<int>(column.name.size()), nullptr);
-    }
-    char* text;
-    if (value != nullptr && value->type == jbvString) {
-      text = pnstrdup(value->val.string.val, static_cast<Size>(value->val.string.len));
-    } else if (value != nullptr && value->type == jbvNumeric) {
-      text = DatumGetCString(DirectFunctionCall1(numeric_out, NumericGetDatum(value->val.numeric)));
-    } else {
-      ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-                      errmsg("checkpoint %s has no key column \"%s\"", json, column.name.c_str()),
-                      errhint("The key of the job has changed since it was saved.")));
-    }
-    values[i] = InputFunctionCall(const_cast<FmgrInfo*>(&column.input), text,
-                                  column.input_parameter, column.typmod);
+    values[i] = InputFunctionCall(const_cast<FmgrInfo*>(&column.input), TextIn(position, column),
+                                  column.input_parameter, -1);
   }
   if (!plain_) {
     AtEOXact_GUC(true, level);
   }
 }
 
-bool Key::Equals(const Datum* item, const Datum* other) {
+int Key::Compare(const Datum* item, const Datum* other) {
   for (KeyColumn& column : columns_) {
-    if (DatumGetInt32(FunctionCall2Coll(&column.compare, column.collation, item[column.position],
-                                        other[column.position])) != 0) {
-      return false;
+    const int order = DatumGetInt32(FunctionCall2Coll(
+        &column.compare, column.collation, item[column.position], other[column.position]));
+    if (order != 0) {
+      return (order < 0) != descending_ ? -1 : 1;
     }
   }
-  return true;
+  return 0;
 }
 
 const char* Key::NullColumn(const bool* nulls) const {

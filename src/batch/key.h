@@ -4,10 +4,12 @@
 #include <string>
 #include <vector>
 
+#include "batch/key_order.h"
 #include "batch/shape.h"
 
 extern "C" {
 #include "fmgr.h"
+#include "utils/jsonb.h"
 }
 
 namespace ratchet::batch {
@@ -25,12 +27,28 @@ class Key {
   // Position of the i-th key column among the columns of the source.
   int position(int i) const { return columns_[static_cast<std::size_t>(i)].position; }
   // The type in which the i-th column's values are passed to queries.
-  Oid type(int i) const { return columns_[static_cast<std::size_t>(i)].type; }
-  // The columns with their types and the direction: a checkpoint of another key means nothing.
+  Oid type(int i) const { return columns_[static_cast<std::size_t>(i)].bound_type; }
+  // What a position is written down with: see batch/key_order.h.
   const std::string& signature() const { return signature_; }
+  const KeyOrder& order() const { return order_; }
   // The operators of its ordering, as SQL: OPERATOR(pg_catalog.>).
   const std::string& behind(int i) const { return columns_[static_cast<std::size_t>(i)].behind; }
   const std::string& equal(int i) const { return columns_[static_cast<std::size_t>(i)].equal; }
+
+  // A position (empty: none) that was written under another order, as Write would write it now.
+  // Throws when what lay before it need not lie before it any more: `what` says whose position it
+  // is, and `hint` what can be done.
+  std::string Translate(const std::string& position, const std::string& signature,
+                        const std::string& what, const std::string& hint) const;
+  // A number that does not fit into its column's type any more is still a bound: from here on
+  // bounds are passed in a type that can hold it, as long as it is one of those of exact numbers.
+  void MakeRoomFor(const std::string& position);
+  // In the direction of the walk. Both as Write would write them.
+  bool IsBefore(const std::string& position, const std::string& other) const;
+  // Why an index may be in another order than the key; empty: nothing is known.
+  std::string OutdatedOrder() const;
+  // Whether some row can have this key.
+  bool CanHave(const std::string& position) const;
 
   // All that follows takes the values of one item, in the order of the source's columns or, for
   // Parse, of the key's, and is for use inside pg::Call.
@@ -39,7 +57,8 @@ class Key {
   void Write(const Datum* item, StringInfo json) const;
   // Back into values, in the current memory context. An error when the text is of another key.
   void Parse(const char* json, Datum* values) const;
-  bool Equals(const Datum* item, const Datum* other);
+  // Less than, equal to or greater than 0 in the direction of the walk.
+  int Compare(const Datum* item, const Datum* other);
   // The name of a key column that is null; null when none is.
   const char* NullColumn(const bool* nulls) const;
 
@@ -54,14 +73,21 @@ class Key {
     std::string equal;
     FmgrInfo compare;
     FmgrInfo output;
-    FmgrInfo input;
+    Oid bound_type;
+    FmgrInfo input;  // of the bound's type, as is what follows
     Oid input_parameter;
   };
   static void LookUp(KeyColumn* column, bool descending, MemoryContext memory);
+  static void PassAs(Oid type, KeyColumn* column, MemoryContext memory);
+  static int CompareBounds(const KeyColumn& column, Datum one, Datum two);
+  static bool IsNumber(Oid type, const char* text);
+  static char* TextIn(const Jsonb* position, const KeyColumn& column);
 
+  MemoryContext memory_;
   std::vector<KeyColumn> columns_;
   bool descending_;
   bool plain_ = true;  // no type's text depends on settings
+  KeyOrder order_;
   std::string signature_;
 };
 

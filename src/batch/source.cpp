@@ -176,7 +176,7 @@ void Source::Fetch(const std::string& after, const std::string& until, int limit
   items->Clear();
   items->columns = static_cast<int>(shape_.columns.size());
   Take(0, static_cast<int>(found), items);
-  CheckKeys(*items);
+  CheckKeys(*items, 0);
   *more = found > static_cast<std::uint64_t>(limit);
   if (*more) {
     items->values.resize(items->values.size() - static_cast<std::size_t>(items->columns));
@@ -184,8 +184,26 @@ void Source::Fetch(const std::string& after, const std::string& until, int limit
   }
 }
 
+SourceChanged::SourceChanged()
+    : Error(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+            "the columns of the source change all the time",
+            "Let the run begin again when the tables stay as they are.") {}
+
+// Values of other types would be read as what they are not.
+void Source::RequireTypes() const {
+  const TupleDesc row = SPI_tuptable->tupdesc;
+  bool same = static_cast<std::size_t>(row->natts) == shape_.columns.size();
+  for (int i = 0; same && i < row->natts; i++) {
+    same = TupleDescAttr(row, i)->atttypid == shape_.columns[static_cast<std::size_t>(i)].type;
+  }
+  if (!same) {
+    throw SourceChanged();
+  }
+}
+
 // Rows of the last query. Their values are in SPI's memory until it is left.
 void Source::Take(int from, int count, Items* items) {
+  RequireTypes();
   const auto columns = static_cast<std::size_t>(items->columns);
   const std::size_t old = items->values.size();
   items->values.resize(old + columns * static_cast<std::size_t>(count));
@@ -203,18 +221,18 @@ void Source::Take(int from, int count, Items* items) {
 
 // Rows with a null key come last in an ascending order, and would never be behind any key; those
 // with the same key as the last of a batch would be skipped by the next one.
-void Source::CheckKeys(const Items& items) const {
-  for (int i = 0; i < items.size(); i++) {
+void Source::CheckKeys(const Items& items, int first) const {
+  for (int i = first; i < items.size(); i++) {
     if (const char* column = key_.NullColumn(items.Nulls(i))) {
       RefuseNullKey(column);
     }
   }
-  int twice = -1;
+  int order = -1;
   const char* json = nullptr;
   pg::Call([&] {
-    for (int i = 1; i < items.size() && twice < 0; i++) {
-      if (const_cast<Key&>(key_).Equals(items.Values(i - 1), items.Values(i))) {
-        twice = i;
+    for (int i = first + 1; i < items.size() && order < 0; i++) {
+      order = const_cast<Key&>(key_).Compare(items.Values(i - 1), items.Values(i));
+      if (order >= 0) {
         StringInfoData text;
         initStringInfo(&text);
         key_.Write(items.Values(i), &text);
@@ -222,7 +240,13 @@ void Source::CheckKeys(const Items& items) const {
       }
     }
   });
-  if (twice >= 0) {
+  if (order > 0) {
+    throw pg::Error(ERRCODE_INDEX_CORRUPTED,
+                    "the source gives the key " + std::string(json) + " out of order",
+                    "Rebuild the indexes of its tables by REINDEX.",
+                    "An index was built in another order than its type or collation has now.");
+  }
+  if (order == 0) {
     throw pg::Error(ERRCODE_CARDINALITY_VIOLATION,
                     "the source has more than one row with the key " + std::string(json),
                     "Add columns to the key until it tells each row from every other.",
@@ -248,7 +272,7 @@ bool Source::FetchOne(const std::string& key, Items* items) {
   items->columns = static_cast<int>(shape_.columns.size());
   Take(0, static_cast<int>(found), items);
   if (found > 1) {
-    CheckKeys(*items);
+    CheckKeys(*items, items->size() - static_cast<int>(found));
   }
   return found > 0;
 }
@@ -268,7 +292,7 @@ std::string Source::LastKey() {
     return {};
   }
   Take(0, 1, &items);
-  CheckKeys(items);
+  CheckKeys(items, 0);
   std::string last;
   pg::Call([&] {
     StringInfoData json;
@@ -301,10 +325,11 @@ double Source::Estimate(const std::string& after, const std::string& until) {
   return rows;
 }
 
+// A row whose columns are null IS NULL, but is a value that has its place in the order.
 void Source::RefuseNullKeys() {
   for (int i = 0; i < key_.size(); i++) {
-    const std::string text =
-        "SELECT 1" + from_ + " WHERE " + Alias(key_.position(i)) + " IS NULL LIMIT 1";
+    const std::string text = "SELECT 1" + from_ + " WHERE " + Alias(key_.position(i)) +
+                             " IS NOT DISTINCT FROM NULL LIMIT 1";
     const bool found = pg::Call([&text] {
       if (SPI_execute(text.c_str(), false, 1) != SPI_OK_SELECT) {
         elog(ERROR, "SPI_execute failed");

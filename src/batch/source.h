@@ -9,12 +9,19 @@
 #include "batch/items.h"
 #include "batch/key.h"
 #include "batch/shape.h"
+#include "pg/guard.h"
 
 extern "C" {
 #include "executor/spi.h"
 }
 
 namespace ratchet::batch {
+
+// Its columns are of other types than when it was looked at. The transaction goes on.
+class SourceChanged : public pg::Error {
+ public:
+  SourceChanged();
+};
 
 class Source {
  public:
@@ -53,8 +60,9 @@ class Source {
   void Drop(Plan* plan) noexcept;
   // Parses the bounds into values_, and returns how many there are.
   void BindBounds(const std::string& after, const std::string& until);
+  void RequireTypes() const;
   void Take(int from, int count, Items* items);
-  void CheckKeys(const Items& items) const;
+  void CheckKeys(const Items& items, int first) const;
 
   Shape shape_;
   const Key& key_;

@@ -49,6 +49,15 @@ class SourceSupply : public Supply {
 
   double Estimate(const std::string& at) override { return source_.Estimate(at, until_); }
 
+  std::string Translate(const Key& key, const std::string& signature,
+                        const std::string& at) override {
+    const std::string what = "the checkpoint of job \"" + job_name_ + "\"";
+    const std::string hint =
+        ticket_.walk == 0 ? ResetCheckpointHint(job_name_) : TriggerHint(job_name_);
+    until_ = key.Translate(until_, signature, what, hint);
+    return key.Translate(at, signature, what, hint);
+  }
+
  private:
   Source& source_;
   const ItemText& text_;
@@ -61,8 +70,13 @@ class SourceSupply : public Supply {
 // Its positions are ids of failed items.
 class FailedItemSupply : public Supply {
  public:
-  FailedItemSupply(Source& source, const board::RunTicket& ticket, const std::string& job_name)
-      : source_(source), ticket_(ticket), job_name_(job_name) {}
+  FailedItemSupply(Source& source, const Key& key, std::string signature,
+                   const board::RunTicket& ticket, const std::string& job_name)
+      : source_(source),
+        key_(key),
+        signature_(std::move(signature)),
+        ticket_(ticket),
+        job_name_(job_name) {}
 
   // The items as they are now: they have been mended, it is to be hoped. What the source does not
   // have any more needs nothing to be done.
@@ -75,7 +89,10 @@ class FailedItemSupply : public Supply {
     items->Clear();
     gone_.clear();
     for (const catalog::FailedItem& item : failed_) {
-      if (source_.FetchOne(item.key, items)) {
+      const std::string key = key_.Translate(
+          item.key, signature_, "a failed item of run " + std::to_string(ticket_.items_of),
+          TriggerHint(job_name_));
+      if (key_.CanHave(key) && source_.FetchOne(key, items)) {
         items->failed_of.push_back(item.item_id);
       } else {
         gone_.push_back(item.item_id);
@@ -110,6 +127,12 @@ class FailedItemSupply : public Supply {
     return static_cast<double>(catalog::CountFailedItems(ticket_.items_of));
   }
 
+  // Its positions are no keys, and each key is translated when its turn has come.
+  std::string Translate(const Key& /*key*/, const std::string& /*signature*/,
+                        const std::string& at) override {
+    return at;
+  }
+
  private:
   static std::int64_t IdIn(const std::string& at) {
     std::int64_t id = 0;
@@ -129,6 +152,8 @@ class FailedItemSupply : public Supply {
   }
 
   Source& source_;
+  const Key& key_;
+  const std::string signature_;
   const board::RunTicket& ticket_;
   const std::string& job_name_;
   std::vector<catalog::FailedItem> failed_;
@@ -142,9 +167,29 @@ std::unique_ptr<Supply> FromSource(Source& source, const ItemText& text, std::st
   return std::make_unique<SourceSupply>(source, text, std::move(until), ticket, job_name);
 }
 
-std::unique_ptr<Supply> FromFailedItems(Source& source, const board::RunTicket& ticket,
+std::unique_ptr<Supply> FromFailedItems(Source& source, const Key& key, std::string signature,
+                                        const board::RunTicket& ticket,
                                         const std::string& job_name) {
-  return std::make_unique<FailedItemSupply>(source, ticket, job_name);
+  return std::make_unique<FailedItemSupply>(source, key, std::move(signature), ticket, job_name);
+}
+
+namespace {
+
+std::string Quoted(const std::string& text) {
+  std::string quoted;
+  pg::Call([&] { quoted = quote_literal_cstr(text.c_str()); });
+  return quoted;
+}
+
+}  // namespace
+
+std::string ResetCheckpointHint(const std::string& job_name) {
+  return "Use ratchet.reset_checkpoint(" + Quoted(job_name) +
+         ") to let the job begin at the start.";
+}
+
+std::string TriggerHint(const std::string& job_name) {
+  return "Use ratchet.trigger(" + Quoted(job_name) + ") for a run of what the source has now.";
 }
 
 }  // namespace ratchet::batch

@@ -38,12 +38,23 @@ class Supply {
   virtual void Save(const Items& items, int handled, const std::vector<Failure>& failures) = 0;
   // How many items there may be behind the position.
   virtual double Estimate(const std::string& at) = 0;
+  // The key is another object now. Returns the position as that one writes it; throws when it does
+  // not mean the same any more.
+  virtual std::string Translate(const Key& key, const std::string& signature,
+                                const std::string& at) = 0;
 };
 
 // Up to the key `until`; empty: no items.
 std::unique_ptr<Supply> FromSource(Source& source, const ItemText& text, std::string until,
                                    const board::RunTicket& ticket, const std::string& job_name);
-std::unique_ptr<Supply> FromFailedItems(Source& source, const board::RunTicket& ticket,
+// `signature` is that under which their keys were written.
+std::unique_ptr<Supply> FromFailedItems(Source& source, const Key& key, std::string signature,
+                                        const board::RunTicket& ticket,
                                         const std::string& job_name);
+
+// What a job's own walk needs that cannot go on, as a hint.
+std::string ResetCheckpointHint(const std::string& job_name);
+// The same for any other walk.
+std::string TriggerHint(const std::string& job_name);
 
 }  // namespace ratchet::batch

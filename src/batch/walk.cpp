@@ -100,7 +100,11 @@ bool Walk::Batch() {
     if (tried_ && OutOfTime()) {
       more_ = true;  // a batch without items, to end the run
     } else if (!nothing_to_do_) {
+      Renew();
       supply_->Fetch(now_.at, std::min(size_.size(), Reach()), &items_, &more_);
+      if (!IsAsLookedUp()) {
+        throw SourceChanged();
+      }
     }
     tried_ = true;
     clean_ = true;
@@ -116,8 +120,16 @@ bool Walk::Batch() {
       size_.Took(handled_, GetCurrentTimestamp() - began_);
     }
     return true;
+  } catch (const SourceChanged&) {
+    if (!DoAgain(true)) {
+      throw;
+    }
+    return false;
   } catch (const pg::PgError& error) {
     ended_ = false;
+    if (!clean_ && watch_.HasChanged() && DoAgain(false)) {
+      return false;
+    }
     if (!RetryLater(error)) {
       throw;
     }
@@ -320,13 +332,14 @@ void Walk::SaveCheckpoint() {
   checkpoint.counters = now_.counters;
   checkpoint.walk_items = progress_.earlier();
   checkpoint.first_run = first_run_;
-  checkpoint.key = key_->signature();
+  checkpoint.key = now_.signature;
   catalog::SaveCheckpoint(checkpoint, &now_.checkpoint);
 }
 
 void Walk::NoteCommit() {
   committed_ = now_;
   retries_ = 0;
+  renewals_ = 0;
   progress_.Show(committed_.counters, ended_ && ending_ == Ending::kComplete);
 }
 

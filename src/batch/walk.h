@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "batch/action.h"
+#include "batch/catalog_watch.h"
 #include "batch/host.h"
 #include "batch/item_text.h"
 #include "batch/key.h"
@@ -58,6 +59,10 @@ class Walk {
   const std::string& checkpoint_from() const { return from_; }
   // Empty when nothing has committed yet.
   const std::string& checkpoint_to() const { return now_.at; }
+  // Under which both were written; empty before there is a key.
+  const std::string& key_signature() const { return now_.signature; }
+  // Why it may not have come to all items, although it is complete; empty: it has.
+  const std::string& doubt() const { return doubt_; }
   Ending ending() const { return ending_; }
   // The next run goes on behind it, although this one is complete.
   bool keeps_checkpoint() const;
@@ -69,6 +74,7 @@ class Walk {
  private:
   struct Progress {
     std::string at;
+    std::string signature;  // of the key by which `at` was written
     board::RunCounters counters{};
     ItemPointerData checkpoint;  // its row
   };
@@ -76,8 +82,16 @@ class Walk {
   // ---- walk_open.cpp
   bool TryOpen();
   void Open();
+  void LookUp();
   std::string EndOfRange(bool goes_on);
   std::string EndOfReplay(bool goes_on);
+  std::optional<catalog::Checkpoint> GoOnBehind();
+  void FindDoubts(const std::string& last);
+
+  // ---- walk_renewal.cpp
+  bool IsAsLookedUp();
+  void Renew();
+  bool DoAgain(bool aborts_cleanly);
 
   int Reach() const;
   bool Batch();
@@ -107,6 +121,9 @@ class Walk {
   std::optional<Source> source_;
   std::optional<Action> action_;
   std::unique_ptr<Supply> supply_;
+  CatalogWatch watch_;  // of what these were made from
+  bool renewing_ = false;
+  int renewals_ = 0;                           // since a batch has committed
   std::vector<VirtualTransactionId> writers_;  // that are to be waited for
   Pace pace_;
   WalkProgress progress_;
@@ -115,6 +132,7 @@ class Walk {
   std::mt19937 random_;
 
   std::string from_;
+  std::string doubt_;
   bool nothing_to_do_ = false;
   bool key_may_be_null_ = false;
   std::int64_t first_run_ = 0;  // of the walk

@@ -7,30 +7,59 @@
 
 namespace ratchet::batch {
 
-void Walk::Open() {
-  host_.Begin();
+// Source, key and action as they are now, in the places where others hold on to them.
+void Walk::LookUp() {
+  watch_.Begin();
   shape_ = ShapeOf(definition_);
   key_.emplace(shape_, run_.memory);
   text_.emplace(shape_, *key_, run_.memory);
   source_.emplace(definition_.source, shape_, *key_);
   action_.emplace(definition_.action, shape_, definition_.per);
-  auto saved = catalog::FindCheckpoint(run_.ticket->job_id, run_.ticket->walk, &now_.checkpoint);
+}
+
+// The walk's checkpoint, written as the key writes it now. Throws when it does not mean the same
+// any more: neither is what was done done again, nor anything left out.
+std::optional<catalog::Checkpoint> Walk::GoOnBehind() {
+  const board::RunTicket& ticket = *run_.ticket;
+  auto saved = catalog::FindCheckpoint(ticket.job_id, ticket.walk, &now_.checkpoint);
   if (!saved) {
     ItemPointerSetInvalid(&now_.checkpoint);
-  } else if (saved->key != key_->signature()) {
-    saved.reset();  // of a run that went on by the old key when the job got another one
+    return saved;
   }
+  const KeyOrder before = ParseKeyOrder(saved->key);
+  if (saved->key.empty() || (!before.empty() && !HasSameColumns(before, key_->order()))) {
+    // Of a run that went on by the old key when somebody gave the job another one, and was told
+    // that its next run begins at the start.
+    saved.reset();
+  } else if (!over_failed_items()) {
+    const std::string& name = definition_.job_name;
+    saved->value =
+        key_->Translate(saved->value, saved->key, "the checkpoint of job \"" + name + "\"",
+                        ticket.walk == 0 ? ResetCheckpointHint(name) : TriggerHint(name));
+    key_->MakeRoomFor(saved->value);
+  }
+  return saved;
+}
+
+void Walk::Open() {
+  host_.Begin();
+  LookUp();
+  const auto saved = GoOnBehind();
   from_ = saved ? saved->value : std::string();
   first_run_ = saved ? saved->first_run : run_.ticket->run_id;
   if (over_failed_items()) {
-    supply_ = FromFailedItems(*source_, *run_.ticket, definition_.job_name);
+    const auto original = catalog::ReadRunRecord(run_.ticket->items_of);
+    supply_ = FromFailedItems(*source_, *key_, original ? original->key : std::string(),
+                              *run_.ticket, definition_.job_name);
   } else {
-    supply_ = FromSource(*source_, *text_, EndOfRange(saved.has_value()), *run_.ticket,
-                         definition_.job_name);
+    std::string last = EndOfRange(saved.has_value());
+    FindDoubts(last);
+    supply_ = FromSource(*source_, *text_, std::move(last), *run_.ticket, definition_.job_name);
   }
   key_may_be_null_ =
       !over_failed_items() && run_.ticket->replay_of == 0 && KeyMayBeNull(definition_, shape_);
   now_.at = from_;
+  now_.signature = key_->signature();
   committed_ = now_;
   progress_.Begin(*supply_, from_, saved ? saved->walk_items + saved->counters.items_done : 0);
   host_.Close();
@@ -64,11 +93,28 @@ std::string Walk::EndOfReplay(bool goes_on) {
                     "run " + std::to_string(run_.ticket->replay_of) + " does not exist", {},
                     "Its record says which items it did, and is not there any more.");
   }
+  const std::string what =
+      "the range of run " + std::to_string(run_.ticket->replay_of) + ", which is to be replayed,";
+  const std::string hint = TriggerHint(definition_.job_name);
   if (!goes_on) {
-    from_ = original->checkpoint_from;
+    from_ = key_->Translate(original->checkpoint_from, original->key, what, hint);
+    key_->MakeRoomFor(from_);
   }
   nothing_to_do_ = original->checkpoint_to.empty();
-  return original->checkpoint_to;
+  std::string last = key_->Translate(original->checkpoint_to, original->key, what, hint);
+  key_->MakeRoomFor(last);
+  return last;
+}
+
+// What makes it doubtful that the walk comes to all items, without being an error.
+void Walk::FindDoubts(const std::string& last) {
+  doubt_.clear();
+  if (definition_.mode == catalog::BatchMode::kIncremental && run_.ticket->replay_of == 0 &&
+      !from_.empty() && !last.empty() && key_->IsBefore(last, from_)) {
+    doubt_ = "the largest key of the source, " + last + ", lies before the checkpoint " + from_;
+    return;
+  }
+  doubt_ = key_->OutdatedOrder();
 }
 
 }  // namespace ratchet::batch

@@ -24,7 +24,7 @@ struct Checkpoint {
   board::RunCounters counters{};  // what it has committed: items, batches and rows
   std::int64_t walk_items = 0;    // done by earlier runs of the same walk
   std::int64_t first_run = 0;     // with which the walk began
-  std::string key;                // see batch::Key::Signature; empty: of a hand-written procedure
+  std::string key;                // see batch::Key::signature(); empty: of a hand-written procedure
 };
 
 // Seen with the effects of the calling transaction; nullopt when there is none. `tid` may be null.

@@ -55,6 +55,7 @@ enum Column {
   kOccurrences,
   kPreviousScheduledAt,
   kItemsOf,
+  kKey,
 };
 
 // For use inside pg::Call.
@@ -134,6 +135,7 @@ void SetRecord(pg::Row& row, const RunRecord& record) {
   row.SetInt64(kOccurrences, record.occurrences);
   row.SetTimeOrNull(kPreviousScheduledAt, record.previous_scheduled_at);
   SetPositive(row, kItemsOf, record.items_of);
+  SetTextOrNull(row, kKey, record.key);
 }
 
 board::RunCounters CountersIn(const pg::Row& row) {
@@ -182,6 +184,7 @@ void Read(const pg::Row& row, RunRecord* record) {
   record->counters = CountersIn(row);
   record->checkpoint_from = row.JsonbText(kCheckpointFrom);
   record->checkpoint_to = row.JsonbText(kCheckpointTo);
+  record->key = row.Text(kKey);
   ReadError(row, &record->error);
   record->reason = row.Text(kReason);
   record->worker_pid = row.IsNull(kWorkerPid) ? 0 : row.Int32(kWorkerPid);

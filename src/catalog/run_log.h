@@ -33,6 +33,7 @@ struct RunRecord {
   board::RunCounters counters{};
   std::string checkpoint_from;  // jsonb as text, empty: none
   std::string checkpoint_to;
+  std::string key;  // see Checkpoint
   RunError error;
   std::string reason;
   pid_t worker_pid = 0;

@@ -171,6 +171,7 @@ constexpr pg::Column kRunLog[] = {
     {"occurrences", INT8OID},
     {"previous_scheduled_at", TIMESTAMPTZOID},
     {"items_of", INT8OID},
+    {"key", TEXTOID},
 };
 
 constexpr pg::Column kJobStat[] = {

@@ -6,6 +6,7 @@
 extern "C" {
 #include "access/heapam.h"
 #include "access/htup_details.h"
+#include "catalog/pg_collation.h"
 #include "catalog/pg_database.h"
 #include "catalog/pg_proc.h"
 #include "executor/executor.h"
@@ -242,6 +243,23 @@ inline bool IsSummary(const IndexInfo* index) {
   return false;
 #endif
 }
+
+// Where collations and databases keep the locale of a provider that is not libc, and rules that are
+// added to it; 0: nowhere.
+#if PG_VERSION_NUM >= 170000
+constexpr AttrNumber kLocaleOfCollation = Anum_pg_collation_colllocale;
+constexpr AttrNumber kLocaleOfDatabase = Anum_pg_database_datlocale;
+#else
+constexpr AttrNumber kLocaleOfCollation = Anum_pg_collation_colliculocale;
+constexpr AttrNumber kLocaleOfDatabase = Anum_pg_database_daticulocale;
+#endif
+#if PG_VERSION_NUM >= 160000
+constexpr AttrNumber kRulesOfCollation = Anum_pg_collation_collicurules;
+constexpr AttrNumber kRulesOfDatabase = Anum_pg_database_daticurules;
+#else
+constexpr AttrNumber kRulesOfCollation = 0;
+constexpr AttrNumber kRulesOfDatabase = 0;
+#endif
 
 // Whether `role` may read the table, or some of its columns. May raise an error: for use inside
 // pg::Call.

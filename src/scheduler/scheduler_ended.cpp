@@ -66,6 +66,7 @@ void AddCommitted(catalog::RunRecord* record) {
   }
   record->checkpoint_from = checkpoint->run_from;
   record->checkpoint_to = checkpoint->value;
+  record->key = checkpoint->key;
   record->has_usage = false;  // what it cost has died with it
   if (checkpoint->counters.batches > 0) {
     record->has_counters = true;

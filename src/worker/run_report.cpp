@@ -115,6 +115,7 @@ void FillFromWalk(const batch::Walk& walk, catalog::RunRecord* record) {
   counters.rows_affected = walk.counters().rows_affected;
   record->checkpoint_from = walk.checkpoint_from();
   record->checkpoint_to = walk.checkpoint_to();
+  record->key = walk.key_signature();
 }
 
 void FillFromEndedWalk(const batch::Walk& walk, std::int32_t max_failed_items,
@@ -125,6 +126,7 @@ void FillFromEndedWalk(const batch::Walk& walk, std::int32_t max_failed_items,
   switch (walk.ending()) {
     case batch::Ending::kComplete:
       record->status = policy::RunStatus::kSucceeded;
+      record->reason = walk.doubt();
       break;
     case batch::Ending::kOutOfTime:
       record->status = policy::RunStatus::kPartial;
