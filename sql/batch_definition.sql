@@ -123,6 +123,14 @@ SELECT define($$ 'SELECT id FROM orders', 'SELECT $1', key => '{id,id DESC}' $$)
 SELECT define($$ 'SELECT id, shop FROM orders', 'SELECT $1', key => '{id,shop DESC}' $$);
 SELECT define($$ 'SELECT o.id, p.id FROM orders o JOIN parts p ON p.id = o.plain', 'CALL work($1)' $$);
 SELECT define($$ 'SELECT a."B" || b."Bill No" AS k FROM heap a, orders b', 'SELECT $1' $$);
+-- Rows of children are not in a unique index of their parent.
+CREATE TABLE parent (id integer PRIMARY KEY, note text);
+SELECT define($$ 'SELECT id FROM parent', 'SELECT $1' $$);
+CREATE TABLE child (PRIMARY KEY (id)) INHERITS (parent);
+SELECT define($$ 'SELECT id FROM parent', 'SELECT $1' $$);
+SELECT define($$ 'SELECT id, note FROM parent WHERE note IS NOT NULL', 'SELECT $1', key => '{id,note}' $$);
+SELECT define($$ 'SELECT id FROM ONLY parent', 'SELECT $1' $$);
+SELECT define($$ 'SELECT id, tableoid AS t FROM parent', 'SELECT $1', key => '{id,t}', batch_size => 10000 $$);
 
 -- Sources that are refused
 SELECT source, define(format('%L, %L', source, 'SELECT $1')) FROM unnest(ARRAY[

@@ -194,7 +194,7 @@ SELECT h.job_id, h.job_name,
        CASE WHEN NOT h.enabled OR NOT h.here THEN 'gray'
             WHEN h.failing OR h.missed >= 2 THEN 'red'
             WHEN h.in_backoff OR h.late OR h.parent IS NOT NULL OR h.last_status IN ('partial', 'canceled')
-                 OR h.failed_items > 0 OR h.watches_nothing THEN 'amber'
+                 OR h.doubt IS NOT NULL OR h.failed_items > 0 OR h.watches_nothing THEN 'amber'
             WHEN h.last_status IS NULL THEN 'gray'
             ELSE 'green' END AS color,
        CASE WHEN NOT h.enabled THEN 'paused'
@@ -213,6 +213,7 @@ SELECT h.job_id, h.job_name,
             WHEN h.in_backoff THEN 'in back-off until ' || date_trunc('second', h.backoff_until)
             WHEN h.late THEN 'the next run is late'
             WHEN h.last_status = 'partial' THEN 'the last run was partial'
+            WHEN h.doubt IS NOT NULL THEN h.doubt
             WHEN h.failed_items > 0
                 THEN 'failed items that are not resolved: '
                      || CASE WHEN h.failed_items > 100 THEN 'more than 100' ELSE h.failed_items::text END
@@ -252,6 +253,9 @@ SELECT h.job_id, h.job_name,
                SELECT CASE WHEN s.consecutive_failures > 0
                            THEN (SELECT r.error FROM ratchet.run_log r WHERE r.run_id = s.last_run_id)
                            END AS error,
+                      CASE WHEN j.source IS NOT NULL AND s.last_status = 'succeeded'
+                           THEN (SELECT r.reason FROM ratchet.run_log r WHERE r.run_id = s.last_run_id)
+                           END AS doubt,
                       CASE WHEN b.expected
                            THEN ratchet._occurrences(
                                     j.job_name, j.schedule, j.time_zone, j.active_window, j.calendar,
@@ -283,7 +287,7 @@ SELECT h.job_id, h.job_name,
 COMMENT ON VIEW ratchet.job_health IS
     'jobs: how they are, and what they did over the last 24 hours';
 COMMENT ON COLUMN ratchet.job_health.color IS
-    'red: failing, or two expected runs passed without a success; amber: late, in back-off, or the last run was partial or canceled, or failed items are not resolved, or a watched table is gone; gray: paused, or has not run yet; else green';
+    'red: failing, or two expected runs passed without a success; amber: late, in back-off, or the last run was partial or canceled or may not have come to all items, or failed items are not resolved, or a watched table is gone; gray: paused, or has not run yet; else green';
 COMMENT ON COLUMN ratchet.job_health.why IS 'the reason for the color';
 COMMENT ON COLUMN ratchet.job_health.avg_lag IS
     'from the time at which a run could have started to its start';

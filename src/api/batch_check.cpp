@@ -40,8 +40,7 @@ void CheckOptions(const JobDefinition& job, bool descending) {
 
 template <typename F>
 void AsOwner(const JobDefinition& job, F&& check) {
-  const std::optional<std::string> search_path = SearchPathIn(job.settings);
-  pg::AsRole role(job.owner, search_path ? search_path->c_str() : nullptr);
+  pg::AsRole role(job.owner, SettingsInForce(job));
   check();
   role.End();
 }
@@ -74,6 +73,13 @@ void WarnOfKey(const JobDefinition& job, const batch::WalkFindings& walk) {
     Warn(KeyOf(job) + " may not identify one item",
          "Table " + walk.table + " has no unique index. A run fails when it meets a key twice.",
          walk.sorts ? "" : CreateIndex(walk));
+  }
+  if (walk.uniqueness == batch::Uniqueness::kPerTable) {
+    Warn(KeyOf(job) + " may not identify one item",
+         "Table " + walk.table +
+             " has child tables, and no unique index spans them. A run fails when it meets a key "
+             "twice.",
+         "Add tableoid to the source and to the end of the key, or read ONLY the table.");
   }
   if (walk.nullable_count > 0) {
     Warn((walk.nullable_count == 1 ? "key column " : "key columns ") + walk.nullable +

@@ -117,8 +117,7 @@ void PlanCondition(List* queries, const char* text) {
 }
 
 void CheckOnlyIf(const JobDefinition& job) {
-  const std::optional<std::string> search_path = SearchPathIn(job.settings);
-  pg::AsRole role(job.owner, search_path ? search_path->c_str() : nullptr);
+  pg::AsRole role(job.owner, SettingsInForce(job));
   {
     const char* text = job.only_if.c_str();
     const pg::TextContext context(text, "only_if", "a job");

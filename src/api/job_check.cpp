@@ -10,7 +10,7 @@
 #include "api/schedule_text.h"
 #include "board/board.h"
 #include "catalog/calendar_days.h"
-#include "pg/guard.h"
+#include "pg/as_role.h"
 #include "pg/text_context.h"
 #include "worker/command_check.h"
 
@@ -80,8 +80,12 @@ void CheckCalendar(const JobDefinition& job) {
 
 void CheckCommand(const JobDefinition& job) {
   RequireText(job.command, "command");
-  const pg::TextContext context(job.command.c_str(), "command", "a job");
-  worker::CheckCommand(job.command, job.transaction == catalog::TransactionMode::kPerStatement);
+  pg::AsRole role(job.owner, SettingsInForce(job));
+  {
+    const pg::TextContext context(job.command.c_str(), "command", "a job");
+    worker::CheckCommand(job.command, job.transaction == catalog::TransactionMode::kPerStatement);
+  }
+  role.End();
 }
 
 void CompleteSettings(JobDefinition* job, const JobDefinition* old,
@@ -167,7 +171,8 @@ bool CompleteJob(JobDefinition* job, const JobDefinition* old, const std::string
   if (job->is_batch()) {
     CheckBatch(*job, old);
   } else if (old == nullptr || job->command != old->command ||
-             job->transaction != old->transaction) {
+             job->transaction != old->transaction || job->settings != old->settings ||
+             job->owner != old->owner) {
     CheckCommand(*job);
   }
   CheckConditions(*job, old);

@@ -2,6 +2,8 @@
 
 #include <string_view>
 
+#include "worker/run_settings.h"
+
 extern "C" {
 #include "catalog/namespace.h"
 #include "lib/stringinfo.h"
@@ -155,6 +157,14 @@ std::optional<std::string> SearchPathIn(const std::string& settings) {
     }
   });
   return found;
+}
+
+pg::SettingList SettingsInForce(const catalog::JobDefinition& job) {
+  pg::SettingList settings = pg::SettingsAtLogin(job.owner);
+  for (auto& setting : worker::ParseSettings(job.settings)) {
+    settings.push_back(std::move(setting));
+  }
+  return settings;
 }
 
 std::string SearchPathOfSession() {

@@ -4,7 +4,8 @@
 #include <optional>
 #include <string>
 
-#include "pg/guard.h"
+#include "catalog/job.h"
+#include "pg/as_role.h"
 
 namespace ratchet::api {
 
@@ -18,5 +19,8 @@ std::string WithSearchPath(const std::string& settings, const std::string& searc
 std::optional<std::string> SearchPathIn(const std::string& settings);
 
 std::string SearchPathOfSession();
+
+// Those under which a worker runs the job: its owner's, and its own.
+pg::SettingList SettingsInForce(const catalog::JobDefinition& job);
 
 }  // namespace ratchet::api

@@ -132,13 +132,17 @@ KeyFacts FactsOf(const KeyOrigin& origin, int count) {
       origin.is_one_table && kind != RELKIND_FOREIGN_TABLE &&
       (kind == RELKIND_PARTITIONED_TABLE || !origin.inherited || !has_subclass(origin.table));
   if (!knows_all) {
-    search.facts.uniqueness = Uniqueness::kUnknown;
+    search.facts.uniqueness =
+        origin.is_one_table && kind == RELKIND_RELATION && !search.any_computed
+            ? Uniqueness::kPerTable
+            : Uniqueness::kUnknown;
   } else {
     if (search.facts.uniqueness != Uniqueness::kUnique && !search.any_unclear &&
         !search.any_computed) {
       search.facts.uniqueness = search.any_unique ? Uniqueness::kNotUnique : Uniqueness::kNoIndex;
     }
     LookAtNulls(&search);
+    search.facts.knows_nulls = true;
   }
   table_close(search.table, NoLock);
   return search.facts;

@@ -11,6 +11,7 @@ enum class Uniqueness {
   kUnique,
   kNotUnique,  // there are unique indexes, but none whose columns are all in the key
   kNoIndex,    // no unique index at all
+  kPerTable,   // child tables have rows too, which no unique index of this one knows
 };
 
 struct KeyFacts {
@@ -18,7 +19,8 @@ struct KeyFacts {
   const char* unique_columns = nullptr;  // of the primary key or another unique index: "a, b"
   const char* nullable = nullptr;        // key columns that may be null: "a", "b"
   int nullable_count = 0;
-  bool has_index = false;  // whose first columns are the key's, without a condition
+  bool knows_nulls = false;  // else others may be null
+  bool has_index = false;    // whose first columns are the key's, without a condition
 };
 
 KeyFacts FactsOf(const KeyOrigin& origin, int count);

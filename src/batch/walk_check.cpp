@@ -137,8 +137,11 @@ bool KeyMayBeNull(const catalog::BatchDefinition& batch, const Shape& shape) {
     Query* query = AnalyzeSource(batch.source.c_str());
     const KeyOrigin origin =
         OriginOf(linitial_node(Query, pg_rewrite_query(query)), shape.key.data(), count);
-    return !OidIsValid(origin.table) || !origin.is_one_table ||
-           FactsOf(origin, count).nullable_count > 0;
+    if (!OidIsValid(origin.table) || !origin.is_one_table) {
+      return true;
+    }
+    const KeyFacts facts = FactsOf(origin, count);
+    return !facts.knows_nulls || facts.nullable_count > 0;
   });
 }
 

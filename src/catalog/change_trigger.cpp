@@ -141,7 +141,7 @@ void FindChangeTriggers(Oid table, std::vector<ChangeTrigger>* triggers) {
 // Nobody but superusers may call _change() in a trigger, or everybody could run everybody's jobs:
 // so the trigger is made with the rights of one. No code of users runs meanwhile.
 void MakeChangeTrigger(const ChangeTrigger& trigger, bool replace) {
-  pg::AsRole superuser(BOOTSTRAP_SUPERUSERID, nullptr);
+  pg::AsRole superuser(BOOTSTRAP_SUPERUSERID, {});
   pg::Call([&trigger, replace] {
     CreateTrigStmt* statement = makeNode(CreateTrigStmt);
     statement->replace = replace;

@@ -342,6 +342,58 @@ promise 'between two batches of one run' => sub {
 	}
 };
 
+promise 'a table that was emptied' => sub {
+	$node->safe_psql('postgres', q{CREATE TABLE log (id bigserial PRIMARY KEY, note text); INSERT INTO log (note) SELECT 'x' FROM generate_series(1, 30)});
+	my $color = q{SELECT color || ': ' || why FROM ratchet.job_health WHERE job_name = 'log'};
+	my ($run, $health) = after(q{SELECT ratchet.schedule_batch('log', '@manual', 'SELECT id FROM log', 'SELECT $1', mode => 'incremental')}, 'log', $color);
+	is_run($run, { status => 'succeeded', items_done => 30, reason => undef }, 'all of it');
+	($run, $health) = after('SELECT', 'log', $color);
+	is_run($run, { status => 'succeeded', items_done => 0, reason => undef }, 'nothing new');
+	is($health, 'green: the last run succeeded', 'green');
+	($run, $health) = after(q{TRUNCATE log RESTART IDENTITY; INSERT INTO log (note) SELECT 'y' FROM generate_series(1, 3)}, 'log', $color);
+	my $why = 'the largest key of the source, {"id": 3}, lies before the checkpoint {"id": 30}';
+	is_run($run, { status => 'succeeded', items_done => 0, reason => $why }, 'numbers begin anew: the record says so');
+	is($health, "amber: $why", 'and so does job_health');
+	($run, $health) = after(q{SELECT ratchet.reset_checkpoint('log')}, 'log', $color);
+	is_run($run, { status => 'succeeded', items_done => 3, reason => undef }, 'from the start again');
+	is($health, 'green: the last run succeeded', 'green again');
+};
+
+promise 'a collation that is not up to date' => sub {
+	plan skip_all => 'the server has no ICU' unless $icu;
+	$node->safe_psql('postgres', q{CREATE COLLATION aged (provider = icu, locale = 'und'); CREATE TABLE aged (k text COLLATE aged PRIMARY KEY);
+		INSERT INTO aged VALUES ('b'), ('a'); UPDATE pg_collation SET collversion = '1' WHERE collname = 'aged'});
+	my ($run) = after(q{SELECT ratchet.schedule_batch('aged', '@manual', 'SELECT k FROM aged', 'SELECT $1')}, 'aged');
+	is_run($run, { status => 'succeeded', items_done => 2 }, 'is walked');
+	like($run->{reason}, qr/^collation "aged" was of version 1, and is of version .+: an index may be in another order until it is rebuilt$/, 'and the record says so');
+	($run) = after(q{ALTER COLLATION aged REFRESH VERSION}, 'aged');
+	is_run($run, { status => 'succeeded', reason => undef }, 'until it is said to be rebuilt');
+	# The index as it would be after such an upgrade.
+	$node->safe_psql('postgres', q{CREATE TABLE upgraded (k text COLLATE "C" PRIMARY KEY); INSERT INTO upgraded VALUES ('a'), ('B'), ('c');
+		UPDATE pg_attribute SET attcollation = 'und-x-icu'::regcollation WHERE attrelid = 'upgraded_pkey'::regclass;
+		UPDATE pg_attribute SET attcollation = 'und-x-icu'::regcollation WHERE attrelid = 'upgraded'::regclass AND attname = 'k';
+		UPDATE pg_index SET indcollation = 'und-x-icu'::regcollation::oid::text::oidvector WHERE indexrelid = 'upgraded_pkey'::regclass});
+	($run) = after(q{SELECT ratchet.schedule_batch('upgraded', '@manual', 'SELECT k FROM upgraded', 'SELECT $1', settings => '{"enable_sort": "off"}')}, 'upgraded');
+	is_run($run, { status => 'failed', sqlstate => 'XX002', items_done => 0, error_hint => 'Rebuild the indexes of its tables by REINDEX.' }, 'rows out of order are noticed');
+	($run) = after('REINDEX TABLE upgraded', 'upgraded');
+	is_run($run, { status => 'succeeded', items_done => 3 }, 'and not once the index is rebuilt');
+};
+
+promise 'rows whose columns are null' => sub {
+	my ($run) = after(q{CREATE TYPE two AS (a int, b int); CREATE TABLE rows_as_keys (k two);
+		INSERT INTO rows_as_keys SELECT ROW(i, NULL)::two FROM generate_series(1, 8) i; INSERT INTO rows_as_keys VALUES (ROW(NULL, NULL)::two);
+		SELECT ratchet.schedule_batch('rows', '@manual', 'SELECT k FROM rows_as_keys', 'SELECT work(''rows'', $1::text)', batch_size => 4)}, 'rows');
+	is_run($run, { status => 'succeeded', items_done => 9 }, 'are keys as any other');
+	is(counts('rows'), '9 of 9', 'each once');
+	($run) = after('INSERT INTO rows_as_keys VALUES (NULL)', 'rows');
+	is_run($run, { status => 'failed', sqlstate => '22004' }, 'and a row that is null is none');
+	# One that is added when the end of the walk is known.
+	($run) = after(q{CREATE TABLE parent (k int); CREATE TABLE child () INHERITS (parent); INSERT INTO parent VALUES (1); INSERT INTO child VALUES (2);
+		CREATE UNIQUE INDEX ON parent (k);
+		SELECT ratchet.schedule_batch('parent', '@manual', 'SELECT k FROM parent', 'INSERT INTO child SELECT NULL WHERE $1 = 1')}, 'parent');
+	is_run($run, { status => 'failed', sqlstate => '22004' }, 'of a table with children, too');
+};
+
 promise 'in the foreground' => sub {
 	my ($job, $table) = half('int', 'i');
 	$node->safe_psql('postgres', changed($job, $table, 'ALTER TABLE TABLE_ ALTER k TYPE bigint'));
