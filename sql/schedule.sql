@@ -126,3 +126,38 @@ SELECT ratchet.resume_job('soon 1');
 SELECT * FROM next_start WHERE job_name = 'soon 1';
 DROP VIEW next_start;
 SELECT ratchet.unschedule(job_name) FROM ratchet.jobs WHERE job_name LIKE 'soon%';
+
+-- Lines of other schedulers.
+SELECT ratchet.schedule('of others', 'CRON_TZ=Europe/Berlin 0 9 * * *', 'SELECT 1');
+SELECT ratchet.schedule('of others', 'tz=UTC @daily', 'SELECT 1');
+SELECT ratchet.schedule('of others', '0 0 9 ? * 2#1', 'SELECT 1', time_zone => 'UTC') > 0 AS quartz;
+SELECT ratchet.alter_job('of others', schedule => '0 0 9 ? * MON#2,FRIL');
+SELECT ratchet.alter_job('of others', schedule => '0 0 9 ? * MON,4-5');
+SELECT ratchet.alter_job('of others', comment => 'told already');
+SELECT ratchet.unschedule('of others');
+-- As a calendar file folds them, and as people indent them.
+SELECT ratchet.describe_schedule(E'RRULE:FREQ=WEEKLY;BYDAY=MO,T\r\n U;BYHOUR=9\r\n');
+SELECT ratchet.describe_schedule(E'RRULE:FREQ=WEEKLY;BYDAY=MO,T\n\tU;BYHOUR=9');
+SELECT * FROM ratchet.next_runs(E'DTSTART:20270104T090000\r\n RRULE:FREQ=DAILY;COU\r\n NT=3\r\n EXDATE:2027\r\n 0105', 'UTC', 3, '2027-01-01');
+SELECT ratchet.describe_schedule(E'RRULE:FREQ=WEEKLY;BYDAY=MO,T\r\n  U');
+
+-- A session whose zone is none that jobs can have: what needs none gets UTC.
+SET TimeZone = '+05:30';
+SELECT job, ratchet.schedule(job, job, 'SELECT 1') > 0 AS ok
+  FROM unnest('{5 minutes,@manual,@continuous,@startup,1 hour after completion,at 2099-01-01 00:00Z}'::text[]) job;
+SELECT DISTINCT time_zone FROM ratchet.jobs WHERE job_name = schedule;
+SELECT count(*) FROM ratchet.next_runs('5 minutes', count => 3);
+SELECT ratchet.schedule('no zone', '0 9 * * *', 'SELECT 1');
+SELECT ratchet.schedule('no zone', '1 day', 'SELECT 1');
+SELECT ratchet.schedule('no zone', '5 minutes', 'SELECT 1', active_window => 'Sat,Sun');
+SELECT count(*) FROM ratchet.next_runs('1 day', count => 3);
+SELECT count(ratchet.unschedule(job_name)) FROM ratchet.jobs WHERE job_name = schedule;
+RESET TimeZone;
+
+-- Tables that the library writes say nothing of their changes.
+SELECT ratchet.schedule('after changes', '@manual', 'SELECT 1') > 0 AS ok;
+SELECT ratchet.trigger_on_change('ratchet.run_log', 'after changes');
+SELECT ratchet.trigger_on_change('ratchet.failed_item', 'after changes');
+SELECT ratchet.trigger_on_change('ratchet.calendar_days', 'after changes') IS NOT NULL AS ok;
+SELECT ratchet.unschedule('after changes');
+SELECT ratchet.drop_trigger_on_change('ratchet.calendar_days', 'after changes');

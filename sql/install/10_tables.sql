@@ -136,6 +136,7 @@ CREATE TABLE ratchet.job_state (
     last_not_needed_at   timestamptz,
     watch_seen           text,
     depends_since        timestamptz,
+    schedule_problem     text,
     PRIMARY KEY (job_id)
 ) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.02);
 COMMENT ON TABLE ratchet.job_state IS
@@ -144,6 +145,8 @@ COMMENT ON COLUMN ratchet.job_state.last_occurrence IS
     'the newest occurrence of the schedule that was started: ratchet.previous_scheduled_at() of the next run';
 COMMENT ON COLUMN ratchet.job_state.depends_since IS
     'of a job with depends_on: the jobs that it depends on must succeed after this instant; null for others';
+COMMENT ON COLUMN ratchet.job_state.schedule_problem IS
+    'why the schedule stands still: it, its window or its time zone cannot be read; null: it does not';
 COMMENT ON COLUMN ratchet.job_state.last_scheduled_at IS
     'every occurrence up to this instant is accounted for: it ran, its skip is recorded, or it was not needed';
 COMMENT ON COLUMN ratchet.job_state.last_not_needed_at IS
@@ -425,6 +428,9 @@ CREATE POLICY everybody ON ratchet.home FOR SELECT USING (true);
 GRANT SELECT ON ratchet.job, ratchet.job_version, ratchet.job_state, ratchet.run_queue,
     ratchet.run_log, ratchet.job_stat, ratchet.job_checkpoint, ratchet.failed_item, ratchet.backfill,
     ratchet.home TO PUBLIC;
+
+-- pg_dump reads these, also for who sees no jobs but its own. They say how many there are, and no more.
+GRANT SELECT ON SEQUENCE ratchet.job_id_seq, ratchet.backfill_id_seq TO PUBLIC;
 
 -- pg_dump carries the definitions, the checkpoints and what backfills have left to do, not the history.
 SELECT pg_catalog.pg_extension_config_dump('ratchet.job', '');

@@ -192,13 +192,14 @@ COMMENT ON COLUMN ratchet.failed_items.resolved_by IS 'the run that did';
 CREATE VIEW ratchet.job_health WITH (security_invoker = true) AS
 SELECT h.job_id, h.job_name,
        CASE WHEN NOT h.enabled OR NOT h.here THEN 'gray'
-            WHEN h.failing OR h.missed >= 2 THEN 'red'
+            WHEN h.schedule_problem IS NOT NULL OR h.failing OR h.missed >= 2 THEN 'red'
             WHEN h.in_backoff OR h.late OR h.parent IS NOT NULL OR h.last_status IN ('partial', 'canceled')
                  OR h.doubt IS NOT NULL OR h.failed_items > 0 OR h.watches_nothing THEN 'amber'
             WHEN h.last_status IS NULL THEN 'gray'
             ELSE 'green' END AS color,
        CASE WHEN NOT h.enabled THEN 'paused'
             WHEN NOT h.here THEN 'not meant for this environment'
+            WHEN h.schedule_problem IS NOT NULL THEN 'its schedule stands still: ' || h.schedule_problem
             WHEN h.failing AND h.consecutive_failures = 1
                 THEN 'the last run ' || h.last_words || coalesce(': ' || h.error, '')
             WHEN h.failing
@@ -229,7 +230,7 @@ SELECT h.job_id, h.job_name,
                CASE WHEN NOT j.enabled THEN NULL
                     WHEN s.last_scheduled_at >= j.schedule_since THEN s.next_run_at
                     ELSE ratchet._next_run_at(j.job_id) END AS next_run_at, e.expected_since,
-               s.last_not_needed_at, o.*, t.day,
+               s.last_not_needed_at, s.schedule_problem, o.*, t.day,
                coalesce(s.consecutive_failures > 0
                         AND s.last_status IN ('failed', 'timed_out', 'crashed'), false) AS failing,
                coalesce(s.backoff_until > now(), false) AS in_backoff,
@@ -287,7 +288,7 @@ SELECT h.job_id, h.job_name,
 COMMENT ON VIEW ratchet.job_health IS
     'jobs: how they are, and what they did over the last 24 hours';
 COMMENT ON COLUMN ratchet.job_health.color IS
-    'red: failing, or two expected runs passed without a success; amber: late, in back-off, or the last run was partial or canceled or may not have come to all items, or failed items are not resolved, or a watched table is gone; gray: paused, or has not run yet; else green';
+    'red: its schedule cannot be read, or failing, or two expected runs passed without a success; amber: late, in back-off, or the last run was partial or canceled or may not have come to all items, or failed items are not resolved, or a watched table is gone; gray: paused, or has not run yet; else green';
 COMMENT ON COLUMN ratchet.job_health.why IS 'the reason for the color';
 COMMENT ON COLUMN ratchet.job_health.avg_lag IS
     'from the time at which a run could have started to its start';

@@ -9,6 +9,7 @@
 #include "worker/current_run.h"
 
 extern "C" {
+#include "catalog/namespace.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_trigger.h"
 #include "commands/trigger.h"
@@ -60,6 +61,22 @@ void RequireSuitable(const Table& table) {
   }
 }
 
+// The library writes its tables without firing triggers. Days that are left out are written by
+// people.
+void RefuseOwnTable(const Table& table) {
+  const bool is_own = pg::Call([&table] {
+    return get_rel_namespace(table.oid) == get_namespace_oid("ratchet", true) &&
+           table.oid != get_relname_relid("calendar_days", get_rel_namespace(table.oid));
+  });
+  if (is_own) {
+    throw pg::Error(ERRCODE_WRONG_OBJECT_TYPE,
+                    "table_name: \"ratchet." + table.name + "\" does not say when it changes",
+                    "A job with watch or only_if sees what has changed there whenever it is due; "
+                    "to follow another "
+                    "job use depends_on.");
+  }
+}
+
 bool MayMakeTriggers(Oid table) {
   return pg::Call(
       [table] { return pg_class_aclcheck(table, GetUserId(), ACL_TRIGGER) == ACLCHECK_OK; });
@@ -105,6 +122,7 @@ std::string TriggerOnChange(const Arguments& arguments) {
   const std::int64_t debounce = DebounceIn(arguments);
   Table table = RequireTable(oid);
   RequireSuitable(table);
+  RefuseOwnTable(table);
   RequireMayMakeTriggers(table);
 
   catalog::ChangeTrigger wanted{InvalidOid,

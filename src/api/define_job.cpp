@@ -4,6 +4,7 @@
 #include "api/job_settings.h"
 #include "api/not_loaded.h"
 #include "api/privilege.h"
+#include "board/database_board.h"
 #include "catalog/backfill.h"
 #include "catalog/commit_notice.h"
 #include "catalog/home.h"
@@ -11,10 +12,24 @@
 namespace ratchet::api {
 namespace {
 
+// As the scheduler has found out. Without one nobody has, and ratchet.status() says so.
+void TellIfQuarantined() {
+  if (board::TheBoard() == nullptr) {
+    return;
+  }
+  const auto database = board::ViewDatabase(MyDatabaseId);
+  if (database && database->quarantined) {
+    ereport(NOTICE, (errmsg("jobs of this database are held back, because it is a copy"),
+                     errhint("Run SELECT ratchet.adopt() to let them run here.")));
+  }
+}
+
 void Insert(catalog::JobDefinition* job, const std::string& search_path) {
   CompleteJob(job, nullptr, search_path);
   if (catalog::SettleIfEmpty(GetCurrentTransactionStartTimestamp())) {
     catalog::NoteEverythingChanged();
+  } else {
+    TellIfQuarantined();
   }
   catalog::InsertJob(job);
   catalog::StartBackfillOf(*job, nullptr);
@@ -52,6 +67,7 @@ Defined DefineJob(catalog::JobDefinition job, bool gives_enabled, bool gives_own
   }
   const bool changed = CompleteJob(&job, &*old, path);
   if (changed) {
+    TellIfQuarantined();
     catalog::UpdateJob(&tid, job);
     catalog::StartBackfillOf(job, &*old);
     catalog::NoteJobChanged(job.job_id);

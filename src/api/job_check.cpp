@@ -78,6 +78,22 @@ void CheckCalendar(const JobDefinition& job) {
   }
 }
 
+// Whether it matters in which zone the job is; an error if its schedule is none.
+bool NeedsZone(const JobDefinition& job) {
+  return catalog::NeedsZone(
+      {job.job_name, job.schedule, job.time_zone, job.active_window, job.calendar},
+      ParseSchedule(job.schedule, job.job_name));
+}
+
+void TellOfWeekdays(const JobDefinition& job) {
+  if (calendar::CountsFromSunday(job.schedule)) {
+    ereport(NOTICE, (errmsg("schedule \"%s\" of job \"%s\" runs %s", job.schedule.c_str(),
+                            job.job_name.c_str(), DescribeScheduleText(job.schedule).c_str()),
+                     errdetail("Here 1 is Monday. In Quartz, where \"?\" comes from, 1 is Sunday."),
+                     errhint("Name the days, as in \"MON-FRI\" and \"MON#2\".")));
+  }
+}
+
 void CheckCommand(const JobDefinition& job) {
   RequireText(job.command, "command");
   pg::AsRole role(job.owner, SettingsInForce(job));
@@ -138,7 +154,7 @@ void CheckName(const std::string& name, const char* argument) {
 bool CompleteJob(JobDefinition* job, const JobDefinition* old, const std::string& search_path) {
   const TimestampTz now = GetCurrentTransactionStartTimestamp();
   if (job->time_zone.empty()) {
-    job->time_zone = DefaultZone().name();
+    job->time_zone = DefaultZone(NeedsZone(*job)).name();
   }
   if (!OidIsValid(job->owner)) {
     job->owner = GetUserId();
@@ -167,6 +183,9 @@ bool CompleteJob(JobDefinition* job, const JobDefinition* old, const std::string
   }
   if (old == nullptr || job->calendar != old->calendar) {
     CheckCalendar(*job);
+  }
+  if (old == nullptr || job->schedule != old->schedule) {
+    TellOfWeekdays(*job);
   }
   if (job->is_batch()) {
     CheckBatch(*job, old);

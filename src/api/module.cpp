@@ -5,6 +5,7 @@
 #include "pg/compat.h"
 #include "pg/guard.h"
 #include "pg/settings.h"
+#include "pg/time_zone.h"
 #include "scheduler/launcher.h"
 
 extern "C" {
@@ -22,6 +23,7 @@ void _PG_init(void) {
     if (!process_shared_preload_libraries_in_progress) {
       return;
     }
+    ratchet::pg::NoteInheritedZones();
     ratchet::board::InstallSharedMemory();
     ratchet::api::InstallUtilityHook();
     if (!IsBinaryUpgrade) {

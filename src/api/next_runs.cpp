@@ -37,8 +37,8 @@ void NextRuns(FunctionCallInfo call) {
   const Arguments arguments(call);
   const calendar::Schedule schedule = ParseSchedule(arguments.Text(kSchedule, "schedule"));
   const std::string zone_name = arguments.TextOrEmpty(kTimeZone);
-  const pg::PgZone& zone =
-      arguments.IsNull(kTimeZone) ? DefaultZone() : RequireZone(zone_name, "time_zone");
+  const pg::PgZone& zone = arguments.IsNull(kTimeZone) ? DefaultZone(schedule.NeedsZone())
+                                                       : RequireZone(zone_name, "time_zone");
   const TimestampTz after = arguments.IsNull(kAfter) ? GetCurrentTransactionStartTimestamp()
                                                      : arguments.Time(kAfter, "after");
   std::int32_t count = CountOf(arguments);

@@ -14,10 +14,13 @@ calendar::Schedule ParseSchedule(const std::string& text, const std::string& job
 }
 
 catalog::Timing RequireTiming(const catalog::JobDefinition& job) {
-  RequireZone(job.time_zone, "time_zone");
+  const catalog::TimingTexts texts{job.job_name, job.schedule, job.time_zone, job.active_window,
+                                   job.calendar};
+  if (catalog::NeedsZone(texts, ParseSchedule(job.schedule, job.job_name))) {
+    RequireZone(job.time_zone, "time_zone");
+  }
   try {
-    return catalog::ReadTiming(
-        {job.job_name, job.schedule, job.time_zone, job.active_window, job.calendar});
+    return catalog::ReadTiming(texts);
   } catch (const calendar::ScheduleError& error) {
     throw pg::Error(ERRCODE_INVALID_PARAMETER_VALUE, error.what(), error.hint());
   }
@@ -42,7 +45,7 @@ const pg::PgZone& RequireZone(const std::string& name, const char* argument) {
   return *zone;
 }
 
-const pg::PgZone& DefaultZone() {
+const pg::PgZone& DefaultZone(bool is_needed) {
   std::string name;
   if (pg::settings.default_time_zone != nullptr) {
     name = pg::settings.default_time_zone;
@@ -53,6 +56,9 @@ const pg::PgZone& DefaultZone() {
     source = "TimeZone";
   }
   const pg::PgZone* zone = pg::FindZone(name);
+  if (zone == nullptr && !is_needed) {
+    zone = pg::FindZone("UTC");
+  }
   if (zone == nullptr) {
     throw pg::Error(ERRCODE_INVALID_PARAMETER_VALUE,
                     "time_zone is missing, and \"" + name + "\", the value of " + source +

@@ -21,7 +21,8 @@ std::string DescribeScheduleText(const std::string& text);
 
 const pg::PgZone& RequireZone(const std::string& name, const char* argument);
 
-// ratchet.default_time_zone, else the session's TimeZone.
-const pg::PgZone& DefaultZone();
+// ratchet.default_time_zone, else the session's TimeZone. If that is none that jobs can have, such
+// as an offset: UTC for what needs no zone, and an error for the rest.
+const pg::PgZone& DefaultZone(bool is_needed);
 
 }  // namespace ratchet::api

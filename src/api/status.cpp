@@ -11,6 +11,7 @@
 #include "catalog/installation.h"
 #include "catalog/replication.h"
 #include "pg/settings.h"
+#include "pg/time_zone.h"
 
 extern "C" {
 #include "access/htup_details.h"
@@ -246,6 +247,22 @@ void ReportDatabases(Report* report, const BoardView& board) {
 }
 
 // Only where there is something to say.
+void ReportSchedules(Report* report, const std::optional<board::DatabaseEntry>& database) {
+  if (database && database->problems > 0) {
+    report->Add("schedules", "standing still",
+                Count(static_cast<int>(database->problems), "job") +
+                    " with a schedule or time zone that cannot be read",
+                "ratchet.job_health says which and why.");
+  }
+  const std::vector<std::string> zones = pg::OutdatedZones();
+  if (!zones.empty()) {
+    report->Add("time zones", "outdated",
+                "the rules of " + zones.front() + " have changed since the server started, which " +
+                    "has read them for all its processes",
+                "Restart the server.");
+  }
+}
+
 void ReportReplication(Report* report) {
   if (const std::string name = catalog::FindSubscription(); !name.empty()) {
     report->Add(
@@ -286,6 +303,7 @@ void Status(FunctionCallInfo call) {
   ReportWorkers(&report, board);
   ReportDatabases(&report, board);
   ReportProcesses(&report, board);
+  ReportSchedules(&report, board::ViewDatabase(MyDatabaseId));
   ReportReplication(&report);
   report.Add("environment",
              pg::settings.environment[0] != '\0' ? pg::settings.environment : "none");

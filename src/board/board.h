@@ -70,7 +70,8 @@ struct DatabaseEntry {
   // Until then the end of a run does not wake the scheduler as long as the workers of its pool have
   // more to do: it will look by itself. 0: it wakes it.
   TimestampTz looks_again_at;
-  std::int64_t jobs;  // for ratchet.status()
+  std::int64_t jobs;      // for ratchet.status(), and so are
+  std::int64_t problems;  // jobs whose schedule cannot be read
   int change_count;
   int first_ended;  // list of ended runs through RunSlot.next
   Change changes[kChangeRingSize];

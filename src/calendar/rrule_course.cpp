@@ -51,7 +51,7 @@ RuleCourse::RuleCourse(const RuleText& text, std::int64_t start, const RuleCours
     ChooseOffsets(text.positions);
   } else {
     times_in_day_ = CountTimes(times_);
-    first_period_ = PeriodOf(FloorDiv(start_, kDaySeconds));
+    first_period_ = FirstPeriod();
     for (const int position : positions_) {
       const int distance = position < 0 ? -position : position;
       smallest_position_ =

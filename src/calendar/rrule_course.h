@@ -40,6 +40,7 @@ class RuleCourse {
 
   // Periods of a day and longer.
   std::int64_t PeriodOf(std::int64_t day) const;
+  std::int64_t FirstPeriod() const;
   std::int64_t BeginOf(std::int64_t period) const;
   std::int64_t OffGrid(std::int64_t period) const;
   bool FirstDate(std::int64_t from, std::int64_t* day) const;

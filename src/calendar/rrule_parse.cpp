@@ -207,8 +207,28 @@ bool ParseRuleTime(std::string_view value, RuleTime* time) {
   return true;
 }
 
+// Calendar files break long lines by a line end and one blank (RFC 5545, 3.1), in the middle of a
+// value. Here that may as well be the indentation of the next property: then a property begins
+// there.
+static std::string Unfolded(std::string_view text) {
+  std::string whole;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const std::size_t end = text.substr(i, 2) == "\r\n" ? i + 2 : i + 1;
+    const bool is_break = (text[end - 1] == '\n' || text[i] == '\r') && end < text.size() &&
+                          (text[end] == ' ' || text[end] == '\t');
+    if (is_break && end + 1 < text.size() && !IsSpace(text[end + 1]) &&
+        !IsCalendarRule(text.substr(end + 1))) {
+      i = end;
+    } else {
+      whole += text[i];
+    }
+  }
+  return whole;
+}
+
 std::shared_ptr<const Rule> ParseRule(std::string_view text) {
-  return std::make_shared<const Rule>(RuleParser(text).Parse(), text);
+  const std::string whole = Unfolded(text);
+  return std::make_shared<const Rule>(RuleParser(whole).Parse(), whole);
 }
 
 bool IsCalendarRule(std::string_view text) {

@@ -47,6 +47,13 @@ std::int64_t RuleCourse::BeginOf(std::int64_t period) const {
   }
 }
 
+// From which INTERVAL counts. In a rule by weeks those are calendar years, too: that of DTSTART is
+// the first, also if DTSTART lies in a week of another one. Each has the weeks that belong to it.
+std::int64_t RuleCourse::FirstPeriod() const {
+  const std::int64_t day = FloorDiv(start_, kDaySeconds);
+  return frequency_ == Frequency::kYearly ? CivilFromDays(day).year : PeriodOf(day);
+}
+
 // How many periods after one that is on the grid of the interval.
 std::int64_t RuleCourse::OffGrid(std::int64_t period) const {
   const std::int64_t distance = period - first_period_;

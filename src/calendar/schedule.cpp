@@ -84,6 +84,22 @@ bool LooksLikeCron(std::string_view text) {
          !(second.size() > 1 && IsLetter(second.front()) && IsLetter(second.back()));
 }
 
+// Other schedulers take the zone from the line.
+void RefuseZone(std::string_view whole) {
+  for (const std::string_view variable : {std::string_view("CRON_TZ="), std::string_view("TZ=")}) {
+    if (!StartsWithIgnoringCase(whole, variable)) {
+      continue;
+    }
+    std::string_view rest = whole;
+    const std::string word(TakeWord(&rest));
+    const std::string zone = word.substr(variable.size());
+    throw ScheduleError("schedule " + Quote(whole) + " begins with a time zone",
+                        "The zone of a schedule is the job's: leave " + Quote(word) +
+                            " out and set time_zone" +
+                            (zone.empty() ? "." : " => " + Quote(zone) + "."));
+  }
+}
+
 Instant Clamped(Instant t) { return t >= kEndInstant ? kEndInstant - 1 : ClampInstant(t); }
 
 Instant DueOnce(const Once& once, const Zone& zone) {
@@ -115,6 +131,7 @@ Schedule Schedule::Parse(std::string_view text, std::string_view job_name) {
   if (whole.front() == '@') {
     return ParseName(whole);
   }
+  RefuseZone(whole);
   if (IsCalendarRule(whole)) {
     return Schedule(ParseRule(whole));
   }
@@ -287,6 +304,44 @@ bool Schedule::MeansWallClock() const {
     case Kind::kStartup:
     case Kind::kContinuous:
       break;
+  }
+  return false;
+}
+
+bool Schedule::NeedsZone() const {
+  switch (kind_) {
+    case Kind::kInterval:
+    case Kind::kAfterCompletion:
+      return !interval().IsElapsed();
+    case Kind::kCron:
+      return true;
+    case Kind::kOnce:
+      return !once().is_instant;
+    case Kind::kRule:
+      return !rule().text().in_utc;
+    case Kind::kManual:
+    case Kind::kStartup:
+    case Kind::kContinuous:
+      break;
+  }
+  return false;
+}
+
+bool CountsFromSunday(std::string_view text) {
+  std::string_view fields[7];
+  int count = 0;
+  for (std::string_view rest = Trim(text); !rest.empty() && count < 7; ++count) {
+    fields[count] = TakeWord(&rest);
+  }
+  if ((count != 5 && count != 6) || fields[count - 3] != "?") {
+    return false;
+  }
+  const std::string_view weekdays = fields[count - 1];
+  for (std::size_t i = 0; i < weekdays.size(); ++i) {
+    const char before = i == 0 ? ',' : weekdays[i - 1];
+    if (IsDigit(weekdays[i]) && before != '#' && before != '/' && !IsDigit(before)) {
+      return true;
+    }
   }
   return false;
 }

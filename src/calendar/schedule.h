@@ -86,6 +86,10 @@ class Schedule {
   // Whether its occurrences are meant as readings of a clock on the wall, else as elapsed time.
   bool MeansWallClock() const;
 
+  // Whether the zone matters to it: not to intervals below a day, to instants, or to what has no
+  // times.
+  bool NeedsZone() const;
+
   // For Next and its like: an anchor with which a fixed interval, or a rule without DTSTART and
   // COUNT, also has the occurrences from `from` on that it would have had.
   Instant AnchorBefore(Instant from, const Zone& zone, Instant anchor) const;
@@ -120,6 +124,10 @@ class Schedule {
 // Whether jobs of different names may be due at different times by this text. False for a text that
 // is not a schedule.
 bool DependsOnName(std::string_view text);
+
+// Whether a cron line is written as for Quartz, with '?' for the day of the month, and has numbers
+// for days of the week: there 1 is Sunday, here it is Monday.
+bool CountsFromSunday(std::string_view text);
 
 // What the text means for any job: Parse(text).Describe(), but "chosen by the job's name" for 'H'.
 // Throws ScheduleError.

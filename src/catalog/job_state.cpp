@@ -29,6 +29,7 @@ enum Column {
   kLastNotNeededAt,
   kWatchSeen,
   kDependsSince,
+  kScheduleProblem,
 };
 
 // For use inside pg::Call, as all functions here that take a Row.
@@ -50,6 +51,7 @@ void Read(const pg::Row& row, JobState* state) {
   state->last_not_needed_at = row.TimeOrZero(kLastNotNeededAt);
   state->watch_seen = row.Text(kWatchSeen);
   state->depends_since = row.TimeOrZero(kDependsSince);
+  state->schedule_problem = row.Text(kScheduleProblem);
 }
 
 void Fill(const JobState& state, pg::Row* row) {
@@ -75,6 +77,9 @@ void Fill(const JobState& state, pg::Row* row) {
     row->SetText(kWatchSeen, state.watch_seen);
   }
   row->SetTimeOrNull(kDependsSince, state.depends_since);
+  if (!state.schedule_problem.empty()) {
+    row->SetText(kScheduleProblem, state.schedule_problem);
+  }
 }
 
 constexpr pg::Key KeyOf(std::int64_t job_id) { return {kJobIndex, kJobId, job_id}; }

@@ -31,6 +31,7 @@ struct JobState {
   std::int64_t run_count = 0;
   TimestampTz last_not_needed_at = 0;
   std::string watch_seen;         // policy::TableMark, encoded
+  std::string schedule_problem;   // empty: the schedule can be read
   TimestampTz depends_since = 0;  // as DependencyGraph's since; null for who depends on nobody
 };
 

@@ -106,6 +106,7 @@ constexpr pg::Column kJobState[] = {
     {"last_not_needed_at", TIMESTAMPTZOID},
     {"watch_seen", TEXTOID},
     {"depends_since", TIMESTAMPTZOID},
+    {"schedule_problem", TEXTOID},
 };
 
 constexpr pg::Column kRunQueue[] = {

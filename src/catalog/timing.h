@@ -35,6 +35,9 @@ struct Timing {
                                      calendar::Instant end_at, calendar::Instant from) const;
 };
 
+// Whether it matters in which zone such a schedule, window and calendar are meant.
+bool NeedsZone(const TimingTexts& texts, const calendar::Schedule& schedule);
+
 // Throws calendar::ScheduleError. Needs a transaction if there is a calendar.
 Timing ReadTiming(const TimingTexts& texts);
 

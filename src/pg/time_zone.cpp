@@ -3,6 +3,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <map>
 #include <memory>
 
@@ -42,27 +43,53 @@ Stretch StretchAt(calendar::Instant t, const pg_tz* zone) {
   return stretch;
 }
 
-// Whether the name is that of a file of the time zone database; writes its right spelling.
-bool FindZoneFile(const char* name, char* spelling) {
+FileMark MarkOf(const struct stat& status) {
+  return {status.st_dev, status.st_ino, status.st_size,
+          status.st_ctim.tv_sec * 1'000'000'000 + status.st_ctim.tv_nsec};
+}
+
+// Whether the name is that of a file of the time zone database; writes its right spelling. Null: it
+// is spelled so already. The empty name is that of the directory.
+bool FindZoneFile(const char* name, char* spelling, FileMark* mark) {
   const int file = pg_open_tzfile(name, spelling);
   if (file < 0) {
     return false;
   }
   struct stat status = {};
-  const bool is_file = fstat(file, &status) == 0 && S_ISREG(status.st_mode);
+  const bool is_there = fstat(file, &status) == 0 && (S_ISREG(status.st_mode) || name[0] == '\0');
   close(file);
-  return is_file;
+  *mark = MarkOf(status);
+  return is_there;
 }
 
-pg_tz* LoadZone(const char* name, char* spelling) {
-  return Call([name, spelling]() -> pg_tz* {
-    if (!FindZoneFile(name, spelling)) {
+pg_tz* LoadZone(const char* name, char* spelling, FileMark* mark) {
+  return Call([=]() -> pg_tz* {
+    if (!FindZoneFile(name, spelling, mark)) {
       return nullptr;
     }
     pg_tz* zone = pg_tzset(spelling);
     // Zones that count leap seconds do not fit the server's timestamps.
     return zone != nullptr && pg_tz_acceptable(zone) ? zone : nullptr;
   });
+}
+
+// By the right spelling, which is what jobs keep. Never destroyed, as everything static here.
+std::map<std::string, std::unique_ptr<const PgZone>>& Zones() {
+  static auto* zones = new std::map<std::string, std::unique_ptr<const PgZone>>();
+  return *zones;
+}
+
+// Names that were looked for in vain, and the file of that name, if there was one.
+std::map<std::string, FileMark>& MissingZones() {
+  static auto* names = new std::map<std::string, FileMark>();
+  return *names;
+}
+
+constexpr std::size_t kMostMissing = 1000;
+
+bool HasOtherFile(const PgZone& zone) {
+  FileMark mark;
+  return !FindZoneFile(zone.name().c_str(), nullptr, &mark) || mark != zone.mark();
 }
 
 }  // namespace
@@ -84,25 +111,67 @@ bool PgZone::NextTransition(calendar::Instant t, calendar::Instant* at, int* off
 }
 
 const PgZone* FindZone(const std::string& name) {
-  // By the right spelling, which is what jobs keep. Never destroyed, as everything static here.
-  static auto* zones = new std::map<std::string, std::unique_ptr<const PgZone>>();
-  const auto known = zones->find(name);
-  if (known != zones->end()) {
+  const auto known = Zones().find(name);
+  if (known != Zones().end()) {
     return known->second.get();
   }
   if (name.empty() || name.size() > TZ_STRLEN_MAX) {
     return nullptr;
   }
   char spelling[TZ_STRLEN_MAX + 1] = "";
-  pg_tz* zone = LoadZone(name.c_str(), spelling);
+  FileMark mark;
+  pg_tz* zone = LoadZone(name.c_str(), spelling, &mark);
   if (zone == nullptr) {
+    if (MissingZones().size() < kMostMissing) {
+      MissingZones().insert_or_assign(name, mark);
+    }
     return nullptr;
   }
-  std::unique_ptr<const PgZone>& entry = (*zones)[spelling];
+  std::unique_ptr<const PgZone>& entry = Zones()[spelling];
   if (entry == nullptr) {
-    entry = std::make_unique<const PgZone>(zone, spelling);
+    entry = std::make_unique<const PgZone>(zone, spelling, mark, !IsUnderPostmaster);
   }
   return entry.get();
+}
+
+void NoteInheritedZones() {
+  for (pg_tz* zone : {session_timezone, log_timezone}) {
+    if (zone != nullptr) {
+      FindZone(pg_get_timezone_name(zone));
+    }
+  }
+}
+
+bool ZonesHaveChanged() {
+  return std::any_of(Zones().begin(), Zones().end(),
+                     [](const auto& known) {
+                       return !known.second->is_inherited() && HasOtherFile(*known.second);
+                     }) ||
+         std::any_of(MissingZones().begin(), MissingZones().end(), [](const auto& missing) {
+           FileMark mark;
+           char spelling[TZ_STRLEN_MAX + 1] = "";
+           FindZoneFile(missing.first.c_str(), spelling, &mark);
+           return mark != missing.second;
+         });
+}
+
+bool ZoneDirectoryHasChanged() {
+  static FileMark last;
+  FileMark mark;
+  Call([&mark] { FindZoneFile("", nullptr, &mark); });
+  const bool has_changed = last != FileMark{} && mark != last;
+  last = mark;
+  return has_changed;
+}
+
+std::vector<std::string> OutdatedZones() {
+  std::vector<std::string> names;
+  for (const auto& [name, zone] : Zones()) {
+    if (zone->is_inherited() && Call([&zone] { return HasOtherFile(*zone); })) {
+      names.push_back(name);
+    }
+  }
+  return names;
 }
 
 }  // namespace ratchet::pg

@@ -36,6 +36,7 @@ void JobTable::Clear() {
   index_.Clear();
   timings_.clear();
   timing_index_.clear();
+  problems_.clear();
   rules_.clear();
   heap_.Clear();
 }
@@ -105,12 +106,14 @@ std::uint32_t JobTable::Put(const catalog::JobDefinition& definition,
     job.name = CopyName(definition.job_name);
   }
   job.enabled = definition.enabled;
+  problems_.erase(job.job_id);
   try {
     job.timing = Share({definition.job_name, definition.schedule, definition.time_zone,
                         definition.active_window, definition.calendar});
   } catch (const calendar::ScheduleError& error) {
-    ereport(WARNING, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-                      errmsg("job \"%s\" is disabled: %s", job.name, error.what())));
+    if (job.enabled) {
+      problems_[job.job_id] = {ERRCODE_INVALID_PARAMETER_VALUE, error.what(), {}, error.hint(), {}};
+    }
     job.enabled = false;
     job.timing = Share({{}, "@manual", "UTC", {}, {}});
   }
@@ -164,10 +167,16 @@ std::uint32_t JobTable::PutDropped(const catalog::JobVersion& version) {
   return index;
 }
 
+const catalog::RunError* JobTable::ProblemOf(const Job& job) const {
+  const auto found = problems_.find(job.job_id);
+  return found != problems_.end() ? &found->second : nullptr;
+}
+
 void JobTable::Remove(std::uint32_t index) {
   auto position = [this](std::uint32_t job) -> std::int32_t& { return jobs_[job].heap_position; };
   heap_.Remove(position, index);
   Job& job = jobs_[index];
+  problems_.erase(job.job_id);
   index_.Erase(job.job_id, [this](std::uint32_t other) { return jobs_[other].job_id; });
   delete[] job.name;
   job.name = nullptr;

@@ -12,6 +12,7 @@
 #include "calendar/schedule.h"
 #include "catalog/job.h"
 #include "catalog/job_version.h"
+#include "catalog/run_error.h"
 #include "catalog/timing.h"
 #include "pg/time_zone.h"
 #include "policy/after_run.h"
@@ -92,8 +93,12 @@ class JobTable {
   static constexpr std::uint32_t kNoJob = JobIndex::kNone;
   std::uint32_t Find(std::int64_t job_id) const;
   // Makes or renews the entry from the definition; where the job stands is left as it is (zero for
-  // a new one). A schedule that cannot be read (an older library's, say) leaves the job disabled.
+  // a new one). A job whose schedule cannot be read (its zone is gone, say) has none: see
+  // ProblemOf.
   std::uint32_t Put(const catalog::JobDefinition& definition, const std::string& environment);
+  // Why the schedule of an enabled job cannot be read; null when it can.
+  const catalog::RunError* ProblemOf(const Job& job) const;
+  std::size_t problems() const { return problems_.size(); }
   void Remove(std::uint32_t index);
   // The entry of a job that has been dropped: it knows what `version` says and has no schedule.
   std::uint32_t PutDropped(const catalog::JobVersion& version);
@@ -129,6 +134,7 @@ class JobTable {
   JobIndex index_;
   std::vector<catalog::Timing> timings_;
   std::unordered_map<std::string, std::uint32_t> timing_index_;
+  std::unordered_map<std::int64_t, catalog::RunError> problems_;  // by job
   std::vector<SharedRules> rules_;
   DueHeap heap_;
 };

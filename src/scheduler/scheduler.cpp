@@ -1,6 +1,7 @@
 #include "scheduler/scheduler.h"
 
 #include <algorithm>
+#include <cstring>
 
 #include "board/worker_board.h"
 #include "pg/settings.h"
@@ -36,6 +37,14 @@ constexpr double kWorthAWorker = 3000;
 // A pass costs as much as a run or two. So runs that end within this time (microseconds) are one
 // pass, while every worker has another run at hand.
 constexpr std::int64_t kGather = 1000;
+
+// Message and hint, in the form of board::RunOutcome::text.
+void FillTexts(const catalog::RunError& error, board::RunOutcome* outcome) {
+  constexpr std::size_t kLongest = 1000;
+  std::memset(outcome->text, 0, sizeof(outcome->text));
+  strlcpy(outcome->text, error.message.c_str(), kLongest);
+  strlcpy(outcome->text + std::strlen(outcome->text) + 2, error.hint.c_str(), kLongest);
+}
 
 }  // namespace
 
@@ -89,6 +98,7 @@ void Scheduler::Decide(TimestampTz now) {
   ForgetDropped(now);
   WriteStates();
   Commit();
+  entry_->problems = static_cast<std::int64_t>(jobs_.problems());
 }
 
 void Scheduler::Forget() {
@@ -213,8 +223,14 @@ void Scheduler::FailedStarts(Oid role_id, Role* role, TimestampTz now) {
   }
   outcome.status = policy::RunStatus::kFailed;
   outcome.finished_at = now;
-  board::EndReadyOfPool(entry_->database, role_id, outcome);
   role->checked_at = 0;
+  Begin();
+  if (const auto& problem = ProblemOf(role_id, role, now)) {
+    outcome.sqlstate = problem->sqlstate;
+    FillTexts(*problem, &outcome);
+  }
+  Commit();
+  board::EndReadyOfPool(entry_->database, role_id, outcome);
 }
 
 catalog::JobState& Scheduler::StateForClaim(std::uint32_t index) {
@@ -257,6 +273,8 @@ void Scheduler::WriteStates() {
       state.crash_streak = job.crash_streak;
       state.backoff_until = job.backoff_until;
       state.run_count = job.run_count;
+      const catalog::RunError* problem = jobs_.ProblemOf(job);
+      state.schedule_problem = problem != nullptr ? problem->message : std::string();
       Begin();
       catalog::WriteJobState(&job.state_tid, state);
     }

@@ -50,6 +50,7 @@ enum class PassResult {
   kGoOn,
   kLeave,   // held, or another database needs the place
   kAbsent,  // the extension is not there any more
+  kAfresh,  // another process must take over, which knows the time zones as they are now
 };
 
 class Scheduler {
@@ -101,6 +102,7 @@ class Scheduler {
     int in_flight = 0;
     double mean_run_time = 10'000;             // microseconds, moving average
     TimestampTz checked_at = 0;                // when `problem` was found out
+    std::uint32_t checked_version = 0;         // what was known of roles then
     std::optional<catalog::RunError> problem;  // why nothing can run as this role
   };
 
@@ -114,6 +116,7 @@ class Scheduler {
   void CheckHome(TimestampTz now);
   void HoldBack();
   void TellMisfit(const catalog::Installation& installation);
+  void NoteProblem(std::uint32_t index, TimestampTz now);
   void TakeChanges(TimestampTz now);
   void RefreshJob(std::int64_t job_id, TimestampTz now);
   void RefreshRun(std::int64_t run_id, TimestampTz now);

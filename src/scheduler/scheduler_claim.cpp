@@ -8,6 +8,11 @@
 #include "catalog/job_version.h"
 #include "catalog/role_check.h"
 
+extern "C" {
+#include "utils/inval.h"
+#include "utils/syscache.h"
+}
+
 namespace ratchet::scheduler {
 namespace {
 
@@ -18,6 +23,25 @@ constexpr int kMostAhead = 32;
 
 // The answer to "can this role run anything" is good for so long.
 constexpr std::int64_t kRoleCheckLifetime = USECS_PER_SEC;
+
+// Grows with each change of a role or a database that this process has heard of.
+std::uint32_t roles_version = 1;
+
+void AtRoleChange(Datum /*argument*/, int /*cache*/, uint32 /*hash*/) { roles_version++; }
+
+std::uint32_t RolesVersion() {
+  static bool listens = false;
+  pg::Call([] {
+    if (!listens) {
+      CacheRegisterSyscacheCallback(AUTHOID, AtRoleChange, static_cast<Datum>(0));
+      CacheRegisterSyscacheCallback(AUTHMEMROLEMEM, AtRoleChange, static_cast<Datum>(0));
+      CacheRegisterSyscacheCallback(DATABASEOID, AtRoleChange, static_cast<Datum>(0));
+      listens = true;
+    }
+    AcceptInvalidationMessages();
+  });
+  return roles_version;
+}
 
 // The work of one transaction: others want to be heard in between.
 constexpr int kMostClaims = 500;
@@ -385,10 +409,13 @@ void Scheduler::FailWithoutStart(std::uint32_t index, const catalog::QueuedRun& 
 
 const std::optional<catalog::RunError>& Scheduler::ProblemOf(Oid role_id, Role* role,
                                                              TimestampTz now) {
-  if (now - role->checked_at > kRoleCheckLifetime || now < role->checked_at) {
+  const std::uint32_t version = RolesVersion();
+  if (role->checked_version != version || now - role->checked_at > kRoleCheckLifetime ||
+      now < role->checked_at) {
     Begin();
     role->problem = catalog::CheckRole(role_id, entry_->database);
     role->checked_at = now;
+    role->checked_version = version;
   }
   return role->problem;
 }

@@ -68,6 +68,7 @@ void Scheduler::LoadJobs(TimestampTz now) {
     Scheduler* self;
     TimestampTz oldest = DT_NOEND;
     std::vector<std::pair<std::uint32_t, TimestampTz>> told{};  // next_run_at of a job
+    std::vector<std::uint32_t> mended{};                        // had a schedule problem
   } context{this};
   catalog::ScanJobs(
       [](void* argument, const catalog::JobDefinition& definition) {
@@ -88,6 +89,9 @@ void Scheduler::LoadJobs(TimestampTz now) {
           return;
         }
         static_cast<Context*>(argument)->told.emplace_back(index, state.next_run_at);
+        if (!state.schedule_problem.empty()) {
+          static_cast<Context*>(argument)->mended.push_back(index);
+        }
         Job& job = self->jobs_[index];
         job.state_tid = tid;
         job.watermark = std::max<std::int64_t>(job.watermark, state.last_scheduled_at);
@@ -120,6 +124,14 @@ void Scheduler::LoadJobs(TimestampTz now) {
       stale_states_.push_back(jobs_[i].job_id);
     }
   }
+  for (const std::uint32_t index : context.mended) {
+    NoteProblem(index, now);
+  }
+  for (std::uint32_t i = 0; i < jobs_.end() && jobs_.problems() > 0; i++) {
+    if (jobs_[i].alive && jobs_.ProblemOf(jobs_[i]) != nullptr) {
+      NoteProblem(i, now);
+    }
+  }
   // Days that are left out, the environment or the rules of a time zone may have changed.
   for (const auto& [index, next_run_at] : context.told) {
     const Job& job = jobs_[index];
@@ -128,6 +140,33 @@ void Scheduler::LoadJobs(TimestampTz now) {
       stale_states_.push_back(job.job_id);
     }
   }
+}
+
+// A schedule that cannot be read has no occurrences that could be skipped. What is known goes into
+// one record, and into the job's row, which tells the next scheduler that there is one. When the
+// schedule can be read again, what it has missed goes by its misfire policy.
+void Scheduler::NoteProblem(std::uint32_t index, TimestampTz now) {
+  if (quarantined_) {
+    return;
+  }
+  Job& job = jobs_[index];
+  const catalog::RunError* problem = jobs_.ProblemOf(job);
+  const catalog::JobState& state = StateOf(index);
+  if (problem == nullptr || problem->message == state.schedule_problem) {
+    return;
+  }
+  ereport(WARNING, (errcode(problem->sqlstate),
+                    errmsg("job \"%s\" stands still: %s", job.name, problem->message.c_str()),
+                    errhint("%s", problem->hint.c_str())));
+  catalog::RunRecord record = SkipRecordOf(&job, now);
+  record.cause = policy::Cause::kSchedule;
+  record.status = policy::RunStatus::kFailed;
+  record.scheduled_at = now;
+  record.error = *problem;
+  record.reason = "its schedule stands still";
+  catalog::InsertRunRecord(record);
+  recorded_ = true;
+  purge_.Expect(job.job_id, now);
 }
 
 void Scheduler::LoadRuns(TimestampTz now) {
@@ -306,6 +345,7 @@ void Scheduler::RefreshJob(std::int64_t job_id, TimestampTz now) {
   RefreshBackfills(index, now);
   RefreshDependencies(index, *definition);
   StateOf(index);
+  NoteProblem(index, now);
   purge_.LookAgain(job_id, now);
   ReadyAgain(index, now);
   LookForTableChanges(job_id, now);

@@ -6,6 +6,7 @@
 #include "pg/compat.h"
 #include "pg/guard.h"
 #include "pg/open_tables.h"
+#include "pg/time_zone.h"
 #include "scheduler/process.h"
 #include "scheduler/scheduler.h"
 
@@ -21,6 +22,9 @@ namespace {
 
 // After an error the tables are read again no sooner than this.
 constexpr std::int64_t kPauseAfterError = USECS_PER_SEC;
+
+// Zones are looked at so often, and when the configuration is read again.
+constexpr std::int64_t kZonesEvery = 60 * USECS_PER_SEC;
 
 constexpr const char* kSettings[][2] = {
     {"default_transaction_read_only", "off"},
@@ -48,14 +52,37 @@ void Connect(Oid database) {
   });
 }
 
+// The time zone database may be replaced under a running server. A process goes by what it has read
+// once; new sessions go by what is there now, and so must jobs.
+bool NeedsFreshProcess() {
+  const bool has_changed = pg::Call([] { return pg::ZonesHaveChanged(); });
+  if (has_changed) {
+    ereport(LOG, (errmsg("time zones have changed: a new scheduler takes over")));
+  }
+  // Runs may use other zones than those of schedules.
+  if (pg::ZoneDirectoryHasChanged() || has_changed) {
+    board::NewSessionEpoch();
+  }
+  return has_changed;
+}
+
 // What the scheduler does until it has to go.
 PassResult Work(Scheduler* scheduler) {
   TimestampTz pause_until = 0;
+  TimestampTz zones_seen = GetCurrentTimestamp();
+  pg::ZoneDirectoryHasChanged();
   while (true) {
-    if (ServeInterrupts()) {
+    const bool reloaded = ServeInterrupts();
+    if (reloaded) {
       scheduler->SettingsChanged();
     }
     TimestampTz now = GetCurrentTimestamp();
+    if (reloaded || now - zones_seen >= kZonesEvery || now < zones_seen) {
+      zones_seen = now;
+      if (NeedsFreshProcess()) {
+        return PassResult::kAfresh;
+      }
+    }
     if (now >= pause_until) {
       try {
         const PassResult result = scheduler->Pass(now);
@@ -85,13 +112,13 @@ void Main(Oid database) {
   Connect(database);
   Scheduler scheduler(entry);
   const PassResult result = Work(&scheduler);
-  if (result == PassResult::kLeave) {
+  if (result != PassResult::kAbsent) {
     scheduler.Finish();
   }
   board::Detach(entry,
                 result == PassResult::kAbsent ? board::DatabaseState::kAbsent
                                               : board::DatabaseState::kResting,
-                scheduler.RestUntil());
+                result == PassResult::kAfresh ? 0 : scheduler.RestUntil());
 }
 
 }  // namespace

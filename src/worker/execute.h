@@ -30,6 +30,8 @@ class Execution {
   // The statement in hand, counted from 1, of statements(); 0 before the first one.
   int statement() const { return statement_; }
   int statements() const { return list_length(statements_); }
+  // They are one transaction, in which none of them can commit.
+  bool share_transaction() const { return !per_statement_ && !dry_run_ && statements() > 1; }
 
  private:
   void Parse();

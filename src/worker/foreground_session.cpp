@@ -119,7 +119,7 @@ catalog::RunRecord& ForegroundSession::FinishNotNeeded() {
 void ForegroundSession::Fail(catalog::RunError error) {
   StopExecuting();
   phase_ = Phase::kFailed;
-  FillFailure({RunTimer::Fired(), in_condition_, run_.slot}, std::move(error), &record_);
+  FillFailure({RunTimer::Fired(), in_condition_, false, run_.slot}, std::move(error), &record_);
 }
 
 // The transaction is over, and its locks are about to be released. The server itself has logged the

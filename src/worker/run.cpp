@@ -376,7 +376,8 @@ void Run::Fail(catalog::RunError error) {
   if (walk_) {
     FillFromWalk(*walk_, &record_);
   }
-  FillFailure({timed_out, in_condition_, run_.slot}, std::move(error), &record_);
+  const bool shared = execution_ && execution_->share_transaction();
+  FillFailure({timed_out, in_condition_, shared, run_.slot}, std::move(error), &record_);
   const bool asynchronously = !HasCommittedWrites();
   try {
     RecordInOwnTransaction(asynchronously);

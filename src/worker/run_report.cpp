@@ -81,6 +81,12 @@ void FillFailure(const Failure& failure, catalog::RunError error, catalog::RunRe
   if (failure.timed_out && error.sqlstate == ERRCODE_QUERY_CANCELED) {
     error.message = kTimeoutMessage;
   }
+  if (failure.shares_transaction && error.sqlstate == ERRCODE_INVALID_TRANSACTION_TERMINATION &&
+      error.hint.empty()) {
+    error.hint =
+        "The statements of a command are one transaction, in which none can commit. Use the option "
+        "transaction => 'per_statement'.";
+  }
   const std::size_t line_end = error.context.rfind('\n');
   const std::size_t last_line = line_end == std::string::npos ? 0 : line_end + 1;
   if (error.context.compare(last_line, 5, "job \"") == 0) {

@@ -11,8 +11,9 @@ namespace ratchet::worker {
 // How a run came to its failure.
 struct Failure {
   bool timed_out;
-  bool in_condition;  // of its only_if
-  int slot;           // where a cancel is told
+  bool in_condition;        // of its only_if
+  bool shares_transaction;  // of several statements of a command
+  int slot;                 // where a cancel is told
 };
 
 // What the record says of it. Our own line of the error's context goes, as the record has that in

@@ -1,5 +1,7 @@
 #include "worker/session.h"
 
+#include <sys/stat.h>
+
 #include "board/database_board.h"
 #include "pg/compat.h"
 #include "pg/guard.h"
@@ -61,6 +63,11 @@ void DiscardMore() {
 Session::Session(Oid database, Oid role) : role_(role), epoch_(board::SessionEpoch()) {
   pg::Call([=] { BackgroundWorkerInitializeConnectionByOid(database, role, 0); });
   user_ = GetUserId();
+  struct stat here = {};
+  if (stat(".", &here) == 0) {
+    directory_ = here.st_ino;
+    device_ = here.st_dev;
+  }
 }
 
 bool Session::Reset() noexcept {
@@ -80,7 +87,13 @@ bool Session::Reset() noexcept {
     pg::AbortOpenTransaction();
     return false;
   }
-  return IsClean();
+  return IsClean() && IsInItsDirectory();
+}
+
+// The server's files are found from there. An untrusted language may have gone elsewhere.
+bool Session::IsInItsDirectory() const {
+  struct stat here = {};
+  return stat(".", &here) == 0 && here.st_ino == directory_ && here.st_dev == device_;
 }
 
 bool Session::IsClean() const {

@@ -2,6 +2,8 @@
 // runs.
 #pragma once
 
+#include <sys/types.h>
+
 #include <cstdint>
 
 #include "board/board.h"
@@ -23,10 +25,13 @@ class Session {
 
  private:
   bool IsClean() const;
+  bool IsInItsDirectory() const;
 
   Oid role_;
   Oid user_ = InvalidOid;  // the role, unless its settings name another one
   std::uint32_t epoch_;
+  dev_t device_ = 0;
+  ino_t directory_ = 0;  // the working directory
 };
 
 }  // namespace ratchet::worker

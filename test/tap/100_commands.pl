@@ -94,10 +94,11 @@ SQL
 		{ status => 'succeeded' },
 		'DO with COMMIT succeeds');
 	is(value($node, 'SELECT count(DISTINCT xmin::text) FROM t'), 5, 'in five transactions');
-	is_run(
-		run_job($node, 'call', 'SELECT 1; CALL work()', $settings),
-		{ status => 'failed', sqlstate => '2D000' },
-		'among several statements a procedure cannot commit');
+	my $run = run_job($node, 'call', 'SELECT 1; CALL work()', $settings);
+	is_run($run, { status => 'failed', sqlstate => '2D000' }, 'among several statements a procedure cannot commit');
+	like($run->{error_hint}, qr/transaction => 'per_statement'/, 'and the hint says what helps');
+	$run = run_job($node, 'call', 'DO $$ BEGIN CALL work(); EXCEPTION WHEN division_by_zero THEN NULL; END $$', $settings);
+	is_run($run, { sqlstate => '2D000', error_hint => undef }, 'which is not said where it does not');
 };
 
 subtest 'COPY' => sub {

@@ -82,6 +82,26 @@ subtest 'the owner may not log in' => sub {
 	$node->safe_psql('postgres', q{SELECT ratchet.unschedule('locked')});
 };
 
+subtest 'NOLOGIN and LOGIN hold for the next run' => sub {
+	$node->safe_psql('postgres', q{CREATE ROLE fickle LOGIN; SELECT ratchet.schedule('fickle', '@manual', 'SELECT 1', run_as => 'fickle')});
+	wait_run($node, value($node, q{SELECT ratchet.trigger('fickle')}), 'succeeded', 'it runs at first');
+	for my $round (1 .. 3)
+	{
+		my $run_id = value($node, q{ALTER ROLE fickle NOLOGIN; SELECT ratchet.trigger('fickle')});
+		wait_run($node, $run_id, 'failed', 'at once after NOLOGIN it fails');
+		like(run_record($node, $run_id)->{error_hint}, qr/LOGIN.*run_as/, 'and says what to do');
+		$run_id = value($node, q{ALTER ROLE fickle LOGIN; SELECT ratchet.trigger('fickle')});
+		wait_run($node, $run_id, 'succeeded', 'at once after LOGIN it does not');
+	}
+	$node->safe_psql('postgres', 'GRANT CONNECT ON DATABASE postgres TO healthy');
+	my $run_id = value($node, q{REVOKE CONNECT ON DATABASE postgres FROM PUBLIC; SELECT ratchet.trigger('fickle')});
+	wait_run($node, $run_id, 'failed', 'the same for CONNECT');
+	like(run_record($node, $run_id)->{error_hint}, qr/GRANT CONNECT/, 'and says what to do');
+	$run_id = value($node, q{GRANT CONNECT ON DATABASE postgres TO PUBLIC; SELECT ratchet.trigger('fickle')});
+	wait_run($node, $run_id, 'succeeded', 'which helps at once');
+	$node->safe_psql('postgres', q{SELECT ratchet.unschedule('fickle')});
+};
+
 subtest 'the owner may not connect to the database' => sub {
 	make_job('outside', 'SELECT 1');
 	$node->safe_psql('postgres', 'GRANT CONNECT ON DATABASE postgres TO healthy; REVOKE CONNECT ON DATABASE postgres FROM PUBLIC');

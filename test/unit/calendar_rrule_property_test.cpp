@@ -89,6 +89,23 @@ class Generator {
     return text;
   }
 
+  // By weeks, from a day that may lie in a week of another year.
+  std::string YearlyByWeeks() {
+    char text[160];
+    const bool from_end = Chance(30);
+    const int week = Chance(50) ? 1 : Number(50, 53);
+    static constexpr const char* kDays[] = {"SU", "MO", "TU", "WE", "TH", "FR", "SA"};
+    const bool december = Chance(50);
+    std::snprintf(text, sizeof(text),
+                  "RRULE:FREQ=YEARLY;INTERVAL=%d;BYWEEKNO=%s%d,%d;BYDAY=%s,%s%s%s "
+                  "DTSTART:%04d%02d%02dT090000",
+                  Number(1, 4), from_end ? "-" : "", week, Number(1, 53), kDays[Number(0, 6)],
+                  kDays[Number(0, 6)], Chance(30) ? ";WKST=SU" : "",
+                  Chance(30) ? ";BYSETPOS=1,-1" : "", Number(1997, 2028), december ? 12 : 1,
+                  december ? Number(25, 31) : Number(1, 7));
+    return text;
+  }
+
   std::string Time(int first_year, int last_year) {
     char text[40];
     std::snprintf(text, sizeof(text), "%04d%02d%02dT%02d%02d%02d", Number(first_year, last_year),
@@ -172,6 +189,18 @@ TEST(CalendarRruleProperty, OccurrencesAreThoseOfTheRfc) {
   Generator generator(20261127);
   for (int i = 0; i < 400; ++i) {
     const std::string text = generator.Rule(true);
+    SCOPED_TRACE(text);
+    ExpectAsInModel(text);
+    if (HasFatalFailure()) {
+      return;
+    }
+  }
+}
+
+TEST(CalendarRruleProperty, YearsAreThoseOfTheCalendarAlsoByWeeks) {
+  Generator generator(20251230);
+  for (int i = 0; i < 200; ++i) {
+    const std::string text = generator.YearlyByWeeks();
     SCOPED_TRACE(text);
     ExpectAsInModel(text);
     if (HasFatalFailure()) {

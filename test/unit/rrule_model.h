@@ -177,11 +177,17 @@ class RruleModel {
     }
   }
 
+  // From which INTERVAL counts: of years, the calendar year of DTSTART.
+  std::int64_t FirstPeriod(std::int64_t start_day) const {
+    return rule_.frequency == Frequency::kYearly ? CivilFromDays(start_day).year
+                                                 : Period(start_day);
+  }
+
   void AddPeriods(std::int64_t until, std::vector<std::int64_t>* all) const {
     const std::int64_t start_day = FloorDiv(start_, 86400);
-    const std::int64_t first = Period(start_day);
+    const std::int64_t first = FirstPeriod(start_day);
     std::int64_t day = start_day;
-    while (Period(day - 1) == first) {
+    while (Period(day - 1) == Period(start_day)) {
       --day;
     }
     // Up to the end of the last period, for BYSETPOS from the end.
