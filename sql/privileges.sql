@@ -33,8 +33,9 @@ SELECT ratchet.schedule('team job', '@manual', 'SELECT current_user', run_as => 
 SELECT ratchet.schedule('stolen', '@manual', 'SELECT 1', run_as => 'ratchet_bob');
 SELECT ratchet.schedule('stolen', '@manual', 'SELECT 1', run_as => 'ratchet_boss');
 SELECT ratchet.alter_job('alice job', run_as => 'ratchet_boss');
--- Redefining a job does not take it over.
+-- Redefining a job of another role wants that role's name, and does not take it over.
 SELECT ratchet.schedule('team job', '@manual', 'SELECT session_user') IS NOT NULL AS updated;
+SELECT ratchet.schedule('team job', '@manual', 'SELECT session_user', run_as => 'ratchet_team') IS NOT NULL AS updated;
 SELECT job_name, owner FROM ratchet.jobs ORDER BY job_name;
 
 -- Settings that only a superuser may change.

@@ -87,7 +87,7 @@ DECLARE
     message    text;
     hint       text;
 BEGIN
-    SELECT c.oid, r.rolsuper OR c.relowner = current_user::regrole
+    SELECT c.oid, r.rolsuper OR r.rolname = current_user
            OR EXISTS (SELECT FROM pg_depend d JOIN pg_extension e ON e.oid = d.refobjid
                        WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e'
                          AND d.refclassid = 'pg_extension'::regclass AND e.extname = 'pg_cron')

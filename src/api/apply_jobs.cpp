@@ -134,8 +134,10 @@ std::string DifferenceOf(const JobMembers& from, const JobMembers& to) {
 Change Apply(const JobElement& element, const JobColumns& columns) {
   return ForJob(element.job_name, [&] {
     CheckName(element.job_name, "job_name");
-    const Defined defined = DefineJob(DefinitionOf(element, columns), element.Gives("enabled"),
-                                      element.Gives("run_as"));
+    // What it changes is said in its result, and a dry run says it before.
+    const Defined defined =
+        DefineJob(DefinitionOf(element, columns),
+                  {element.Gives("enabled"), element.Gives("run_as")}, AnothersJob::kRedefined);
     if (!defined.old) {
       return Change{element.job_name, "created", ""};
     }

@@ -8,6 +8,12 @@
 #include "catalog/backfill.h"
 #include "catalog/commit_notice.h"
 #include "catalog/home.h"
+#include "pg/guard.h"
+
+extern "C" {
+#include "miscadmin.h"
+#include "utils/builtins.h"
+}
 
 namespace ratchet::api {
 namespace {
@@ -36,12 +42,28 @@ void Insert(catalog::JobDefinition* job, const std::string& search_path) {
   catalog::NoteJobChanged(job->job_id);
 }
 
+// A job of another role that the caller may manage, as superusers may all, is not changed by
+// accident: its owner would read what is meant for nobody else, and could change it back.
+void RefuseInAnothersName(const catalog::JobDefinition& old) {
+  if (old.owner == GetUserId()) {
+    return;
+  }
+  std::string owner;
+  pg::Call([&] {
+    const char* name = GetUserNameFromId(old.owner, true);
+    owner = name != nullptr ? quote_identifier(name) : std::to_string(old.owner);
+  });
+  throw pg::Error(
+      ERRCODE_DUPLICATE_OBJECT,
+      "job \"" + old.job_name + "\" already exists, and belongs to role " + owner,
+      "To change that job, name its owner by run_as. A job of your own needs another name.");
+}
+
 }  // namespace
 
-Defined DefineJob(catalog::JobDefinition job, bool gives_enabled, bool gives_owner,
-                  const std::string* search_path) {
+Defined DefineJob(catalog::JobDefinition job, Given given, AnothersJob anothers_job) {
   WarnIfNotLoaded();
-  const std::string path = search_path != nullptr ? *search_path : SearchPathOfSession();
+  const std::string path = SearchPathOfSession();
   if (!job.depends_on.empty()) {
     catalog::LockDependencies();
   }
@@ -53,16 +75,19 @@ Defined DefineJob(catalog::JobDefinition job, bool gives_enabled, bool gives_own
     return {std::move(old), std::move(job), true};
   }
   RequireMayManage(*old);
+  if (!given.owner && anothers_job == AnothersJob::kRefused) {
+    RefuseInAnothersName(*old);
+  }
   job.job_id = old->job_id;
   job.version = old->version;
   job.schedule_since = old->schedule_since;
   job.created_at = old->created_at;
   job.changed_at = old->changed_at;
   // Who deploys the same script again neither resumes what was paused nor takes the job over.
-  if (!gives_enabled) {
+  if (!given.enabled) {
     job.enabled = old->enabled;
   }
-  if (!gives_owner) {
+  if (!given.owner) {
     job.owner = old->owner;
   }
   const bool changed = CompleteJob(&job, &*old, path);

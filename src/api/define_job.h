@@ -13,11 +13,18 @@ struct Defined {
   bool changed;  // always true for a new one
 };
 
+// Which options were given, of the two that stay as they are unless they are.
+struct Given {
+  bool enabled;
+  bool owner;
+};
+
+// Whether a job of another role is redefined although its owner was not given.
+enum class AnothersJob { kRefused, kRedefined };
+
 // Makes the job, or redefines the one of that name: options that are not given have their defaults
-// in `job`, but for the two that stay as they are unless they are given. `search_path` is that of
-// the session unless there is one. Checks everything, and raises what is wrong.
-Defined DefineJob(catalog::JobDefinition job, bool gives_enabled, bool gives_owner,
-                  const std::string* search_path = nullptr);
+// in `job`. Checks everything, and raises what is wrong.
+Defined DefineJob(catalog::JobDefinition job, Given given, AnothersJob anothers_job);
 
 // The job is there, locked by its name, and the caller may manage it.
 void DropJob(const catalog::JobDefinition& job, ItemPointer tid);

@@ -1,5 +1,7 @@
 // What the text of a job can ask about its run, and tell about it. Outside of a run all of it is
-// null.
+// null, and so it is for code that a run calls but that does not have the rights of the run's
+// owner: a function of an index that is built as the owner of the table, a SECURITY DEFINER
+// function of somebody else.
 #include <string>
 
 #include "board/run_board.h"
@@ -8,7 +10,9 @@
 #include "worker/current_run.h"
 
 extern "C" {
+#include "miscadmin.h"
 #include "tcop/utility.h"
+#include "utils/acl.h"
 #include "utils/jsonb.h"
 
 PG_FUNCTION_INFO_V1(ratchet_run_id);
@@ -80,83 +84,88 @@ void SaveCheckpoint(FunctionCallInfo fcinfo, const worker::CurrentRun& run) {
 }
 
 // A value and whether it is null, which a function of the server says separately.
-struct Result {
+struct Answer {
   Datum value;
   bool is_null;
 };
+constexpr Answer kNull{static_cast<Datum>(0), true};
+constexpr Answer kVoid{static_cast<Datum>(0), false};
 
-Result Payload(const worker::CurrentRun& run) {
-  return run.payload.empty() ? Result{0, true} : Result{JsonbDatum(run.payload), false};
+Answer Payload(const worker::CurrentRun& run) {
+  return run.payload.empty() ? kNull : Answer{JsonbDatum(run.payload), false};
 }
 
-Result Checkpoint(const worker::CurrentRun& run) {
+Answer Checkpoint(const worker::CurrentRun& run) {
   const auto saved = catalog::FindCheckpoint(run.ticket.job_id, run.ticket.walk);
-  return saved && !saved->value.empty() ? Result{JsonbDatum(saved->value), false} : Result{0, true};
+  return saved && !saved->value.empty() ? Answer{JsonbDatum(saved->value), false} : kNull;
+}
+
+bool HasRightsOf(Oid owner) {
+  return pg::Call([owner] { return has_privs_of_role(GetUserId(), owner); });
+}
+
+// The answer of `body` about the run in which it is called.
+template <typename Body>
+Datum InsideRun(FunctionCallInfo fcinfo, Body body) {
+  const worker::CurrentRun* run = worker::TheCurrentRun();
+  Answer result = kNull;
+  if (run != nullptr) {
+    result = pg::Entry([&] { return HasRightsOf(run->ticket.owner) ? body(*run) : kNull; });
+  }
+  fcinfo->isnull = result.is_null;
+  return result.value;
 }
 
 }  // namespace
 }  // namespace ratchet::api
 
-using ratchet::worker::TheCurrentRun;
+using ratchet::api::Answer;
+using ratchet::api::InsideRun;
+using ratchet::worker::CurrentRun;
 
 extern "C" PGDLLEXPORT Datum ratchet_run_id(PG_FUNCTION_ARGS) {
-  if (TheCurrentRun() == nullptr) {
-    PG_RETURN_NULL();
-  }
-  PG_RETURN_INT64(TheCurrentRun()->ticket.run_id);
+  return InsideRun(fcinfo, [](const CurrentRun& run) {
+    return Answer{Int64GetDatum(run.ticket.run_id), false};
+  });
 }
 
 extern "C" PGDLLEXPORT Datum ratchet_attempt(PG_FUNCTION_ARGS) {
-  if (TheCurrentRun() == nullptr) {
-    PG_RETURN_NULL();
-  }
-  PG_RETURN_INT32(TheCurrentRun()->ticket.attempt);
+  return InsideRun(fcinfo, [](const CurrentRun& run) {
+    return Answer{Int32GetDatum(run.ticket.attempt), false};
+  });
 }
 
 extern "C" PGDLLEXPORT Datum ratchet_scheduled_at(PG_FUNCTION_ARGS) {
-  if (TheCurrentRun() == nullptr) {
-    PG_RETURN_NULL();
-  }
-  PG_RETURN_TIMESTAMPTZ(TheCurrentRun()->ticket.scheduled_at);
+  return InsideRun(fcinfo, [](const CurrentRun& run) {
+    return Answer{TimestampTzGetDatum(run.ticket.scheduled_at), false};
+  });
 }
 
 extern "C" PGDLLEXPORT Datum ratchet_previous_scheduled_at(PG_FUNCTION_ARGS) {
-  if (TheCurrentRun() == nullptr || TheCurrentRun()->ticket.previous_scheduled_at == 0) {
-    PG_RETURN_NULL();
-  }
-  PG_RETURN_TIMESTAMPTZ(TheCurrentRun()->ticket.previous_scheduled_at);
+  return InsideRun(fcinfo, [](const CurrentRun& run) {
+    const TimestampTz previous = run.ticket.previous_scheduled_at;
+    return Answer{TimestampTzGetDatum(previous), previous == 0};
+  });
 }
 
 extern "C" PGDLLEXPORT Datum ratchet_payload(PG_FUNCTION_ARGS) {
-  if (TheCurrentRun() == nullptr) {
-    PG_RETURN_NULL();
-  }
-  const auto result = ratchet::pg::Entry([] { return ratchet::api::Payload(*TheCurrentRun()); });
-  fcinfo->isnull = result.is_null;
-  return result.value;
+  return InsideRun(fcinfo, ratchet::api::Payload);
 }
 
 extern "C" PGDLLEXPORT Datum ratchet_progress(PG_FUNCTION_ARGS) {
-  if (TheCurrentRun() == nullptr) {
-    PG_RETURN_NULL();
-  }
-  ratchet::pg::Entry([fcinfo] { ratchet::api::Progress(fcinfo, *TheCurrentRun()); });
-  PG_RETURN_VOID();
+  return InsideRun(fcinfo, [fcinfo](const CurrentRun& run) {
+    ratchet::api::Progress(fcinfo, run);
+    return ratchet::api::kVoid;
+  });
 }
 
 extern "C" PGDLLEXPORT Datum ratchet_checkpoint(PG_FUNCTION_ARGS) {
-  if (TheCurrentRun() == nullptr) {
-    PG_RETURN_NULL();
-  }
-  const auto result = ratchet::pg::Entry([] { return ratchet::api::Checkpoint(*TheCurrentRun()); });
-  fcinfo->isnull = result.is_null;
-  return result.value;
+  return InsideRun(fcinfo, ratchet::api::Checkpoint);
 }
 
 extern "C" PGDLLEXPORT Datum ratchet_save_checkpoint(PG_FUNCTION_ARGS) {
-  if (TheCurrentRun() == nullptr) {
-    PG_RETURN_NULL();
-  }
-  ratchet::pg::Entry([fcinfo] { ratchet::api::SaveCheckpoint(fcinfo, *TheCurrentRun()); });
-  PG_RETURN_VOID();
+  return InsideRun(fcinfo, [fcinfo](const CurrentRun& run) {
+    ratchet::api::SaveCheckpoint(fcinfo, run);
+    return ratchet::api::kVoid;
+  });
 }

@@ -12,7 +12,12 @@
 #include "catalog/calendar_days.h"
 #include "pg/as_role.h"
 #include "pg/text_context.h"
+#include "policy/name_text.h"
 #include "worker/command_check.h"
+
+extern "C" {
+#include "mb/pg_wchar.h"
+}
 
 namespace ratchet::api {
 namespace {
@@ -129,6 +134,16 @@ bool IsDueTheSame(const JobDefinition& a, const JobDefinition& b) {
          (a.job_name == b.job_name || !calendar::DependsOnName(a.schedule));
 }
 
+// A database of SQL_ASCII may hold anything: nobody knows what its bytes mean.
+std::string InUtf8(const std::string& text) {
+  if (GetDatabaseEncoding() == PG_SQL_ASCII) {
+    return text;
+  }
+  std::string utf8;
+  pg::Call([&] { utf8 = pg_server_to_any(text.data(), static_cast<int>(text.size()), PG_UTF8); });
+  return utf8;
+}
+
 }  // namespace
 
 std::string RequireText(std::string text, const char* argument) {
@@ -144,10 +159,15 @@ void CheckName(const std::string& name, const char* argument) {
     Refuse(std::string(argument) + " must not be longer than " + std::to_string(kLongestName) +
            " bytes");
   }
-  for (const char c : name) {
-    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) {
-      Refuse(std::string(argument) + " must not contain control characters");
-    }
+  if (policy::IsBlank(InUtf8(name))) {
+    Refuse(std::string(argument) + " must not be empty");
+  }
+  RequireVisible(name, argument);
+}
+
+void RequireVisible(const std::string& text, const char* argument) {
+  if (policy::HasHiddenCharacter(InUtf8(text))) {
+    Refuse(std::string(argument) + " must not contain control characters");
   }
 }
 

@@ -9,6 +9,9 @@ namespace ratchet::api {
 
 // Raises an error that names the argument, unless the text can name a job or a mutex.
 void CheckName(const std::string& name, const char* argument);
+// Throws when the text has a character that changes how a log or a terminal shows what is beside
+// it.
+void RequireVisible(const std::string& text, const char* argument);
 
 // The text, unless there is none in it.
 std::string RequireText(std::string text, const char* argument);

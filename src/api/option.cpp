@@ -154,6 +154,14 @@ std::vector<std::string> TextsOf(Datum value, const char* name) {
   return texts;
 }
 
+std::vector<std::string> VisibleTextsOf(Datum value, const char* name) {
+  std::vector<std::string> texts = TextsOf(value, name);
+  for (const std::string& text : texts) {
+    RequireVisible(text, name);
+  }
+  return texts;
+}
+
 template <auto kMember>
 void SetText(JobDefinition* job, Datum value, const char* name) {
   job->*kMember = RequireText(TextOf(value), name);
@@ -201,7 +209,7 @@ void SetDependsOn(JobDefinition* job, Datum value, const char* name) {
 }
 
 void SetEnvironments(JobDefinition* job, Datum value, const char* name) {
-  job->environments = TextsOf(value, name);
+  job->environments = VisibleTextsOf(value, name);
   job->any_environment = false;
   if (job->environments.empty()) {
     Refuse(std::string(name) + " must not be empty",
@@ -210,7 +218,7 @@ void SetEnvironments(JobDefinition* job, Datum value, const char* name) {
 }
 
 void SetTags(JobDefinition* job, Datum value, const char* name) {
-  job->tags = TextsOf(value, name);
+  job->tags = VisibleTextsOf(value, name);
   job->has_tags = true;
 }
 

@@ -11,7 +11,9 @@ namespace {
 std::int64_t Define(catalog::JobDefinition job, const OptionArguments& options) {
   CheckName(job.job_name, "job_name");
   options.SetIn(&job);
-  return DefineJob(std::move(job), options.Gives("enabled"), options.Gives("run_as")).now.job_id;
+  return DefineJob(std::move(job), {options.Gives("enabled"), options.Gives("run_as")},
+                   AnothersJob::kRefused)
+      .now.job_id;
 }
 
 std::int64_t Schedule(const Arguments& arguments) {

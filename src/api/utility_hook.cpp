@@ -191,6 +191,7 @@ void OnUtility(PlannedStmt* statement, const char* query, bool read_only_tree,
   if (IsA(node, TransactionStmt) &&
       reinterpret_cast<TransactionStmt*>(node)->kind == TRANS_STMT_COMMIT_PREPARED) {
     board::NotePreparedCommit(MyDatabaseId);
+    board::NewSessionEpoch();
   }
 }
 

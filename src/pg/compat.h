@@ -36,6 +36,9 @@ extern "C" {
 
 namespace ratchet::pg {
 
+// Which cache a callback of CacheRegisterSyscacheCallback is told of.
+using SyscacheCallbackId = int;
+
 // Whether `member` may SET ROLE to `role`. May raise an error: for use inside pg::Call.
 inline bool MaySetRole(Oid member, Oid role) {
 #if PG_VERSION_NUM >= 160000

@@ -10,15 +10,25 @@ extern "C" {
 
 namespace ratchet::worker {
 
+namespace {
+
+// A setting of a library that is not loaded: anybody may set it. For use inside pg::Call.
+bool IsPlaceholder(const char* name) {
+  return (GetConfigOptionFlags(name, true) & GUC_CUSTOM_PLACEHOLDER) != 0;
+}
+
+}  // namespace
+
 void LentSettings::Lend(const RunSettings& settings) {
   previous_.clear();
   previous_.reserve(settings.size());
   for (const auto& [name, value] : settings) {
-    Previous& previous = previous_.emplace_back(Previous{name, {}, true});
+    Previous& previous = previous_.emplace_back(Previous{name, {}, true, true});
     pg::Call([&] {
       const char* now = GetConfigOption(previous.name.c_str(), true, true);
       if (now != nullptr) {
         previous.value = now;
+        previous.is_placeholder = IsPlaceholder(previous.name.c_str());
         const char* initial = GetConfigOptionResetString(previous.name.c_str());
         previous.is_default = initial != nullptr && previous.value == initial;
       }
@@ -27,9 +37,14 @@ void LentSettings::Lend(const RunSettings& settings) {
   ApplySettings(settings);
 }
 
-// The rights to do so were proven when they were lent.
+// The rights to do so were proven when they were lent, unless there was nothing to prove: the
+// library that has been loaded since then has given the setting a value of its own, and may let
+// nobody else set it. No catalog is read here, as the transaction may be over.
 void LentSettings::Restore(int error_level) const {
   for (auto previous = previous_.rbegin(); previous != previous_.rend(); ++previous) {
+    if (previous->is_placeholder && !IsPlaceholder(previous->name.c_str())) {
+      continue;
+    }
     set_config_option(previous->name.c_str(),
                       previous->is_default ? nullptr : previous->value.c_str(), PGC_SUSET,
                       PGC_S_SESSION, GUC_ACTION_SET, true, error_level, false);

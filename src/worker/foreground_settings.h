@@ -25,6 +25,7 @@ class LentSettings {
     std::string name;
     std::string value;
     bool is_default;
+    bool is_placeholder;  // no library had defined it
   };
   static void AtTransactionMemoryReset(void* self);
   void Restore(int error_level) const;

@@ -60,13 +60,22 @@ void DiscardMore() {
 
 }  // namespace
 
-Session::Session(Oid database, Oid role) : role_(role), epoch_(board::SessionEpoch()) {
+Session::Session(Oid database, Oid role)
+    : database_(database), role_(role), epoch_(board::SessionEpoch()) {
+  (void)RolesHaveChanged();
   pg::Call([=] { BackgroundWorkerInitializeConnectionByOid(database, role, 0); });
   user_ = GetUserId();
   struct stat here = {};
   if (stat(".", &here) == 0) {
     directory_ = here.st_ino;
     device_ = here.st_dev;
+  }
+  pg::Transaction transaction;
+  made_from_ = SessionIdentity::Read(database, role);
+  transaction.Commit();
+  // What has changed in between may be in the session or not: it does not stay.
+  if (RolesHaveChanged() || epoch_ != board::SessionEpoch()) {
+    made_from_.reset();
   }
 }
 
@@ -104,8 +113,25 @@ bool Session::IsClean() const {
          !IsTransactionOrTransactionBlock();
 }
 
-bool Session::IsFresh(bool look_at_memory) const {
-  if (epoch_ != board::SessionEpoch()) {
+// Looks at the catalogs only after somebody has changed something of this kind: any row of a role,
+// which the server tells every process, or settings, and prepared transactions that may have
+// changed some, which sessions with this library tell (catalog/commit_notice.cpp).
+bool Session::IsAsItWas() {
+  const std::uint32_t epoch = board::SessionEpoch();
+  if (!RolesHaveChanged() && epoch == epoch_) {
+    return made_from_.has_value();
+  }
+  epoch_ = epoch;
+  pg::Transaction transaction;
+  // That its role is gone is for the run to find, which fails with that reason.
+  const auto now = SessionIdentity::Read(database_, role_);
+  const bool same = made_from_ && (!now || *made_from_ == *now);
+  transaction.Commit();
+  return same;
+}
+
+bool Session::IsFresh(bool look_at_memory) {
+  if (!IsAsItWas()) {
     return false;
   }
   const Size limit = static_cast<Size>(pg::settings.worker_memory_limit) * 1024;

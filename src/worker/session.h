@@ -7,6 +7,7 @@
 #include <cstdint>
 
 #include "board/board.h"
+#include "worker/session_identity.h"
 
 namespace ratchet::worker {
 
@@ -19,19 +20,22 @@ class Session {
   // still there, or was not to be undone: the process must not run anything else.
   bool Reset() noexcept;
 
-  // False when the process should make place for a fresh one: roles' or databases' settings have
-  // changed, or it has grown.
-  bool IsFresh(bool look_at_memory) const;
+  // False when the process should make place for a fresh one: its role has changed, or the settings
+  // that roles and databases give to its session, or it has grown. Outside of transactions.
+  bool IsFresh(bool look_at_memory);
 
  private:
   bool IsClean() const;
   bool IsInItsDirectory() const;
+  bool IsAsItWas();
 
+  Oid database_;
   Oid role_;
   Oid user_ = InvalidOid;  // the role, unless its settings name another one
-  std::uint32_t epoch_;
   dev_t device_ = 0;
   ino_t directory_ = 0;  // the working directory
+  std::uint32_t epoch_;  // of the last look at what the session was made from
+  std::optional<SessionIdentity> made_from_;
 };
 
 }  // namespace ratchet::worker

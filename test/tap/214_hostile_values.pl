@@ -18,7 +18,7 @@ value($node, q{
 my %encodings = (
 	LATIN1    => { text => q{convert_from('\xe9e8fc'::bytea, 'LATIN1')},   bytes => 'e9e8fc' },
 	EUC_JP    => { text => q{convert_from('\xc6fccbdc'::bytea, 'EUC_JP')}, bytes => 'c6fccbdc' },
-	SQL_ASCII => { text => q{E'\\xe9\\xff\\x80'},                          bytes => 'e9ff80' },
+	SQL_ASCII => { text => q{E'\\xe9\\xff\\xa1'},                          bytes => 'e9ffa1' },
 	UTF8      => { text => q{U&'\00e9\65e5\+01F600'},                      bytes => 'c3a9e697a5f09f9880' });
 
 for my $encoding (sort keys %encodings)
