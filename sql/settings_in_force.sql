@@ -25,6 +25,7 @@ DECLARE
     message text;
     state text;
 BEGIN
+    PERFORM ratchet.unschedule('t', if_exists => true);
     EXECUTE 'SELECT ratchet.schedule_batch(''t'', ''@manual'', ' || arguments || ')';
     RETURN 'ok';
 EXCEPTION WHEN others THEN
