@@ -28,6 +28,14 @@ HeapTuple LeaveOut(const TriggerData* trigger) {
                     "Take the tables of schema ratchet out of the publication, refresh the "
                     "subscription, and skip the transaction by ALTER SUBSCRIPTION ... SKIP.");
   }
+  // Who restores a dump in a session with an origin is to know that nothing comes of it.
+  static bool told = false;
+  if (!IsLogicalWorker() && !told) {
+    told = true;
+    ereport(NOTICE, (errmsg("rows of table \"%s\" are left out, because the session replays what "
+                            "another server has written",
+                            RelationGetRelationName(trigger->tg_relation))));
+  }
   return nullptr;
 }
 

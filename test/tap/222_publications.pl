@@ -99,6 +99,19 @@ promise 'days that are left out are replicated, and noticed' => sub {
 		'the next run is put off');
 };
 
+promise 'what other kinds of replication bring is left out, too' => sub {
+	my ($status, $out, $said) = $subscriber->psql('postgres', q{
+		SELECT pg_replication_origin_create('elsewhere');
+		SELECT pg_replication_origin_session_setup('elsewhere');
+		INSERT INTO ratchet.job SELECT (j).* FROM (SELECT j FROM ratchet.job j) j;
+		UPDATE ratchet.job SET command = 'SELECT 2';
+		DELETE FROM ratchet.job});
+	is($status, 0, 'it goes on');
+	like($said, qr/NOTICE:  rows of table "job" are left out/, 'and a session is told');
+	is(value($subscriber, q{SELECT string_agg(job_name || ' ' || (command = 'SELECT 2'), ', ' ORDER BY 1) FROM ratchet.jobs}),
+		'noon false, ticks of its own false', 'the jobs are what they were');
+};
+
 promise 'a TRUNCATE does not take the jobs of the subscriber' => sub {
 	my $offset = -s $subscriber->logfile;
 	value($publisher, 'TRUNCATE ratchet.job_stat');
