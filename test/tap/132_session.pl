@@ -3,6 +3,7 @@
 use strict;
 use warnings;
 
+use FindBin;
 use RatchetTest;
 use Test::More;
 
@@ -167,6 +168,19 @@ SQL
 		is_run($run, { status => 'failed', sqlstate => '42501' }, "$action: refused");
 		is_run(run_job($node, 'direct', $action, undef, user => 'bob'), { status => 'failed', sqlstate => '42501' }, 'as in the command itself');
 	}
+};
+
+subtest 'a run that leaves its working directory changed takes the process along' => sub {
+	# The headers stay where they are when the programs are copied.
+	my ($headers) = grep { -e "$_/postgres.h" } map { ($_, s/^.*?(?=\/usr\/include)//r) } pg_config('includedir-server');
+	my $library = PostgreSQL::Test::Utils::tempdir() . '/away.so';
+	plan(skip_all => 'no C compiler, or no headers of the server')
+	  unless defined $headers && system('cc', '-shared', '-fPIC', "-I$headers", '-o', $library, "$FindBin::RealBin/programs/away.c") == 0;
+	$node->safe_psql('postgres', "CREATE FUNCTION away() RETURNS int LANGUAGE c AS '$library', 'away'");
+	my @pids = map { run_job($node, 'where', $_)->{worker_pid} } 'SELECT 1', 'SELECT away()', 'SELECT 1', 'SELECT 1';
+	is($pids[1], $pids[0], 'a worker has further runs');
+	isnt($pids[2], $pids[1], 'but no more after such a run');
+	is($pids[3], $pids[2], 'the next one has them again');
 };
 
 subtest 'the record of a run is safe from its job' => sub {
