@@ -122,8 +122,8 @@ std::string TriggerOnChange(const Arguments& arguments) {
   const std::int64_t debounce = DebounceIn(arguments);
   Table table = RequireTable(oid);
   RequireSuitable(table);
-  RefuseOwnTable(table);
   RequireMayMakeTriggers(table);
+  RefuseOwnTable(table);
 
   catalog::ChangeTrigger wanted{InvalidOid,
                                 oid,
