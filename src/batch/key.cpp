@@ -35,6 +35,12 @@ const char* OperatorText(Oid id) {
   return text;
 }
 
+// For use inside pg::Call. An operator class of btree has all of them.
+Oid OperatorOf(const TypeCacheEntry* entry, std::int16_t strategy) {
+  return get_opfamily_member(entry->btree_opf, entry->btree_opintype, entry->btree_opintype,
+                             strategy);
+}
+
 // Text that reads back as the same value whatever DateStyle and extra_float_digits are.
 const char* ExactText(Oid type, FmgrInfo* output, Datum value) {
   switch (type) {
@@ -109,14 +115,20 @@ Key::Key(const Shape& shape, MemoryContext memory)
 }
 
 void Key::LookUp(KeyColumn* column, bool descending, MemoryContext memory) {
-  const TypeCacheEntry* entry = lookup_type_cache(
-      column->type, TYPECACHE_LT_OPR | TYPECACHE_GT_OPR | TYPECACHE_EQ_OPR | TYPECACHE_CMP_PROC);
+  const TypeCacheEntry* entry =
+      lookup_type_cache(column->type, TYPECACHE_LT_OPR | TYPECACHE_GT_OPR | TYPECACHE_EQ_OPR |
+                                          TYPECACHE_CMP_PROC | TYPECACHE_BTREE_OPFAMILY);
   if (!OidIsValid(entry->lt_opr) || !OidIsValid(entry->gt_opr) || !OidIsValid(entry->cmp_proc)) {
     ereport(ERROR, (errcode(ERRCODE_UNDEFINED_FUNCTION),
                     errmsg("key column \"%s\" cannot be ordered", column->name.c_str())));
   }
+  const Oid at_most = OperatorOf(entry, BTLessEqualStrategyNumber);
+  const Oid at_least = OperatorOf(entry, BTGreaterEqualStrategyNumber);
   column->behind = OperatorText(descending ? entry->lt_opr : entry->gt_opr);
+  column->before = OperatorText(descending ? entry->gt_opr : entry->lt_opr);
   column->equal = OperatorText(entry->eq_opr);
+  column->not_behind = OperatorText(descending ? at_least : at_most);
+  column->not_before = OperatorText(descending ? at_most : at_least);
   fmgr_info_cxt(entry->cmp_proc, &column->compare, memory);
   Oid function;
   bool is_varlena;

@@ -31,9 +31,16 @@ class Key {
   // What a position is written down with: see batch/key_order.h.
   const std::string& signature() const { return signature_; }
   const KeyOrder& order() const { return order_; }
-  // The operators of its ordering, as SQL: OPERATOR(pg_catalog.>).
+  // The operators of its ordering, in the direction of the walk, as SQL: OPERATOR(pg_catalog.>).
   const std::string& behind(int i) const { return columns_[static_cast<std::size_t>(i)].behind; }
+  const std::string& before(int i) const { return columns_[static_cast<std::size_t>(i)].before; }
   const std::string& equal(int i) const { return columns_[static_cast<std::size_t>(i)].equal; }
+  const std::string& not_behind(int i) const {
+    return columns_[static_cast<std::size_t>(i)].not_behind;
+  }
+  const std::string& not_before(int i) const {
+    return columns_[static_cast<std::size_t>(i)].not_before;
+  }
 
   // A position (empty: none) that was written under another order, as Write would write it now.
   // Throws when what lay before it need not lie before it any more: `what` says whose position it
@@ -70,7 +77,10 @@ class Key {
     std::int32_t typmod;
     Oid collation;
     std::string behind;
+    std::string before;
     std::string equal;
+    std::string not_behind;
+    std::string not_before;
     FmgrInfo compare;
     FmgrInfo output;
     Oid bound_type;

@@ -3,25 +3,17 @@
 // batch costs the same wherever it is.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "batch/items.h"
+#include "batch/kept_query.h"
 #include "batch/key.h"
 #include "batch/shape.h"
-#include "pg/guard.h"
-
-extern "C" {
-#include "executor/spi.h"
-}
+#include "batch/slice.h"
 
 namespace ratchet::batch {
-
-// Its columns are of other types than when it was looked at. The transaction goes on.
-class SourceChanged : public pg::Error {
- public:
-  SourceChanged();
-};
 
 class Source {
  public:
@@ -29,7 +21,6 @@ class Source {
   Source(const std::string& query, const Shape& shape, const Key& key);
   Source(const Source&) = delete;
   Source& operator=(const Source&) = delete;
-  ~Source();
 
   // In a transaction, connected to SPI. Replaces *items by up to `limit` of those behind `after` up
   // to `until`, keys as JSON, empty: no bound. *more: there are others behind them. Throws 22004 or
@@ -48,28 +39,17 @@ class Source {
   std::vector<Oid> Tables();
 
  private:
-  struct Plan {
-    SPIPlanPtr plan = nullptr;
-    int limit = 0;
-    std::string text;
-  };
-  // The comparison of the key with parameters from $first on.
-  std::string Behind(int first, bool inclusive_end) const;
-  std::string Bounds(bool lower, bool upper) const;
-  void Prepare(Plan* plan, const std::string& text, int keys);
-  void Drop(Plan* plan) noexcept;
-  // Parses the bounds into values_, and returns how many there are.
+  // Parses the bounds into values_.
   void BindBounds(const std::string& after, const std::string& until);
-  void RequireTypes() const;
-  void Take(int from, int count, Items* items);
   void CheckKeys(const Items& items, int first) const;
 
   Shape shape_;
   const Key& key_;
   std::string from_;  // the source as a FROM clause
   std::vector<Datum> values_;
-  Plan slices_[4];  // by which bounds there are
-  Plan one_;
+  std::optional<Slice> slices_[4];  // by which bounds there are
+  policy::SlicesSoFar seen_;
+  std::optional<KeptQuery> one_;
 };
 
 }  // namespace ratchet::batch

@@ -11,6 +11,7 @@ extern "C" {
 #include "catalog/pg_proc.h"
 #include "executor/executor.h"
 #include "nodes/nodeFuncs.h"
+#include "nodes/pathnodes.h"
 #include "pgstat.h"
 #include "replication/slot.h"
 #include "storage/lock.h"
@@ -189,6 +190,25 @@ inline void RunPortalOnce(Portal portal, DestReceiver* receiver, QueryCompletion
   PortalRun(portal, FETCH_ALL, true, receiver, receiver, completion);
 #else
   PortalRun(portal, FETCH_ALL, true, true, receiver, receiver, completion);
+#endif
+}
+
+// The first `most` rows of a query that is run once. May raise an error: for use inside pg::Call.
+inline void RunExecutor(QueryDesc* query, std::uint64_t most) {
+#if PG_VERSION_NUM >= 180000
+  ExecutorRun(query, ForwardScanDirection, most);
+#else
+  ExecutorRun(query, ForwardScanDirection, most, true);
+#endif
+}
+
+// How much of what somebody has switched off the path would use: since 18 that is not in its cost.
+inline int DisabledNodes(const Path* path) {
+#if PG_VERSION_NUM >= 180000
+  return path->disabled_nodes;
+#else
+  static_cast<void>(path);
+  return 0;
 #endif
 }
 

@@ -1,0 +1,238 @@
+#include "batch/walk_planning.h"
+
+#include <algorithm>
+#include <limits>
+
+#include "pg/compat.h"
+#include "pg/guard.h"
+
+extern "C" {
+#include "nodes/nodeFuncs.h"
+#include "optimizer/optimizer.h"
+#include "optimizer/paths.h"
+#include "optimizer/plancat.h"
+#include "optimizer/planner.h"
+#include "optimizer/tlist.h"
+#include "parser/parsetree.h"
+}
+
+namespace ratchet::batch {
+namespace {
+
+// Enough for any batch after the planner's guesses about conditions on the key.
+constexpr double kManyRows = 1e6;
+
+constinit WalkPlanning* in_force = nullptr;
+constinit planner_hook_type next_planner = nullptr;
+constinit create_upper_paths_hook_type next_upper_paths = nullptr;
+constinit get_relation_info_hook_type next_relation_info = nullptr;
+
+// ---- What a path does. For use inside pg::Call -------------------------------------------------
+
+bool Sorts(const Path* path);
+
+bool AnySorts(const List* paths, const List* order) {
+  ListCell* cell;
+  foreach (cell, paths) {
+    const auto* path = static_cast<const Path*>(lfirst(cell));
+    if (Sorts(path) || !pathkeys_contained_in(const_cast<List*>(order), path->pathkeys)) {
+      return true;
+    }
+  }
+  return false;
+}
+
+// Whether all of its rows are sorted to give the order, following it up from where it is made. What
+// is sorted for one row at a time is not in that way, nor are rows sorted that are the same in the
+// first columns of the key (IncrementalSort).
+bool Sorts(const Path* path) {
+  switch (nodeTag(path)) {
+    case T_SortPath:
+      return true;
+    case T_ProjectionPath:
+      return Sorts(reinterpret_cast<const ProjectionPath*>(path)->subpath);
+    case T_ProjectSetPath:
+      return Sorts(reinterpret_cast<const ProjectSetPath*>(path)->subpath);
+    case T_SubqueryScanPath:
+      return Sorts(reinterpret_cast<const SubqueryScanPath*>(path)->subpath);
+    case T_MaterialPath:
+      return Sorts(reinterpret_cast<const MaterialPath*>(path)->subpath);
+    case T_GatherMergePath:
+      return Sorts(reinterpret_cast<const GatherMergePath*>(path)->subpath);
+    case T_LockRowsPath:
+      return Sorts(reinterpret_cast<const LockRowsPath*>(path)->subpath);
+    case T_LimitPath:
+      return Sorts(reinterpret_cast<const LimitPath*>(path)->subpath);
+    case T_GroupPath:
+      return Sorts(reinterpret_cast<const GroupPath*>(path)->subpath);
+    case T_AggPath:
+      return Sorts(reinterpret_cast<const AggPath*>(path)->subpath);
+    case T_WindowAggPath:
+      return Sorts(reinterpret_cast<const WindowAggPath*>(path)->subpath);
+    case T_UniquePath:
+      return Sorts(reinterpret_cast<const UniquePath*>(path)->subpath);
+    case T_UpperUniquePath:
+      return Sorts(reinterpret_cast<const UpperUniquePath*>(path)->subpath);
+    case T_NestPath:
+      return Sorts(reinterpret_cast<const JoinPath*>(path)->outerjoinpath);
+    case T_MergePath:
+      return reinterpret_cast<const MergePath*>(path)->outersortkeys != NIL ||
+             Sorts(reinterpret_cast<const JoinPath*>(path)->outerjoinpath);
+    case T_AppendPath:
+      return AnySorts(reinterpret_cast<const AppendPath*>(path)->subpaths, path->pathkeys);
+    case T_MergeAppendPath:
+      return AnySorts(reinterpret_cast<const MergeAppendPath*>(path)->subpaths, path->pathkeys);
+    default:
+      return false;
+  }
+}
+
+// ---- What we walk by ---------------------------------------------------------------------------
+
+Relids TablesOf(PlannerInfo* root, const SortGroupClause* clause, List* targets) {
+  Node* expression = get_sortgroupclause_expr(const_cast<SortGroupClause*>(clause), targets);
+  return pull_varnos(root, expression);
+}
+
+bool IsWalkedBy(PlannerInfo* root, const RelOptInfo* table) {
+  if (root->parent_root != nullptr || root->parse->sortClause == NIL ||
+      root->parse->setOperations != nullptr) {
+    return false;
+  }
+  Index number = table->relid;
+  while (root->append_rel_array != nullptr && root->append_rel_array[number] != nullptr) {
+    number = root->append_rel_array[number]->parent_relid;
+  }
+  return bms_is_member(static_cast<int>(number),
+                       TablesOf(root, linitial_node(SortGroupClause, root->parse->sortClause),
+                                root->processed_tlist));
+}
+
+// ---- The planner's hooks -----------------------------------------------------------------------
+
+class Suspended {
+ public:
+  Suspended() : planning_(in_force) { in_force = nullptr; }
+  Suspended(const Suspended&) = delete;
+  Suspended& operator=(const Suspended&) = delete;
+  ~Suspended() { in_force = planning_; }
+
+ private:
+  WalkPlanning* planning_;
+};
+
+PlannedStmt* OnPlan(Query* query, const char* text, int options, ParamListInfo values) {
+  const planner_hook_type plan = next_planner != nullptr ? next_planner : standard_planner;
+  if (in_force == nullptr || in_force->Plans(text)) {
+    return plan(query, text, options, values);
+  }
+  // Of a function that is called while our statement is analysed or planned.
+  return pg::Entry([&] {
+    const Suspended suspended;
+    return pg::Call([&] { return plan(query, text, options, values); });
+  });
+}
+
+void OnUpperPaths(PlannerInfo* root, UpperRelationKind stage, RelOptInfo* input, RelOptInfo* output,
+                  void* extra) {
+  if (next_upper_paths != nullptr) {
+    next_upper_paths(root, stage, input, output, extra);
+  }
+  if (in_force != nullptr && stage == UPPERREL_ORDERED && root->parent_root == nullptr) {
+    in_force->Choose(root, output);
+  }
+}
+
+void OnRelationInfo(PlannerInfo* root, Oid id, bool is_parent, RelOptInfo* table) {
+  if (next_relation_info != nullptr) {
+    next_relation_info(root, id, is_parent, table);
+  }
+  if (in_force != nullptr &&
+      planner_rt_fetch(table->relid, root)->relkind == RELKIND_FOREIGN_TABLE &&
+      IsWalkedBy(root, table)) {
+    table->tuples = std::max(table->tuples, kManyRows);
+  }
+}
+
+// In the processes that plan walks, and not before: behind the hooks of all libraries that are
+// loaded at the start.
+void InstallHooks() {
+  static bool installed = false;
+  if (installed) {
+    return;
+  }
+  installed = true;
+  next_planner = planner_hook;
+  planner_hook = OnPlan;
+  next_upper_paths = create_upper_paths_hook;
+  create_upper_paths_hook = OnUpperPaths;
+  next_relation_info = get_relation_info_hook;
+  get_relation_info_hook = OnRelationInfo;
+}
+
+}  // namespace
+
+WalkPlanning::WalkPlanning(const char* text, const policy::SlicesSoFar& seen)
+    : text_(text), seen_(seen), outer_(in_force) {
+  InstallHooks();
+  in_force = this;
+}
+
+WalkPlanning::~WalkPlanning() { in_force = outer_; }
+
+// Takes away either the paths that sort or none. For use inside pg::Call.
+void WalkPlanning::Choose(PlannerInfo* root, RelOptInfo* ordered) {
+  Relids tables = nullptr;
+  ListCell* cell;
+  foreach (cell, root->parse->sortClause) {
+    tables = bms_union(tables,
+                       TablesOf(root, lfirst_node(SortGroupClause, cell), root->processed_tlist));
+  }
+  spans_tables_ = bms_num_members(tables) > 1;
+  has_planned_ = true;
+  has_other_way_ = false;
+  const double slice = root->limit_tuples > 0 ? root->limit_tuples : 1;
+  const Path* best = nullptr;
+  const Path* best_sorting = nullptr;
+  List* others = NIL;
+  const auto better = [slice](const Path* path, const Path* than) {
+    return than == nullptr || pg::DisabledNodes(path) < pg::DisabledNodes(than) ||
+           (pg::DisabledNodes(path) == pg::DisabledNodes(than) &&
+            policy::CostOfSlice({path->startup_cost, path->total_cost, path->rows}, slice,
+                                path->rows) <
+                policy::CostOfSlice({than->startup_cost, than->total_cost, than->rows}, slice,
+                                    than->rows));
+  };
+  foreach (cell, ordered->pathlist) {
+    auto* path = static_cast<Path*>(lfirst(cell));
+    const bool sorts = Sorts(path);
+    const Path** champion = sorts ? &best_sorting : &best;
+    if (better(path, *champion)) {
+      *champion = path;
+    }
+    if (!sorts) {
+      others = lappend(others, path);
+    }
+  }
+  if (best == nullptr || best_sorting == nullptr ||
+      pg::DisabledNodes(best) > pg::DisabledNodes(best_sorting)) {
+    return;
+  }
+  ordered_ = {best->startup_cost, best->total_cost, best->rows};
+  sorted_cost_ = policy::CostOfSlice(
+      {best_sorting->startup_cost, best_sorting->total_cost, best_sorting->rows}, slice,
+      best_sorting->rows);
+  if (policy::PrefersOrder(ordered_, sorted_cost_, slice, seen_)) {
+    ordered->pathlist = others;
+  } else {
+    has_other_way_ = true;
+  }
+}
+
+policy::SlicesSoFar SortsOnlyIfItMust() {
+  policy::SlicesSoFar seen;
+  seen.sorting_cost = std::numeric_limits<double>::infinity();
+  return seen;
+}
+
+}  // namespace ratchet::batch
