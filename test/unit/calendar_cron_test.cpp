@@ -166,6 +166,31 @@ TEST(Cron, EitherDayFieldMatchesWhenBothAreRestricted) {
            });
 }
 
+TEST(Cron, WeekdaysAsInQuartz) {
+  for (const char* text : {"0 0 9 ? * 2#1", "0 0 9 ? * 2-6", "0 9 ? * 1", " 0 0 9 ? * MON,5 ",
+                           "0 0 9 ? * MON-6", "0 0 9 ? * 6L", "0 0 9 ? * 1/2"}) {
+    EXPECT_TRUE(CountsFromSunday(text)) << text;
+  }
+  for (const char* text :
+       {"0 0 9 ? * MON#2", "0 0 9 ? * MON-FRI/2", "0 0 9 ? * *", "0 0 9 * * 1", "0 0 9 1 * ?",
+        "0 0 9 ? * FRIL", "5 minutes", "?", "", "0 0 9 ? * MON 2027"}) {
+    EXPECT_FALSE(CountsFromSunday(text)) << text;
+  }
+}
+
+TEST(Cron, NeedsAZone) {
+  for (const char* text :
+       {"0 9 * * *", "*/5 * * * *", "@daily", "1 day", "1 month after completion",
+        "at 2099-01-01 00:00", "RRULE:FREQ=DAILY", "DTSTART:20270101T090000 RRULE:FREQ=HOURLY"}) {
+    EXPECT_TRUE(Schedule::Parse(text).NeedsZone()) << text;
+  }
+  for (const char* text :
+       {"5 minutes", "100 ms after completion", "@manual", "@startup", "@continuous",
+        "at 2099-01-01 00:00Z", "DTSTART:20270101T090000Z RRULE:FREQ=HOURLY"}) {
+    EXPECT_FALSE(Schedule::Parse(text).NeedsZone()) << text;
+  }
+}
+
 TEST(Cron, RareDays) {
   CheckAll(FixedZone(0), {
                              {"0 0 29 2 *", "2096-03-01 00:00", {"2104-02-29 00:00:00"}},

@@ -164,6 +164,17 @@ TEST(ParseError, CronWithAWrongNumberOfFields) {
   });
 }
 
+TEST(ParseError, ZoneInFront) {
+  CheckAll({
+      {"CRON_TZ=Europe/Berlin 0 9 * * *",
+       "schedule \"CRON_TZ=Europe/Berlin 0 9 * * *\" begins with a time zone",
+       "time_zone => \"Europe/Berlin\""},
+      {"tz=UTC @daily", "schedule \"tz=UTC @daily\" begins with a time zone",
+       "leave \"tz=UTC\" out"},
+      {"TZ= 0 9 * * *", "schedule \"TZ= 0 9 * * *\" begins with a time zone", "set time_zone."},
+  });
+}
+
 TEST(ParseError, Intervals) {
   CheckAll({
       {"0 minutes", "interval schedule \"0 minutes\" has no length", "1 millisecond"},

@@ -230,6 +230,18 @@ TEST(CalendarRrule, FinePrint) {
             "2020-01-01 09:00:59 2020-01-01 09:01:59 end");
 }
 
+TEST(CalendarRrule, FoldedLines) {
+  const char* const whole = "DTSTART:20270104T090000 RRULE:FREQ=DAILY;COUNT=3 EXDATE:20270105";
+  for (const char* text :
+       {"DTSTART:20270104T090000\r\nRRULE:FREQ=DAILY;COU\r\n NT=3\r\nEXDATE:2027\r\n 0105",
+        "DTSTART:20270104T09\n\t0000\nRRULE:FREQ=DAILY;COUNT=3\nEXDATE:20270105",
+        "DTSTART:20270104T090000\r\n RRULE:FREQ=DAILY;COUNT=3\r\n EXDATE:20270105",
+        "DTSTART:20270104T090000\n  RRULE:FREQ=DAILY;COUNT=3\n  EXDATE:20270105\n ",
+        "DTSTART:20270104T090000 \r\n RRULE:FREQ=DAILY\r\n ;COUNT=3 EXDATE:20270105"}) {
+    EXPECT_EQ(Schedule::Parse(text), Schedule::Parse(whole)) << text;
+  }
+}
+
 TEST(CalendarRrule, WithoutStartTheAnchorIsIt) {
   const FixedZone utc(0);
   const Instant anchor = Utc("2026-01-31 10:20:30");
