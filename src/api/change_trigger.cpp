@@ -3,6 +3,7 @@
 #include "api/argument.h"
 #include "api/privilege.h"
 #include "api/sql_function.h"
+#include "batch/table_place.h"
 #include "catalog/commit_notice.h"
 #include "pg/compat.h"
 #include "pg/span.h"
@@ -77,6 +78,17 @@ void RefuseOwnTable(const Table& table) {
   }
 }
 
+void RequireFiring(const Table& table) {
+  if (batch::IsKeptElsewhere(table.oid)) {
+    throw pg::Error(
+        ERRCODE_WRONG_OBJECT_TYPE,
+        "table_name: the rows of \"" + table.name + "\" are kept elsewhere, by an extension",
+        "Call ratchet.trigger() where they are written, or let the job's schedule ask "
+        "by only_if.",
+        "Triggers of the table are not fired when they change.");
+  }
+}
+
 bool MayMakeTriggers(Oid table) {
   return pg::Call(
       [table] { return pg_class_aclcheck(table, GetUserId(), ACL_TRIGGER) == ACLCHECK_OK; });
@@ -124,6 +136,7 @@ std::string TriggerOnChange(const Arguments& arguments) {
   RequireSuitable(table);
   RequireMayMakeTriggers(table);
   RefuseOwnTable(table);
+  RequireFiring(table);
 
   catalog::ChangeTrigger wanted{InvalidOid,
                                 oid,

@@ -2,10 +2,12 @@
 
 #include "api/job_settings.h"
 #include "batch/analysis.h"
+#include "batch/table_place.h"
 #include "catalog/table_changes.h"
 #include "pg/as_role.h"
 #include "pg/compat.h"
 #include "pg/subtransaction.h"
+#include "pg/table_storage.h"
 #include "pg/text_context.h"
 
 extern "C" {
@@ -194,9 +196,14 @@ void RequireWatchable(Oid table, Oid owner) {
   }
   ListCell* cell;
   foreach (cell, catalog::WithDescendants(table)) {
-    if (get_rel_relkind(lfirst_oid(cell)) == RELKIND_FOREIGN_TABLE) {
-      RefuseKind(lfirst_oid(cell), "a foreign table and part of a watched table",
-                 "Watch the other parts of the table, or use only_if.");
+    const Oid part = lfirst_oid(cell);
+    const char* hint = part == table ? "Use only_if for a query that finds out."
+                                     : "Watch the other parts of the table, or use only_if.";
+    if (get_rel_relkind(part) == RELKIND_FOREIGN_TABLE) {
+      RefuseKind(part, "a foreign table and part of a watched table", hint);
+    }
+    if (pg::IsStoredByExtension(part)) {
+      RefuseKind(part, "stored by an extension's access method", hint);
     }
   }
 }
@@ -212,6 +219,12 @@ void CheckConditions(const JobDefinition& job, const JobDefinition* old) {
   if (!same_owner || job.watch != old->watch) {
     for (const Oid table : job.watch) {
       pg::Call([&job, table] { RequireWatchable(table, job.owner); });
+      if (batch::IsKeptElsewhere(table)) {
+        pg::Call([table] {
+          RefuseKind(table, "a table whose rows an extension keeps elsewhere",
+                     "Use only_if for a query that finds out.");
+        });
+      }
     }
   }
 }

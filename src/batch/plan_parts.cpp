@@ -1,64 +1,60 @@
 #include "batch/plan_parts.h"
 
+#include "pg/table_storage.h"
+
 extern "C" {
-#include "access/htup_details.h"
-#include "catalog/pg_am.h"
-#include "catalog/pg_class.h"
 #include "nodes/parsenodes.h"
-#include "utils/rel.h"
-#include "utils/syscache.h"
 }
 
 namespace ratchet::batch {
 namespace {
 
-bool HasForeignNode(const Plan* plan);
+using Is = bool (*)(const CustomScan* node);
 
-bool AnyHasForeignNode(const List* plans) {
+bool HasNode(const Plan* plan, Is is);
+
+bool AnyHasNode(const List* plans, Is is) {
   ListCell* cell;
   foreach (cell, plans) {
-    if (HasForeignNode(static_cast<const Plan*>(lfirst(cell)))) {
+    if (HasNode(static_cast<const Plan*>(lfirst(cell)), is)) {
       return true;
     }
   }
   return false;
 }
 
-// Those of subqueries that are not part of the tree, of CTEs and of initPlans, are in the
-// statement's list.
-bool HasForeignNode(const Plan* plan) {
+// A node of an extension that is so. Those of subqueries that are not part of the tree, of CTEs and
+// of initPlans, are in the statement's list.
+bool HasNode(const Plan* plan, Is is) {
   if (plan == nullptr) {
     return false;
   }
   switch (nodeTag(plan)) {
-    case T_CustomScan:
-      return true;
+    case T_CustomScan: {
+      const auto* node = reinterpret_cast<const CustomScan*>(plan);
+      if (is(node) || AnyHasNode(node->custom_plans, is)) {
+        return true;
+      }
+      break;
+    }
     case T_Append:
-      return AnyHasForeignNode(reinterpret_cast<const Append*>(plan)->appendplans);
+      return AnyHasNode(reinterpret_cast<const Append*>(plan)->appendplans, is);
     case T_MergeAppend:
-      return AnyHasForeignNode(reinterpret_cast<const MergeAppend*>(plan)->mergeplans);
+      return AnyHasNode(reinterpret_cast<const MergeAppend*>(plan)->mergeplans, is);
     case T_BitmapAnd:
-      return AnyHasForeignNode(reinterpret_cast<const BitmapAnd*>(plan)->bitmapplans);
+      return AnyHasNode(reinterpret_cast<const BitmapAnd*>(plan)->bitmapplans, is);
     case T_BitmapOr:
-      return AnyHasForeignNode(reinterpret_cast<const BitmapOr*>(plan)->bitmapplans);
+      return AnyHasNode(reinterpret_cast<const BitmapOr*>(plan)->bitmapplans, is);
     case T_SubqueryScan:
-      return HasForeignNode(reinterpret_cast<const SubqueryScan*>(plan)->subplan);
+      return HasNode(reinterpret_cast<const SubqueryScan*>(plan)->subplan, is);
     default:
-      return HasForeignNode(plan->lefttree) || HasForeignNode(plan->righttree);
+      break;
   }
+  return HasNode(plan->lefttree, is) || HasNode(plan->righttree, is);
 }
 
-bool IsStoredElsewhere(Oid table) {
-  HeapTuple row = SearchSysCache1(RELOID, ObjectIdGetDatum(table));
-  if (!HeapTupleIsValid(row)) {
-    return false;  // dropped: whoever uses the plan finds that out
-  }
-  const auto* relation = reinterpret_cast<Form_pg_class>(GETSTRUCT(row));
-  // A partitioned table has none, or that of the partitions to come.
-  const bool elsewhere =
-      RELKIND_HAS_TABLE_AM(relation->relkind) && relation->relam != HEAP_TABLE_AM_OID;
-  ReleaseSysCache(row);
-  return elsewhere;
+bool HasNode(const PlannedStmt* plan, Is is) {
+  return HasNode(plan->planTree, is) || AnyHasNode(plan->subplans, is);
 }
 
 }  // namespace
@@ -67,17 +63,24 @@ bool IsAllOurs(const PlannedStmt* plan) {
   if (plan->commandType == CMD_UTILITY) {
     return true;  // has no plan: what it executes is planned then
   }
-  if (HasForeignNode(plan->planTree) || AnyHasForeignNode(plan->subplans)) {
+  if (HasNode(plan, [](const CustomScan*) { return true; })) {
     return false;
   }
   ListCell* cell;
   foreach (cell, plan->rtable) {
     const auto* entry = lfirst_node(RangeTblEntry, cell);
-    if (entry->rtekind == RTE_RELATION && IsStoredElsewhere(entry->relid)) {
+    if (entry->rtekind == RTE_RELATION && pg::IsStoredByExtension(entry->relid)) {
       return false;
     }
   }
   return true;
+}
+
+bool ReadsElsewhere(const PlannedStmt* plan) {
+  return HasNode(plan, [](const CustomScan* node) {
+    return node->scan.scanrelid == 0 && node->custom_plans == NIL &&
+           node->scan.plan.lefttree == nullptr;
+  });
 }
 
 }  // namespace ratchet::batch

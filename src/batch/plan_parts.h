@@ -17,4 +17,8 @@ namespace ratchet::batch {
 // A foreign table's node is PostgreSQL's own: what its wrapper plans by is in the catalogs.
 bool IsAllOurs(const PlannedStmt* plan);
 
+// Whether there are rows in it that come from nowhere on this server, as far as can be seen: of a
+// node of an extension that scans no table and has no plan below it. For use inside pg::Call.
+bool ReadsElsewhere(const PlannedStmt* plan);
+
 }  // namespace ratchet::batch

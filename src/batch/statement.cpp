@@ -125,8 +125,12 @@ void Statement::LookForTheFirstTime() {
 }
 
 int Statement::Execute(const SPIExecuteOptions& options) const {
-  return anew_ ? SPI_execute_extended(text_.c_str(), &options)
-               : SPI_execute_plan_extended(plan_, &options);
+  SPIExecuteOptions given = options;
+  if (given.params != nullptr && given.params->numParams == 0) {
+    given.params = nullptr;  // as extensions know it of a statement without any
+  }
+  return anew_ ? SPI_execute_extended(text_.c_str(), &given)
+               : SPI_execute_plan_extended(plan_, &given);
 }
 
 // What happened in between may have made the plan invalid, and the server has made another one:

@@ -1,6 +1,7 @@
 #include "batch/walk_check.h"
 
 #include "batch/analysis.h"
+#include "batch/plan_parts.h"
 #include "batch/subquery.h"
 #include "pg/guard.h"
 #include "pg/text_context.h"
@@ -118,7 +119,9 @@ WalkFindings CheckWalk(const catalog::BatchDefinition& batch, const Shape& shape
     if (ReadsForeignTable(plan)) {
       return;
     }
-    if (const Plan* sort = SortOf(plan->planTree)) {
+    // What shards return is in order and cut, and merged by a sort.
+    const Plan* sort = ReadsElsewhere(plan) ? nullptr : SortOf(plan->planTree);
+    if (sort != nullptr) {
       findings.sorts = true;
       findings.sorted_rows = sort->plan_rows;
     }

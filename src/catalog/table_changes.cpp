@@ -2,6 +2,7 @@
 
 #include "pg/fresh_statistics.h"
 #include "pg/guard.h"
+#include "pg/table_storage.h"
 
 extern "C" {
 #include "access/htup_details.h"
@@ -17,8 +18,8 @@ namespace ratchet::catalog {
 namespace {
 
 struct ClassRow {
-  char kind;
   bool has_descendants;
+  bool is_counted;
   std::uint64_t shape;
 };
 
@@ -28,8 +29,9 @@ bool ReadClass(Oid table, ClassRow* row) {
     return false;
   }
   const auto* form = reinterpret_cast<Form_pg_class>(GETSTRUCT(tuple));
-  row->kind = form->relkind;
   row->has_descendants = form->relhassubclass;
+  // Nobody counts what happens elsewhere, and whether an extension counts is its own affair.
+  row->is_counted = form->relkind != RELKIND_FOREIGN_TABLE && !pg::IsStoredByExtension(*form);
   row->shape =
       policy::ShapePart(table, form->relfilenode, static_cast<std::uint64_t>(form->relnatts));
   ReleaseSysCache(tuple);
@@ -80,7 +82,7 @@ const TableChanges::Seen& TableChanges::Look(Oid table) {
     if (!seen->exists) {
       return;
     }
-    seen->certain = true;
+    seen->certain = row.is_counted;
     seen->shape = row.shape;
     seen->changes = ChangesOf(table);
     if (!row.has_descendants) {
@@ -92,8 +94,7 @@ const TableChanges::Seen& TableChanges::Look(Oid table) {
       if (descendant == table || !ReadClass(descendant, &row)) {
         continue;
       }
-      // Nobody counts what happens elsewhere.
-      seen->certain = seen->certain && row.kind != RELKIND_FOREIGN_TABLE;
+      seen->certain = seen->certain && row.is_counted;
       seen->shape += row.shape;
       seen->changes += ChangesOf(descendant);
     }

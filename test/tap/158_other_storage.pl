@@ -107,4 +107,17 @@ SQL
 		qr/22012: division by zero/, 'what can be seen when the job is defined is said then');
 };
 
+promise 'watched tables' => sub {
+	my $hint = qr/42809: .*stored by an extension's access method/;
+	psql_fails($node, q{SELECT ratchet.schedule('refused', '@manual', 'SELECT 1', watch => '{other}')}, $hint, 'another access method');
+	psql_fails($node, q{SELECT ratchet.schedule('refused', '@manual', 'SELECT 1', watch => '{parts}')}, $hint, 'another access method of a partition');
+	$node->safe_psql('postgres', <<'SQL');
+CREATE TABLE watched (id int);
+SELECT ratchet.schedule('watches', '1 second', 'SELECT 1', watch => '{watched}');
+SQL
+	wait_until($node, q{SELECT count(*) = 1 FROM ratchet.runs WHERE job_name = 'watches' AND status = 'succeeded'}, 'a watched table');
+	$node->safe_psql('postgres', 'ALTER TABLE watched SET ACCESS METHOD heap2');
+	wait_until($node, q{SELECT count(*) > 4 FROM ratchet.runs WHERE job_name = 'watches'}, 'that gets another access method: the job runs whenever it is due');
+};
+
 finish();
