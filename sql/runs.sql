@@ -2,7 +2,7 @@
 SET TIME ZONE 'UTC';
 
 -- The messages below name runs.
-SELECT setval('ratchet.run_id_seq', 1000);
+SELECT setval('ratchet.run_id_seq', 3000);
 CREATE TABLE effect (what text);
 
 SELECT ratchet.schedule('works', '@manual', $$INSERT INTO effect VALUES ('worked')$$) IS NOT NULL AS created;

@@ -111,10 +111,13 @@ CREATE TABLE ratchet.job_version (
     max_failed_items integer,
     pause_ratio float8,
     max_replication_lag interval,
+    keep_history interval,
     PRIMARY KEY (job_id, version)
 );
 COMMENT ON TABLE ratchet.job_version IS
     'the definition that each run pins (command, settings, owner), kept after the job was altered or dropped';
+COMMENT ON COLUMN ratchet.job_version.keep_history IS
+    'of a job that was dropped, in its newest version: for how long its history is kept; null: ratchet.keep_history';
 
 -- Where each job stands. Written by the scheduler of the database only, by tuple id, so that the
 -- cost does not grow with dead row versions under an old snapshot.
@@ -178,6 +181,8 @@ CREATE TABLE ratchet.run_queue (
     backfill_id           bigint,
     on_change             boolean     NOT NULL,
     share_hash            bigint,
+    mark                  bigint      NOT NULL DEFAULT 0,
+    walk_began            bigint,
     PRIMARY KEY (run_id)
 ) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.0, autovacuum_vacuum_threshold = 5000);
 CREATE INDEX run_queue_job_idx ON ratchet.run_queue (job_id, share_hash);
@@ -195,6 +200,10 @@ COMMENT ON COLUMN ratchet.run_queue.on_change IS
     'a table has changed that has a change trigger; at most one run of a job waits because of that';
 COMMENT ON COLUMN ratchet.run_queue.backfill_id IS
     'the backfill whose occurrence it is for';
+COMMENT ON COLUMN ratchet.run_queue.mark IS
+    'random: tells the run from another one with the same number';
+COMMENT ON COLUMN ratchet.run_queue.walk_began IS
+    'it goes on with the walk that began with this run, and is nothing when that walk has ended; null: it may begin one';
 
 -- Runs that ended: append only ------------------------------------------------------------------
 
@@ -238,6 +247,7 @@ CREATE TABLE ratchet.run_log (
     previous_scheduled_at timestamptz,
     items_of        bigint,
     key             text,
+    mark            bigint      NOT NULL DEFAULT 0,
     PRIMARY KEY (run_id)
 );
 CREATE INDEX run_log_job_idx ON ratchet.run_log (job_id, run_id);
@@ -252,6 +262,8 @@ COMMENT ON COLUMN ratchet.run_log.items_of IS
     'it did the failed items of this run only';
 COMMENT ON COLUMN ratchet.run_log.key IS
     'of a batch job: by which its checkpoints and the keys of its failed items were written, as in ratchet.job_checkpoint';
+COMMENT ON COLUMN ratchet.run_log.mark IS
+    'random: tells the run from another one with the same number';
 COMMENT ON COLUMN ratchet.run_log.result IS
     'first row of the last query of the command as JSON text, cut to 8000 bytes';
 
@@ -302,6 +314,7 @@ CREATE TABLE ratchet.job_checkpoint (
     walk_items    bigint      NOT NULL,
     first_run     bigint      NOT NULL,
     key           text,
+    run_mark      bigint      NOT NULL DEFAULT 0,
     PRIMARY KEY (job_id, walk)
 ) WITH (fillfactor = 50);
 COMMENT ON TABLE ratchet.job_checkpoint IS
@@ -310,6 +323,7 @@ COMMENT ON COLUMN ratchet.job_checkpoint.walk IS
     '0 for the job''s own, else the run with which a replay or another walk beside the job''s own began';
 COMMENT ON COLUMN ratchet.job_checkpoint.run_id IS
     'the run that saved last; items_done, items_failed, batches and rows_affected are what it has committed';
+COMMENT ON COLUMN ratchet.job_checkpoint.run_mark IS 'the mark of that run';
 COMMENT ON COLUMN ratchet.job_checkpoint.run_from IS 'the checkpoint behind which that run began';
 COMMENT ON COLUMN ratchet.job_checkpoint.walk_items IS
     'items that earlier runs of the same walk have done';

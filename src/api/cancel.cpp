@@ -28,7 +28,7 @@ bool Cancel(const Arguments& arguments) {
   for (;;) {
     std::optional<catalog::FoundRun> found = catalog::FindQueuedRun(run_id);
     const auto ended = catalog::FindRunRecord(run_id);
-    if (ended) {
+    if (ended && (!found || found->run.mark == ended->mark)) {
       RequireMayCancel(run_id, ended->owner);
       return false;
     }

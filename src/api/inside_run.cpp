@@ -72,11 +72,14 @@ void SaveCheckpoint(FunctionCallInfo fcinfo, const worker::CurrentRun& run) {
     Jsonb* json = PG_GETARG_JSONB_P(0);
     value = JsonbToCString(nullptr, &json->root, static_cast<int>(VARSIZE(json)));
   });
+  const auto before = catalog::FindCheckpoint(run.ticket.job_id, run.ticket.walk);
   catalog::Checkpoint checkpoint;
+  checkpoint.first_run = before && before->first_run != 0 ? before->first_run : run.ticket.run_id;
   checkpoint.job_id = run.ticket.job_id;
   checkpoint.walk = run.ticket.walk;
   checkpoint.owner = run.ticket.owner;
   checkpoint.run_id = run.ticket.run_id;
+  checkpoint.run_mark = run.ticket.mark;
   checkpoint.value = value;
   ItemPointerData tid;
   ItemPointerSetInvalid(&tid);

@@ -6,6 +6,7 @@
 #include "catalog/commit_notice.h"
 #include "catalog/failed_item.h"
 #include "catalog/job_version.h"
+#include "catalog/numbers.h"
 #include "catalog/run_log.h"
 #include "catalog/run_queue.h"
 
@@ -90,7 +91,7 @@ std::int64_t Replay(const Arguments& arguments) {
   const catalog::JobVersion version = RequireVersion(record);
   catalog::QueuedRun run;
   run.items_of = ItemsOf(record, version, arguments.BoolOr(kOnlyFailed, false));
-  run.run_id = catalog::NextRunId();
+  catalog::NumberRun(&run);
   run.job_id = record.job_id;
   run.version = record.version;
   run.owner = version.owner;

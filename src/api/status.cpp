@@ -56,7 +56,6 @@ std::string TimeText(TimestampTz time) {
 // What the rows say of the board.
 struct BoardView {
   pid_t launcher_pid;
-  TimestampTz workers_short_since;
   TimestampTz processes_short_at;
   int known = 0;  // databases
   int schedulers = 0;
@@ -67,7 +66,7 @@ struct BoardView {
 BoardView CopyBoard() {
   const board::Lock lock(LW_SHARED);
   const board::Board& board = *board::TheBoard();
-  return {board.launcher_pid, board.workers_short_since, board.processes_short_at};
+  return {board.launcher_pid, board.processes_short_at};
 }
 
 int CountLeftOut(const std::vector<board::DatabaseView>& known) {
@@ -174,6 +173,13 @@ void ReportScheduler(Report* report, const BoardView& board,
   }
   switch (database->state) {
     case board::DatabaseState::kActive:
+      if (database->failing_since != 0) {
+        report->Add("scheduler", "failing",
+                    "pid " + std::to_string(database->scheduler_pid) + ", since " +
+                        TimeText(database->failing_since) + ": " + database->failure,
+                    "Nothing is started before that is mended. The server's log tells more.");
+        return;
+      }
       report->Add("scheduler", "active",
                   "pid " + std::to_string(database->scheduler_pid) + ", " +
                       Count(static_cast<int>(database->jobs), "job"));
@@ -197,7 +203,10 @@ void ReportScheduler(Report* report, const BoardView& board,
 
 // ---- The server --------------------------------------------------------------------------------
 
-void ReportWorkers(Report* report, const BoardView& board) {
+// A moment in which all workers are busy is no shortage.
+constexpr std::int64_t kPatience = USECS_PER_SEC;
+
+void ReportWorkers(Report* report) {
   std::vector<board::WorkerSlot> workers;
   board::ListWorkers(&workers);
   int used = 0;
@@ -209,9 +218,9 @@ void ReportWorkers(Report* report, const BoardView& board) {
   const std::string detail = std::to_string(used) + " of " +
                              std::to_string(pg::settings.max_workers) + ", " +
                              std::to_string(idle) + " idle";
-  if (board.workers_short_since != 0) {
-    report->Add("workers", "short",
-                detail + ", runs wait for a worker since " + TimeText(board.workers_short_since),
+  const TimestampTz since = board::WorkersShortSince();
+  if (since != 0 && GetCurrentTimestamp() - since > kPatience) {
+    report->Add("workers", "short", detail + ", runs wait for a worker since " + TimeText(since),
                 "Raise ratchet.max_workers, and max_worker_processes with it.");
   } else {
     report->Add("workers", "ok", detail);
@@ -300,7 +309,7 @@ void Status(FunctionCallInfo call) {
                "it.");
   }
   ReportScheduler(&report, board, board::ViewDatabase(MyDatabaseId));
-  ReportWorkers(&report, board);
+  ReportWorkers(&report);
   ReportDatabases(&report, board);
   ReportProcesses(&report, board);
   ReportSchedules(&report, board::ViewDatabase(MyDatabaseId));

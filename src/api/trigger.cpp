@@ -4,6 +4,7 @@
 #include "api/privilege.h"
 #include "api/sql_function.h"
 #include "catalog/commit_notice.h"
+#include "catalog/numbers.h"
 #include "catalog/run_queue.h"
 #include "catalog/table_layouts.h"
 #include "pg/row_lock.h"
@@ -51,7 +52,7 @@ std::int64_t Trigger(const Arguments& arguments) {
       return waiting->run.run_id;
     }
   }
-  run.run_id = catalog::NextRunId();
+  catalog::NumberRun(&run);
   run.job_id = job.job_id;
   run.owner = job.owner;
   run.cause = policy::Cause::kTrigger;

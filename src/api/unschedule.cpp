@@ -5,6 +5,7 @@
 #include "api/privilege.h"
 #include "api/sql_function.h"
 #include "catalog/commit_notice.h"
+#include "catalog/job_version.h"
 
 namespace ratchet::api {
 namespace {
@@ -30,6 +31,7 @@ bool Unschedule(const Arguments& arguments) {
 
 void DropJob(const catalog::JobDefinition& job, ItemPointer tid) {
   catalog::DeleteJob(tid);
+  catalog::KeepHistoryOf(job);
   catalog::NoteJobChanged(job.job_id);
   WarnOfDependents(job.job_name);
 }

@@ -10,6 +10,7 @@
 #include "catalog/run_log.h"
 #include "catalog/run_queue.h"
 #include "pg/span.h"
+#include "pg/subtransaction.h"
 
 extern "C" {
 #include "access/htup_details.h"
@@ -103,8 +104,18 @@ policy::RunStatus StatusOfQueued(const catalog::QueuedRun& run) {
 std::optional<Look> TryLook(std::int64_t run_id) {
   // In this order: the record of a run is there before its row in the queue goes.
   const auto live = FindLiveRun(run_id);
-  const auto queued = catalog::FindQueuedRun(run_id);
-  const auto ended = catalog::FindRunRecord(run_id);
+  std::optional<catalog::FoundRun> queued;
+  std::optional<catalog::RecordedEnd> ended;
+  {
+    // Its end gives the locks on both tables back: who waits holds up nobody who rewrites them.
+    const pg::Subtransaction look;
+    queued = catalog::FindQueuedRun(run_id);
+    ended = catalog::FindRunRecord(run_id);
+  }
+  const std::int64_t mark = queued ? queued->run.mark : live ? live->ticket.mark : 0;
+  if (ended && mark != 0 && ended->mark != mark) {
+    ended.reset();  // of another run with this number
+  }
   const Oid owner = ended    ? ended->owner
                     : queued ? queued->run.owner
                     : live   ? live->ticket.owner

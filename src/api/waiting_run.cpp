@@ -40,8 +40,8 @@ void EndWaitingRun(catalog::FoundRun* found) {
   record.status = policy::RunStatus::kCanceled;
   record.finished_at = GetCurrentTimestamp();
   record.reason = "canceled by role \"" + RoleName(GetUserId()) + "\" before it started";
-  catalog::InsertRunRecord(record);
-  catalog::DeleteQueuedRun(run.run_id, &found->tid);
+  catalog::InsertRunRecordAnyway(&record);
+  catalog::DeleteQueuedRun(run.run_id, run.mark, &found->tid);
   if (run.walk != 0) {
     catalog::DeleteCheckpoint(run.job_id, run.walk);  // nobody goes on behind it
   }

@@ -327,6 +327,7 @@ void Walk::SaveCheckpoint() {
   checkpoint.walk = run_.ticket->walk;
   checkpoint.owner = run_.ticket->owner;
   checkpoint.run_id = run_.ticket->run_id;
+  checkpoint.run_mark = run_.ticket->mark;
   checkpoint.value = now_.at;
   checkpoint.run_from = from_;
   checkpoint.counters = now_.counters;

@@ -51,6 +51,15 @@ enum class DatabaseState : std::uint8_t {
   kAbsent,    // no extension there (any more)
 };
 
+// See number_board.h.
+enum class NumberKind : std::uint8_t { kRun, kJob };
+constexpr int kNumberKinds = 2;
+
+struct HighestNumber {
+  Oid sequence;  // InvalidOid: nothing is known
+  std::int64_t number;
+};
+
 struct DatabaseEntry {
   Oid database;  // InvalidOid: the entry is free
   DatabaseState state;
@@ -72,6 +81,12 @@ struct DatabaseEntry {
   TimestampTz looks_again_at;
   std::int64_t jobs;      // for ratchet.status(), and so are
   std::int64_t problems;  // jobs whose schedule cannot be read
+  HighestNumber numbers[kNumberKinds];
+  // Passes of its scheduler fail since then, for this reason; 0: the last one did not.
+  TimestampTz failing_since;
+  char failure[256];
+  // Ready work has waited for a worker since then; 0: none does.
+  TimestampTz work_waits_since;
   int change_count;
   int first_ended;  // list of ended runs through RunSlot.next
   Change changes[kChangeRingSize];
@@ -114,7 +129,7 @@ struct Pool {
   int ready;
   int workers;
   int idle;
-  TimestampTz waiting_since;  // asked for a worker in vain; 0: does not wait
+  TimestampTz waiting_since;  // has ready runs and asked for a worker in vain; 0: does not wait
   TimestampTz asked_at;
   int failed_starts;  // workers that died before their first run since the scheduler last looked
   int sqlstate;
@@ -143,6 +158,7 @@ constexpr int kNameSize = 256;
 // What a run is, fixed when it is claimed.
 struct RunTicket {
   std::int64_t run_id;
+  std::int64_t mark;  // random: another run with the same number has another one
   std::int64_t job_id;
   std::int32_t version;
   Oid database;
@@ -227,10 +243,9 @@ struct Board {
   std::uint32_t
       session_epoch;  // grows with ALTER ROLE/DATABASE ... SET: older sessions are replaced
   TimestampTz server_start;
-  TimestampTz workers_short_since;  // some pool waits for a worker; 0: none
-  TimestampTz processes_short_at;   // a process could not be registered
-  int active_foreground;            // running runs of foreground sessions
-  int run_waiters;                  // sessions in ratchet.wait()
+  TimestampTz processes_short_at;  // a process could not be registered
+  int active_foreground;           // running runs of foreground sessions
+  int run_waiters;                 // sessions in ratchet.wait()
   ConditionVariable run_ended;
   int databases;  // sizes of the arrays
   int workers;

@@ -292,9 +292,33 @@ void Detach(DatabaseEntry* entry, DatabaseState state, TimestampTz rest_until) {
   entry->scheduler_proc = kNone;
   entry->scheduler_pid = 0;
   entry->waits_for_worker = false;
+  entry->work_waits_since = 0;
   entry->leave = false;
   my_entry = nullptr;
   WakeLauncher();
+}
+
+// Only the scheduler writes these: it may look without the lock.
+void NotePass(DatabaseEntry* entry, TimestampTz now, const char* failure) {
+  if (failure == nullptr && entry->failing_since == 0) {
+    return;
+  }
+  const Lock lock;
+  if (failure == nullptr) {
+    entry->failing_since = 0;
+    return;
+  }
+  if (entry->failing_since == 0) {
+    entry->failing_since = now;
+  }
+  strlcpy(entry->failure, failure, sizeof(entry->failure));
+}
+
+void NoteWaitingWork(DatabaseEntry* entry, TimestampTz now, bool waits) {
+  if (waits != (entry->work_waits_since != 0)) {
+    const Lock lock;
+    entry->work_waits_since = waits ? now : 0;
+  }
 }
 
 bool MustLeave(DatabaseEntry* entry) { return entry->holds > 0 || entry->leave; }

@@ -71,6 +71,10 @@ void AskToRest(Oid database);
 // entry goes back to kUnknown, whatever the reason, unless Detach came first.
 DatabaseEntry* AttachScheduler(Oid database);
 void Detach(DatabaseEntry* entry, DatabaseState state, TimestampTz rest_until);
+// For ratchet.status(): a pass has failed for this reason, or not (null).
+void NotePass(DatabaseEntry* entry, TimestampTz now, const char* failure);
+// For ratchet.status(): work waits for a worker, or not.
+void NoteWaitingWork(DatabaseEntry* entry, TimestampTz now, bool waits);
 // True when the scheduler must leave: held, or asked to rest.
 bool MustLeave(DatabaseEntry* entry);
 // What was touched since the last call; true when everything must be read again.

@@ -8,6 +8,13 @@ namespace {
 // A pool that has not asked again within this time has gone away or found what it needed.
 constexpr std::int64_t kClaimLifetime = 2 * USECS_PER_SEC;
 
+// It wants no worker any more.
+void NothingReady(Pool* pool) {
+  if (pool->ready == 0) {
+    pool->waiting_since = 0;
+  }
+}
+
 }  // namespace
 
 int FindPool(Oid database, Oid role) {
@@ -67,6 +74,7 @@ int RemoveReady(int pool) {
       p.last_ready = kNone;
     }
     p.ready--;
+    NothingReady(&p);
   }
   return run;
 }
@@ -86,6 +94,7 @@ void WithdrawReady(int pool, int run) {
     p.last_ready = before;
   }
   p.ready--;
+  NothingReady(&p);
 }
 
 void WakeIdleWorker(int pool) {

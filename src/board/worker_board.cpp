@@ -58,8 +58,6 @@ void OfferSlot(TimestampTz now) {
   if (best != kNone) {
     Pools()[best].asked_at = now;
     WakeSchedulerOf(Pools()[best].database);
-  } else {
-    TheBoard()->workers_short_since = 0;
   }
 }
 
@@ -140,7 +138,11 @@ int FreeWorker() {
   return kNone;
 }
 
+// Without ready runs it wants no worker: others have done what there was.
 void Wait(Pool& pool, TimestampTz now) {
+  if (pool.ready == 0) {
+    return;
+  }
   if (pool.waiting_since == 0) {
     pool.waiting_since = now;
   }
@@ -165,9 +167,6 @@ WorkerGrant ReserveWorker(Oid database, Oid role, TimestampTz now, int* worker,
   const int slot = FreeWorker();
   if (slot == kNone) {
     Wait(pool, now);
-    if (TheBoard()->workers_short_since == 0) {
-      TheBoard()->workers_short_since = now;
-    }
     DismissOneIdle(index);
     return WorkerGrant::kNotNow;
   }
@@ -202,6 +201,7 @@ void UnreserveWorker(int worker, TimestampTz now) {
   ReleaseSlot(Workers()[worker]);
   Pools()[index].ready--;
   Wait(Pools()[index], now);
+  DropPoolIfEmpty(index);
   DismissOneIdle(index);  // its process is what is missing
 }
 
@@ -248,13 +248,23 @@ PoolView ViewPool(Oid database, Oid role) {
   return view;
 }
 
-void StopWaiting(Oid database, Oid role) {
-  const Lock lock;
-  const int index = FindPool(database, role);
-  if (index != kNone) {
-    Pools()[index].waiting_since = 0;
-    DropPoolIfEmpty(index);
+TimestampTz WorkersShortSince() {
+  const Lock lock(LW_SHARED);
+  TimestampTz since = 0;
+  const auto sooner = [&since](TimestampTz at) {
+    since = at != 0 && (since == 0 || at < since) ? at : since;
+  };
+  for (int i = 0; i < TheBoard()->pools; i++) {
+    if (OidIsValid(Pools()[i].database)) {
+      sooner(Pools()[i].waiting_since);
+    }
   }
+  for (int i = 0; i < TheBoard()->databases; i++) {
+    if (OidIsValid(Databases()[i].database)) {
+      sooner(Databases()[i].work_waits_since);
+    }
+  }
+  return since;
 }
 
 int TakeFailedStarts(Oid database, Oid role, int* sqlstate, char* message, std::size_t size) {

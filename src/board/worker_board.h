@@ -29,6 +29,9 @@ void UnreserveWorker(int worker, TimestampTz now);
 // A process of ours could not be registered.
 void NoteProcessShortage(TimestampTz now);
 
+// Since when runs wait for a worker, of whichever database; 0: none does.
+TimestampTz WorkersShortSince();
+
 // A free place is of no use while no process can be started for it.
 bool ProcessesAreShort(TimestampTz now);
 
@@ -49,9 +52,6 @@ struct PoolView {
       last_take;  // when a worker that is busy now took its run, the latest; 0: none is busy
 };
 PoolView ViewPool(Oid database, Oid role);
-// The pool no longer waits for a worker.
-void StopWaiting(Oid database, Oid role);
-
 // Workers of the pool that could not start (FATAL before their first run) since the last call:
 // their number, and the last one's error.
 int TakeFailedStarts(Oid database, Oid role, int* sqlstate, char* message, std::size_t size);

@@ -3,8 +3,10 @@
 #include <algorithm>
 
 #include "calendar/schedule.h"
+#include "catalog/run_queue.h"
 #include "catalog/table_layouts.h"
 #include "pg/guard.h"
+#include "pg/sequence.h"
 #include "pg/table.h"
 
 extern "C" {
@@ -60,6 +62,24 @@ void ReadAll(Scan* scan, std::vector<Backfill>* backfills) {
   scan->End();
 }
 
+// Of those that are not finished, and of those whose runs are.
+std::int64_t HighestBackfill(std::int64_t job_id) {
+  std::int64_t highest = pg::Call([] {
+    pg::IndexScan scan(kTable, "backfill_pkey", AccessShareLock);
+    scan.Begin(BackwardScanDirection);
+    pg::Row row;
+    const std::int64_t last = scan.Next(&row) ? row.Int64(kBackfillId) : 0;
+    scan.End();
+    return last;
+  });
+  std::vector<FoundRun> runs;
+  FindQueuedRunsOf(job_id, &runs);
+  for (const FoundRun& found : runs) {
+    highest = std::max(highest, found.run.backfill_id);
+  }
+  return highest;
+}
+
 // Rows that somebody else is about to move on or has removed are looked at again.
 void EndHold(std::int64_t job_id) {
   std::vector<Backfill> backfills;
@@ -83,8 +103,13 @@ void EndHold(std::int64_t job_id) {
 }  // namespace
 
 void InsertBackfill(Backfill* backfill) {
-  pg::Call([backfill] {
-    backfill->backfill_id = pg::NextNumber("backfill_id_seq");
+  const std::int64_t highest = HighestBackfill(backfill->job_id);
+  pg::Call([backfill, highest] {
+    const Oid sequence = pg::OpenSequence("backfill_id_seq");
+    backfill->backfill_id = pg::NextNumber(sequence);
+    if (backfill->backfill_id <= highest) {
+      backfill->backfill_id = pg::NextNumberBehind(sequence, highest);
+    }
     Relation table = pg::OpenTable(kTable, RowExclusiveLock);
     pg::Row row;
     Fill(*backfill, &row);

@@ -20,7 +20,9 @@ enum Column {
   kMaxFailedItems,
   kPauseRatio,
   kMaxReplicationLag,
+  kColumns,
 };
+static_assert(kColumns == kBatchColumns);
 
 void SetSpanUnless(std::int64_t missing, pg::Row* row, int column, std::int64_t span) {
   if (span != missing) {

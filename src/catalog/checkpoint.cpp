@@ -1,5 +1,7 @@
 #include "catalog/checkpoint.h"
 
+#include <algorithm>
+
 #include "catalog/table_layouts.h"
 #include "pg/guard.h"
 #include "pg/table.h"
@@ -30,6 +32,7 @@ enum Column {
   kWalkItems,
   kFirstRun,
   kKey,
+  kRunMark,
 };
 
 // All that follows is for use inside pg::Call.
@@ -48,6 +51,7 @@ void Read(const pg::Row& row, Checkpoint* checkpoint) {
   checkpoint->walk_items = row.Int64(kWalkItems);
   checkpoint->first_run = row.Int64(kFirstRun);
   checkpoint->key = row.Text(kKey);
+  checkpoint->run_mark = row.Int64(kRunMark);
 }
 
 void Fill(const Checkpoint& checkpoint, pg::Row* row) {
@@ -64,6 +68,7 @@ void Fill(const Checkpoint& checkpoint, pg::Row* row) {
   row->SetInt64(kRowsAffected, checkpoint.counters.rows_affected);
   row->SetInt64(kWalkItems, checkpoint.walk_items);
   row->SetInt64(kFirstRun, checkpoint.first_run);
+  row->SetInt64(kRunMark, checkpoint.run_mark);
   if (!checkpoint.key.empty()) {
     row->SetText(kKey, checkpoint.key);
   }
@@ -116,6 +121,20 @@ void SaveCheckpoint(const Checkpoint& checkpoint, ItemPointer tid) {
     table_close(table, NoLock);
     // What is saved again in the same transaction must find what was written.
     CommandCounterIncrement();
+  });
+}
+
+std::int64_t NewestRunOfCheckpoints() {
+  return pg::Call([] {
+    std::int64_t newest = 0;
+    pg::TableScan scan(kTable, AccessShareLock);
+    pg::Row row;
+    while (scan.Next(&row)) {
+      CHECK_FOR_INTERRUPTS();
+      newest = std::max({newest, row.Int64(kRunId), row.Int64(kWalk), row.Int64(kFirstRun)});
+    }
+    scan.End();
+    return newest;
   });
 }
 

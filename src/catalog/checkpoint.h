@@ -18,7 +18,8 @@ struct Checkpoint {
   std::int64_t job_id = 0;
   std::int64_t walk = 0;  // see QueuedRun
   Oid owner = InvalidOid;
-  std::int64_t run_id = 0;        // of the run that saved last
+  std::int64_t run_id = 0;  // of the run that saved last
+  std::int64_t run_mark = 0;
   std::string value;              // jsonb as text; empty: nothing has committed yet
   std::string run_from;           // where that run began; empty: at the beginning
   board::RunCounters counters{};  // what it has committed: items, batches and rows
@@ -33,6 +34,8 @@ std::optional<Checkpoint> FindCheckpoint(std::int64_t job_id, std::int64_t walk,
 // Writes over the row at *tid, if *tid is valid, else over the walk's row or a new one; *tid then
 // is its place. May be called more than once in a transaction.
 void SaveCheckpoint(const Checkpoint& checkpoint, ItemPointer tid);
+// The greatest number of a run in the table; 0 when it is empty.
+std::int64_t NewestRunOfCheckpoints();
 // No error when there is none.
 void DeleteCheckpoint(std::int64_t job_id, std::int64_t walk);
 // Those of all walks.

@@ -1,6 +1,7 @@
 #include "catalog/failed_item.h"
 
 #include "catalog/table_layouts.h"
+#include "pg/sequence.h"
 #include "pg/table.h"
 #include "pg/text_hash.h"
 
@@ -73,6 +74,18 @@ std::int32_t EarlierAttempts(std::int64_t job_id, const std::string& key) {
   return attempts;
 }
 
+// Greater than those of the run, which are done in their order.
+std::int64_t NextItemId(std::int64_t run_id) {
+  pg::IndexScan scan(kTable, kPrimaryKey, AccessShareLock);
+  scan.Equal(kRunId, run_id).Begin(BackwardScanDirection);
+  pg::Row row;
+  const std::int64_t newest = scan.Next(&row) ? row.Int64(kItemId) : 0;
+  scan.End();
+  const Oid sequence = pg::OpenSequence("failed_item_id_seq");
+  const std::int64_t item_id = pg::NextNumber(sequence);
+  return item_id > newest ? item_id : pg::NextNumberBehind(sequence, newest);
+}
+
 // False when the item is not there (any more).
 template <typename Change>
 bool ChangeItem(std::int64_t run_id, std::int64_t item_id, Change change) {
@@ -95,7 +108,7 @@ bool ChangeItem(std::int64_t run_id, std::int64_t item_id, Change change) {
 void InsertFailedItem(FailedItem* item, bool may_have_failed_before) {
   pg::Call([item, may_have_failed_before] {
     item->attempts = may_have_failed_before ? 1 + EarlierAttempts(item->job_id, item->key) : 1;
-    item->item_id = pg::NextNumber("failed_item_id_seq");
+    item->item_id = NextItemId(item->run_id);
     pg::Row row;
     row.SetInt64(kItemId, item->item_id);
     row.SetInt64(kJobId, item->job_id);

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "catalog/home.h"
+#include "catalog/numbers.h"
 #include "catalog/table_layouts.h"
 #include "pg/guard.h"
 #include "pg/oid_array.h"
@@ -239,8 +240,8 @@ void InsertJob(JobDefinition* job) {
   if (const Home home = FindHome(); !home.adopted) {
     job->created_at = std::max(job->created_at, home.since);
   }
+  job->job_id = NextJobId();
   pg::Call([job] {
-    job->job_id = pg::NextNumber("job_id_seq");
     Relation table = pg::OpenTable(kTable, RowExclusiveLock);
     pg::Row row;
     Fill(*job, &row);

@@ -147,6 +147,7 @@ bool Parse(std::string_view word, Choice* choice) {
 
 // The columns of a batch job, which follow each other in ratchet.job and ratchet.job_version; null
 // for other jobs. For use inside pg::Call.
+constexpr int kBatchColumns = 11;
 void ReadBatch(const pg::Row& row, int first_column, BatchDefinition* batch);
 void FillBatch(const BatchDefinition& batch, int first_column, pg::Row* row);
 

@@ -31,6 +31,7 @@ enum Column {
   kPayload,
   kPinnedAt,
   kSource,  // and the other columns of a batch job
+  kKeepHistory = kSource + kBatchColumns,
 };
 
 void Read(const pg::Row& row, JobVersion* version) {
@@ -48,6 +49,7 @@ void Read(const pg::Row& row, JobVersion* version) {
   version->settings = row.JsonbText(kSettings);
   version->payload = row.JsonbText(kPayload);
   ReadBatch(row, kSource, version);
+  version->keep_history = row.SpanOr(kKeepHistory, -1);
 }
 
 void Fill(const JobDefinition& job, pg::Row* row) {
@@ -136,6 +138,39 @@ std::optional<std::string> FindVersionedName(std::int64_t job_id) {
     return hit;
   });
   return found ? std::optional<std::string>(std::move(name)) : std::nullopt;
+}
+
+void KeepHistoryOf(const JobDefinition& job) {
+  if (job.keep_history < 0) {
+    return;
+  }
+  pg::Call([&job] {
+    pg::Row row;
+    ItemPointerData tid;
+    pg::IndexScan scan(kTable, kPrimaryKey, RowExclusiveLock);
+    scan.Equal(kJobId, job.job_id).Begin(BackwardScanDirection);
+    if (scan.Next(&row, &tid)) {
+      row.Set(kKeepHistory, IntervalPGetDatum(pg::IntervalOf(job.keep_history)));
+      pg::UpdateRow(scan.table(), &tid, row);
+      CommandCounterIncrement();
+    }
+    scan.End();
+  });
+}
+
+// The scheduler may have pinned another version since.
+std::int64_t FindKeptHistory(std::int64_t job_id) {
+  return pg::Call([job_id] {
+    std::int64_t keep = -1;
+    pg::Row row;
+    pg::IndexScan scan(kTable, kPrimaryKey, AccessShareLock);
+    scan.Equal(kJobId, job_id).Begin(BackwardScanDirection);
+    while (keep < 0 && scan.Next(&row)) {
+      keep = row.SpanOr(kKeepHistory, -1);
+    }
+    scan.End();
+    return keep;
+  });
 }
 
 void DeleteJobVersions(std::int64_t job_id) {

@@ -20,6 +20,8 @@ struct JobVersion : BatchDefinition {
   std::string only_if;       // empty: none
   std::string settings;      // jsonb as text, empty: none
   std::string payload;       // jsonb as text, empty: none
+  // Of a job that was dropped, in one of its versions: microseconds, -1: that of the setting.
+  std::int64_t keep_history = -1;
 };
 
 // Keeps this version of the definition, if it is not kept yet.
@@ -29,6 +31,10 @@ std::optional<JobVersion> FindJobVersion(std::int64_t job_id, std::int32_t versi
 void ScanVersionedJobs(void (*visit)(void* context, std::int64_t job_id), void* context);
 // The name under which the newest version of the job ran.
 std::optional<std::string> FindVersionedName(std::int64_t job_id);
+// The job is being dropped: its history goes by its own time, if it has one.
+void KeepHistoryOf(const JobDefinition& job);
+// For how long the history of a dropped job is kept; -1: as long as the setting says.
+std::int64_t FindKeptHistory(std::int64_t job_id);
 // After the last record of a dropped job is gone.
 void DeleteJobVersions(std::int64_t job_id);
 

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "catalog/failed_item.h"
+#include "catalog/numbers.h"
 #include "catalog/table_layouts.h"
 #include "pg/settings.h"
 #include "pg/table.h"
@@ -56,6 +57,7 @@ enum Column {
   kPreviousScheduledAt,
   kItemsOf,
   kKey,
+  kMark,
 };
 
 // For use inside pg::Call.
@@ -136,6 +138,7 @@ void SetRecord(pg::Row& row, const RunRecord& record) {
   row.SetTimeOrNull(kPreviousScheduledAt, record.previous_scheduled_at);
   SetPositive(row, kItemsOf, record.items_of);
   SetTextOrNull(row, kKey, record.key);
+  row.SetInt64(kMark, record.mark);
 }
 
 board::RunCounters CountersIn(const pg::Row& row) {
@@ -195,6 +198,7 @@ void Read(const pg::Row& row, RunRecord* record) {
   record->dry_run = row.Bool(kDryRun);
   record->result = row.Text(kResult);
   record->occurrences = row.Int64(kOccurrences);
+  record->mark = row.Int64(kMark);
 }
 
 bool TextsAreStorable(const RunRecord& record) {
@@ -220,6 +224,7 @@ void Insert(const RunRecord& record) {
 RunRecord RecordOf(const QueuedRun& run) {
   RunRecord record;
   record.run_id = run.run_id;
+  record.mark = run.mark;
   record.job_id = run.job_id;
   record.owner = run.owner;
   record.version = run.version;
@@ -240,6 +245,7 @@ RunRecord RecordOf(const QueuedRun& run) {
 RunRecord RecordOf(const board::RunTicket& ticket) {
   RunRecord record;
   record.run_id = ticket.run_id;
+  record.mark = ticket.mark;
   record.job_id = ticket.job_id;
   record.job_name = ticket.job_name;
   record.owner = ticket.owner;
@@ -271,6 +277,16 @@ void InsertRunRecord(const RunRecord& record) {
   Insert(fit);
 }
 
+void InsertRunRecordAnyway(RunRecord* record) {
+  if (FindRunRecord(record->run_id)) {
+    record->reason +=
+        (record->reason.empty() ? "" : "; ") + ("its number was " + std::to_string(record->run_id) +
+                                                ", under which another run is recorded");
+    record->run_id = NextRunId();
+  }
+  InsertRunRecord(*record);
+}
+
 std::optional<RecordedEnd> FindRunRecord(std::int64_t run_id) {
   RecordedEnd end{};
   const bool found = pg::Call([&] {
@@ -279,7 +295,8 @@ std::optional<RecordedEnd> FindRunRecord(std::int64_t run_id) {
     pg::Row row;
     const bool is_there = scan.Next(&row);
     if (is_there) {
-      end = {row.Int64(kJobId), row.ObjectId(kOwner), policy::RunStatusOf(row.Text(kStatus)),
+      end = {row.Int64(kMark),           row.Int64(kJobId),
+             row.ObjectId(kOwner),       policy::RunStatusOf(row.Text(kStatus)),
              row.TimeOrZero(kStartedAt), row.Time(kFinishedAt)};
     }
     scan.End();
@@ -302,6 +319,11 @@ std::optional<RunRecord> ReadRunRecord(std::int64_t run_id) {
     return is_there;
   });
   return found ? std::move(record) : std::nullopt;
+}
+
+std::optional<RunRecord> ReadOwnRunRecord(std::int64_t run_id, std::int64_t mark) {
+  std::optional<RunRecord> record = ReadRunRecord(run_id);
+  return record && record->mark == mark ? std::move(record) : std::nullopt;
 }
 
 std::optional<Success> FindNewestSuccess(std::int64_t job_id, std::int64_t after) {

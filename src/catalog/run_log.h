@@ -16,6 +16,7 @@ namespace ratchet::catalog {
 // 0 stands for null in the times, worker_pid, replay_of, retry_of and items_of.
 struct RunRecord {
   std::int64_t run_id = 0;
+  std::int64_t mark = 0;  // random, see numbers.h
   std::int64_t job_id = 0;
   std::string job_name;
   Oid owner = InvalidOid;
@@ -54,9 +55,13 @@ RunRecord RecordOf(const QueuedRun& run);
 
 // Writes the record in the calling transaction. Called as any role: it makes no use of privileges.
 void InsertRunRecord(const RunRecord& record);
+// For a run that has ended already: when another one with its number is recorded, which a restore
+// or a subscription has brought here, it gets a new number.
+void InsertRunRecordAnyway(RunRecord* record);
 
 // Status and finish of an ended run; nullopt when the run has no record (yet).
 struct RecordedEnd {
+  std::int64_t mark;
   std::int64_t job_id;
   Oid owner;
   policy::RunStatus status;
@@ -66,6 +71,8 @@ struct RecordedEnd {
 std::optional<RecordedEnd> FindRunRecord(std::int64_t run_id);
 // All that the record says, for who runs or explains the run again; nullopt as above.
 std::optional<RunRecord> ReadRunRecord(std::int64_t run_id);
+// nullopt also when the record with this number is another run's.
+std::optional<RunRecord> ReadOwnRunRecord(std::int64_t run_id, std::int64_t mark);
 
 // The newest run behind `after` that the job has done for itself and that succeeded: neither a
 // replay, nor one for failed items, nor a dry run.

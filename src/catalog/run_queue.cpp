@@ -37,6 +37,8 @@ enum Column {
   kBackfillId,
   kOnChange,
   kShareHash,
+  kMark,
+  kWalkBegan,
 };
 
 void Read(const pg::Row& row, QueuedRun* run) {
@@ -60,6 +62,8 @@ void Read(const pg::Row& row, QueuedRun* run) {
   run->items_of = row.Int64Or(kItemsOf, 0);
   run->backfill_id = row.Int64Or(kBackfillId, 0);
   run->on_change = row.Bool(kOnChange);
+  run->mark = row.Int64(kMark);
+  run->walk_began = row.Int64Or(kWalkBegan, 0);
 }
 
 // Finds the run that a trigger may share, among any number that wait. It stays what it is when the
@@ -102,6 +106,10 @@ void Fill(const QueuedRun& run, pg::Row* row) {
     row->SetInt64(kBackfillId, run.backfill_id);
   }
   row->SetBool(kOnChange, run.on_change);
+  row->SetInt64(kMark, run.mark);
+  if (run.walk_began != 0) {
+    row->SetInt64(kWalkBegan, run.walk_began);
+  }
   if (IsShared(run)) {
     row->SetInt64(kShareHash, ShareHash(run.payload, run.run_at > run.queued_at ? run.run_at : 0));
   }
@@ -120,10 +128,6 @@ bool FindAt(Relation table, std::int64_t run_id, ItemPointer tid) {
 }
 
 }  // namespace
-
-std::int64_t NextRunId() {
-  return pg::Call([] { return pg::NextNumber("run_id_seq"); });
-}
 
 void InsertQueuedRun(const QueuedRun& run, ItemPointer tid) {
   pg::Call([&run, tid] {
@@ -157,28 +161,28 @@ void UpdateQueuedRun(ItemPointer tid, const QueuedRun& run) {
   });
 }
 
-void DeleteQueuedRun(std::int64_t run_id, ItemPointer tid) {
-  pg::Call([run_id, tid] {
+void DeleteQueuedRun(std::int64_t run_id, std::int64_t mark, ItemPointer tid) {
+  pg::Call([run_id, mark, tid] {
     Relation table = pg::OpenTable(kTable, RowExclusiveLock);
     ItemPointerData at;
     ItemPointerSetInvalid(&at);
     if (tid != nullptr) {
       at = *tid;
     }
-    if (FindAt(table, run_id, &at)) {
+    if (FindAt(table, run_id, &at) && pg::IsRowAt(table, &at, kMark, mark)) {
       pg::DeleteRow(table, &at);
     }
     table_close(table, NoLock);
   });
 }
 
-std::optional<FoundRun> FindQueuedRun(std::int64_t run_id) {
+std::optional<FoundRun> FindQueuedRun(std::int64_t run_id, std::int64_t mark) {
   FoundRun found;
-  const bool exists = pg::Call([&found, run_id] {
+  const bool exists = pg::Call([&found, run_id, mark] {
     pg::Row row;
     pg::IndexScan scan(kTable, kPrimaryKey, AccessShareLock);
     scan.Equal(kRunId, run_id).Begin();
-    const bool hit = scan.Next(&row, &found.tid);
+    const bool hit = scan.Next(&row, &found.tid) && (mark == 0 || row.Int64(kMark) == mark);
     if (hit) {
       Read(row, &found.run);
       found.of_this_transaction = TransactionIdIsCurrentTransactionId(scan.xmin());

@@ -19,6 +19,7 @@ namespace ratchet::catalog {
 // items_of and backfill_id. A waiting run whose version is not 0 has pinned it already: a replay.
 struct QueuedRun {
   std::int64_t run_id = 0;
+  std::int64_t mark = 0;  // random, see numbers.h
   std::int64_t job_id = 0;
   std::int32_t version = 0;  // 0: the one in force when it is claimed
   Oid owner = InvalidOid;
@@ -35,13 +36,11 @@ struct QueuedRun {
   std::int64_t replay_of = 0;
   std::int64_t retry_of = 0;
   std::int64_t walk = 0;         // whose checkpoint it goes on behind; 0: the job's own
+  std::int64_t walk_began = 0;   // with this run: it is nothing when that walk has ended; 0: any
   std::int64_t items_of = 0;     // it does the failed items of this run only; 0: all
   std::int64_t backfill_id = 0;  // the backfill whose occurrence it is for; 0: none
   bool on_change = false;        // asked for by a change trigger
 };
-
-// From the sequence; newest ids are the largest.
-std::int64_t NextRunId();
 
 void InsertQueuedRun(const QueuedRun& run, ItemPointer tid = nullptr);
 // Keeps the waiting run from being canceled or shared until the transaction ends. False, without
@@ -49,15 +48,17 @@ void InsertQueuedRun(const QueuedRun& run, ItemPointer tid = nullptr);
 // row may be elsewhere than at *tid, after VACUUM FULL: *tid then is where it is.
 bool LockQueuedRun(std::int64_t run_id, ItemPointer tid);
 void UpdateQueuedRun(ItemPointer tid, const QueuedRun& run);
-// By tuple id when *tid is valid and still holds the run, else by run_id. No error when it is gone.
-void DeleteQueuedRun(std::int64_t run_id, ItemPointer tid);
+// By tuple id when *tid is valid and still holds the run, else by run_id. No error when it is gone,
+// or is another run with the same number.
+void DeleteQueuedRun(std::int64_t run_id, std::int64_t mark, ItemPointer tid);
 
 struct FoundRun {
   QueuedRun run;
   ItemPointerData tid;
   bool of_this_transaction;  // inserted by the calling transaction, which has not committed
 };
-std::optional<FoundRun> FindQueuedRun(std::int64_t run_id);
+// mark = 0: whichever has the number.
+std::optional<FoundRun> FindQueuedRun(std::int64_t run_id, std::int64_t mark = 0);
 // The oldest waiting run of the job that another trigger with the same payload may share: asked for
 // with coalesce, not claimed, not a retry or replay, due at the same time (run_at = 0: at once).
 std::optional<FoundRun> FindCoalescible(std::int64_t job_id, const std::string& payload,

@@ -87,6 +87,7 @@ constexpr pg::Column kJobVersion[] = {
     {"max_failed_items", INT4OID},
     {"pause_ratio", FLOAT8OID},
     {"max_replication_lag", INTERVALOID},
+    {"keep_history", INTERVALOID},
 };
 
 constexpr pg::Column kJobState[] = {
@@ -131,6 +132,8 @@ constexpr pg::Column kRunQueue[] = {
     {"backfill_id", INT8OID},
     {"on_change", BOOLOID},
     {"share_hash", INT8OID},
+    {"mark", INT8OID},
+    {"walk_began", INT8OID},
 };
 
 constexpr pg::Column kRunLog[] = {
@@ -173,6 +176,7 @@ constexpr pg::Column kRunLog[] = {
     {"previous_scheduled_at", TIMESTAMPTZOID},
     {"items_of", INT8OID},
     {"key", TEXTOID},
+    {"mark", INT8OID},
 };
 
 constexpr pg::Column kJobStat[] = {
@@ -211,6 +215,7 @@ constexpr pg::Column kJobCheckpoint[] = {
     {"walk_items", INT8OID},
     {"first_run", INT8OID},
     {"key", TEXTOID},
+    {"run_mark", INT8OID},
 };
 
 constexpr pg::Column kFailedItem[] = {

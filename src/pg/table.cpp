@@ -10,7 +10,6 @@ extern "C" {
 #include "catalog/index.h"
 #include "catalog/indexing.h"
 #include "catalog/namespace.h"
-#include "commands/sequence.h"
 #include "executor/tuptable.h"
 #include "storage/bufmgr.h"
 #include "utils/fmgroids.h"
@@ -159,13 +158,6 @@ Relation OpenRelation(const char* name, LOCKMODE mode) {
             (errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("extension pg_ratchet has been dropped")));
   }
   return relation;
-}
-
-std::int64_t NextNumber(const char* sequence) {
-  Relation relation = OpenRelation(sequence, RowExclusiveLock);
-  const Oid oid = RelationGetRelid(relation);
-  table_close(relation, NoLock);
-  return nextval_internal(oid, false);
 }
 
 Relation OpenTable(const TableLayout& layout, LOCKMODE mode) {

@@ -74,9 +74,6 @@ Oid TableOid(const char* name);
 // The schema's table or sequence. An error, too, when it was dropped while we waited for the lock.
 Relation OpenRelation(const char* name, LOCKMODE mode);
 
-// The next number of a sequence of the extension.
-std::int64_t NextNumber(const char* sequence);
-
 // The one way to a table of the extension: an error when its columns are not those for which the
 // library was compiled.
 Relation OpenTable(const TableLayout& layout, LOCKMODE mode);

@@ -200,6 +200,14 @@ Instant JobPlan::MissedUntil(const DueOccurrences& due, const MisfireDecision& d
       break;
     case Pick::kFirst: {
       // The rest stay due.
+      if (due.count >= kMostCounted) {
+        // There may be more than were counted: the newest ones stay.
+        Instant first = due.last;
+        for (std::int64_t i = due.count - decision.skip; i > 0; i--) {
+          first = open.Last(watermark, first - 1);
+        }
+        return first;
+      }
       Instant last = watermark;
       for (std::int64_t i = 0; i < decision.skip; i++) {
         last = open.Next(last);

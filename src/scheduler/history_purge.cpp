@@ -2,11 +2,13 @@
 
 #include <vector>
 
+#include "catalog/checkpoint.h"
 #include "catalog/job_version.h"
 #include "catalog/run_log.h"
 #include "pg/settings.h"
 #include "pg/transaction.h"
 #include "policy/retention.h"
+#include "scheduler/statistics.h"
 
 namespace ratchet::scheduler {
 namespace {
@@ -26,6 +28,11 @@ std::int64_t HistoryPurge::KeepOf(std::int64_t job_id) const {
   const std::uint32_t index = jobs_.Find(job_id);
   if (index != JobTable::kNoJob && jobs_.RulesOf(jobs_[index]).keep_history >= 0) {
     return jobs_.RulesOf(jobs_[index]).keep_history;
+  }
+  if (index == JobTable::kNoJob) {
+    if (const std::int64_t keep = catalog::FindKeptHistory(job_id); keep >= 0) {
+      return keep;
+    }
   }
   return static_cast<std::int64_t>(pg::settings.keep_history) * SECS_PER_MINUTE * USECS_PER_SEC;
 }
@@ -61,9 +68,14 @@ bool HistoryPurge::Step(TimestampTz now, const std::function<bool(std::int64_t)>
 }
 
 void HistoryPurge::Purge(std::int64_t job_id, TimestampTz now) {
+  pg::Transaction transaction;
   const std::int64_t keep = KeepOf(job_id);
   TimestampTz oldest = 0;
-  pg::Transaction transaction;
+  if (jobs_.Find(job_id) == JobTable::kNoJob) {
+    // Where it stood, should that have been left behind.
+    Statistics::Delete(job_id);
+    catalog::DeleteCheckpoints(job_id);
+  }
   const int deleted =
       catalog::PurgeRunRecords(job_id, policy::PurgeBefore(now, keep), kBatch, &oldest);
   if (oldest != 0) {

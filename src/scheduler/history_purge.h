@@ -19,7 +19,7 @@ class HistoryPurge {
   // Records that are left from before are looked for then, and every few hours.
   void ScanAt(TimestampTz at) { next_scan_ = at; }
 
-  // A record of the job was written `at`: it will have to go one day.
+  // In a transaction. A record of the job was written `at`: it will have to go one day.
   void Expect(std::int64_t job_id, TimestampTz at);
   // It may keep its history for another time now.
   void LookAgain(std::int64_t job_id, TimestampTz now);

@@ -151,6 +151,7 @@ std::uint32_t JobTable::PutDropped(const catalog::JobVersion& version) {
   definition.owner = version.owner;
   definition.version = version.version;
   definition.timeout = version.timeout;
+  definition.keep_history = version.keep_history;
   definition.enabled = false;
   definition.schedule = "@manual";
   definition.time_zone = "UTC";

@@ -94,6 +94,8 @@ void Scheduler::Decide(TimestampTz now) {
     TakeDue(now);
     FeedBackfills(now);
     Claim(now);
+  } else {
+    board::NoteWaitingWork(entry_, now, false);
   }
   ForgetDropped(now);
   WriteStates();
@@ -124,7 +126,7 @@ void Scheduler::Forget() {
   gate_reasons_.clear();
   success_scheduled_at_.clear();
   purge_.Clear();
-  statistics_.Clear();
+  statistics_.TakeBack();
   unflushed_.clear();
   recorded_ = false;
   load_ = true;
@@ -148,6 +150,7 @@ void Scheduler::Commit() {
       counts_due_ = last_pass_ + kCountsDelay;
     }
   }
+  statistics_.Keep();
   if (!ended_.empty()) {
     board::Free(ended_);
     ended_.clear();
@@ -190,9 +193,6 @@ void Scheduler::StartWorkers(TimestampTz now) {
     board::PoolView view = board::ViewPool(entry_->database, role_id);
     int wanted = view.ready - view.idle - view.starting;
     if (view.ready == 0) {
-      if (view.waiting_since != 0) {
-        board::StopWaiting(entry_->database, role_id);
-      }
       continue;
     }
     // What the runs took so far says little when the one in hand takes longer.
@@ -323,12 +323,11 @@ void Scheduler::Watch(TimestampTz now) {
 // What can wait until there is nothing else to do.
 void Scheduler::Maintain(TimestampTz now) {
   const bool busy = backlog_ || jobs_.FirstDue() <= now;
-  if (!statistics_.empty() && (!busy || now - statistics_written_ >= kStatisticsDelay)) {
-    Begin();
-    statistics_.Write();
-    Commit();
-    statistics_.Written();
+  const bool may_wait = busy || statistics_unwritten_;
+  if (!statistics_.empty() && (!may_wait || now - statistics_written_ >= kStatisticsDelay)) {
     statistics_written_ = now;
+    statistics_unwritten_ = true;
+    WriteStatistics();
   }
   if (counts_due_ != 0 && counts_due_ <= now) {
     pg::Call([] { pgstat_report_stat(true); });
@@ -373,11 +372,31 @@ bool Scheduler::NeedsHistory(std::int64_t job_id) const {
 
 void Scheduler::Finish() {
   if (!statistics_.empty()) {
-    Begin();
+    WriteStatistics();
+  }
+}
+
+void Scheduler::WriteStatistics() {
+  Begin();
+  statistics_.Write();
+  Commit();
+  statistics_.Written();
+  statistics_unwritten_ = false;
+}
+
+void Scheduler::LastWords() {
+  statistics_.TakeBack();
+  if (statistics_.empty()) {
+    return;
+  }
+  transaction_.reset();
+  pg::AbortOpenTransaction();
+  pg::Transaction transaction;
+  if (Statistics::LockTable()) {
     statistics_.Write();
-    Commit();
     statistics_.Written();
   }
+  transaction.Commit();
 }
 
 TimestampTz Scheduler::NextWake(TimestampTz now) const {

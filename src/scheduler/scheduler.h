@@ -73,6 +73,8 @@ class Scheduler {
   void Watch(TimestampTz now);
   // Leaves nothing in memory that belongs into the tables.
   void Finish();
+  // The same for a process that is ending, perhaps in the middle of a pass: it waits for nobody.
+  void LastWords();
   // Settings were read again: the environment may be another one.
   void SettingsChanged() { load_ = true; }
 
@@ -108,7 +110,8 @@ class Scheduler {
 
   // ---- scheduler_load.cpp: reading the tables
   bool Load(TimestampTz now);
-  void LoadJobs(TimestampTz now);
+  // States of jobs that are not there, in *left.
+  void LoadJobs(TimestampTz now, std::vector<std::pair<std::int64_t, ItemPointerData>>* left);
   void LoadRuns(TimestampTz now);
   void CountClaim(std::uint32_t index, const catalog::QueuedRun& run);
   void AdoptClaimedRun(const catalog::QueuedRun& run, ItemPointerData tid, TimestampTz now,
@@ -134,6 +137,8 @@ class Scheduler {
   // ---- scheduler_dropped.cpp: jobs that were dropped, and what still runs of them
   std::uint32_t FindOrRecall(const catalog::QueuedRun& run);
   void DropJob(std::uint32_t index, TimestampTz now);
+  void DropLeftovers(const std::vector<std::pair<std::int64_t, ItemPointerData>>& states,
+                     TimestampTz now);
   void ForgetDropped(TimestampTz now);
   static std::string NameOfDropped(std::int64_t job_id);
 
@@ -157,6 +162,12 @@ class Scheduler {
   void TakeStanding(std::uint32_t index, const RunEnd& end, const policy::Standing& standing);
   void QueueRetry(const Job& job, const RunEnd& end, const policy::Verdict& verdict,
                   TimestampTz now);
+
+  // ---- scheduler_walks.cpp: what goes on with the walk of an earlier run
+  bool JoinsWalk(const Job& job, catalog::QueuedRun* retry) const;
+  static bool HasLostItsWalk(const catalog::QueuedRun& run);
+  void EndIfWalkHasEnded(std::uint32_t index, std::int64_t run_id, TimestampTz now);
+  void EndLostRetries(std::uint32_t index, TimestampTz now);
   void CancelWaiting(std::int64_t run_id, policy::RunStatus status, const std::string& reason,
                      TimestampTz now);
 
@@ -185,7 +196,7 @@ class Scheduler {
 
   // ---- scheduler_claim.cpp: what starts
   void Claim(TimestampTz now);
-  void ClaimRole(Oid role_id, Role* role, TimestampTz now);
+  bool ClaimRole(Oid role_id, Role* role, TimestampTz now);
   bool ClaimTurn(const policy::Turn& turn, TimestampTz now);
   int RoomOf(Oid role_id, const Role& role) const;
   bool ClaimOccurrence(std::uint32_t index, TimestampTz now);
@@ -271,6 +282,7 @@ class Scheduler {
   // then the run's row in ratchet.run_queue tells what a crash must not forget (AdoptClaimedRun).
   catalog::JobState& StateForClaim(std::uint32_t index);
   void WriteStates();
+  void WriteStatistics();
   void FlushClaims(TimestampTz now);
   void Maintain(TimestampTz now);
   bool WriteStaleStates();
@@ -322,8 +334,9 @@ class Scheduler {
   TimestampTz next_stubborn_ = 0;
   TimestampTz last_watch_ = 0;
   TimestampTz last_pass_ = 0;
-  TimestampTz statistics_written_ = 0;
-  TimestampTz counts_due_ = 0;  // the server's own counters of our tables; 0: all handed on
+  TimestampTz statistics_written_ = 0;  // or tried
+  bool statistics_unwritten_ = false;   // that failed
+  TimestampTz counts_due_ = 0;          // the server's own counters of our tables; 0: all handed on
 };
 
 }  // namespace ratchet::scheduler

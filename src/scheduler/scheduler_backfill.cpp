@@ -7,6 +7,8 @@
 
 #include "scheduler/scheduler.h"
 
+#include "catalog/numbers.h"
+
 #include "pg/settings.h"
 
 namespace ratchet::scheduler {
@@ -115,7 +117,7 @@ void Scheduler::QueueBackfillRun(std::uint32_t index, catalog::Backfill* backfil
   Job& job = jobs_[index];
   const calendar::Instant previous = jobs_.TimelineOf(job, at - 1).Previous(at);
   catalog::QueuedRun run;
-  run.run_id = catalog::NextRunId();
+  catalog::NumberRun(&run);
   run.job_id = job.job_id;
   run.owner = job.owner;
   run.cause = policy::Cause::kBackfill;

@@ -1,6 +1,8 @@
 // Runs that change triggers ask for: see board/change_board.h for why none is lost.
 #include "scheduler/scheduler.h"
 
+#include "catalog/numbers.h"
+
 #include "board/change_board.h"
 #include "catalog/change_trigger.h"
 #include "catalog/job.h"
@@ -65,7 +67,7 @@ void Scheduler::RunOnChange(const board::Change& change, TimestampTz now) {
     return;
   }
   catalog::QueuedRun run;
-  run.run_id = catalog::NextRunId();
+  catalog::NumberRun(&run);
   run.job_id = change.id;
   run.owner = jobs_[index].owner;
   run.cause = policy::Cause::kTrigger;

@@ -6,6 +6,7 @@
 
 #include "board/worker_board.h"
 #include "catalog/job_version.h"
+#include "catalog/numbers.h"
 #include "catalog/role_check.h"
 
 extern "C" {
@@ -54,10 +55,15 @@ constexpr std::int64_t kLookAgain = 100'000;
 void Scheduler::Claim(TimestampTz now) {
   backlog_ = false;
   OpenMutexes(now);
+  bool waits = false;
   for (auto& [role_id, role] : roles_) {
     if (!role.ready.empty()) {
-      ClaimRole(role_id, &role, now);
+      waits = !ClaimRole(role_id, &role, now) || waits;
     }
+  }
+  board::NoteWaitingWork(entry_, now, waits);
+  if (waits || !entry_->waits_for_worker) {
+    starter_.NoteWaitingWork(now, waits);
   }
 }
 
@@ -68,23 +74,26 @@ int Scheduler::RoomOf(Oid role_id, const Role& role) const {
   return std::max({view.workers * (1 + ahead), view.workers + view.free, 1});
 }
 
-void Scheduler::ClaimRole(Oid role_id, Role* role, TimestampTz now) {
+// False when work is left because all workers that the role can have are busy.
+bool Scheduler::ClaimRole(Oid role_id, Role* role, TimestampTz now) {
   const int room = RoomOf(role_id, *role);
   int claims = 0;
   while (!role->ready.empty()) {
     const bool hopeless = ProblemOf(role_id, role, now).has_value();
-    if ((role->in_flight >= room && !hopeless) || claims >= kMostClaims) {
+    const bool is_full = role->in_flight >= room && !hopeless;
+    if (is_full || claims >= kMostClaims) {
       backlog_ = true;
-      return;
+      return !is_full || board::ViewPool(entry_->database, role_id).free > 0;
     }
     const policy::Turn turn = role->ready.Take();
     if (!WaitsForMutex(role_id, turn, now) && !ClaimTurn(turn, now)) {
       role->ready.Insert(turn);  // no place on the board: its turn stays
       backlog_ = true;
-      return;
+      return true;
     }
     claims++;
   }
+  return true;
 }
 
 // False: there is no place on the board.
@@ -169,6 +178,12 @@ bool Scheduler::MayStart(std::uint32_t index, std::int64_t run_id, TimestampTz n
   if (waiting.run.version == 0 && !Pin(&job)) {
     PutOff(run_id, now + kLookAgain);
     return false;
+  }
+  if (waiting.run.walk_began != 0) {
+    EndIfWalkHasEnded(index, run_id, now);
+    if (!waiting_.Contains(run_id) || waiting_.At(run_id).place == Place::kOut) {
+      return false;
+    }
   }
   const bool asked_by_hand =
       (waiting.run.cause == policy::Cause::kTrigger && !waiting.run.on_change) ||
@@ -324,7 +339,7 @@ void Scheduler::Start(std::uint32_t index, catalog::QueuedRun* run, ItemPointer 
   StateForClaim(index);
   job.claimed_at = now;
   if (run->run_id == 0) {
-    run->run_id = catalog::NextRunId();
+    catalog::NumberRun(run);
   }
   run->owner = OwnerOf(job, *run);
   run->version = run->version != 0 ? run->version : job.version;
@@ -349,6 +364,7 @@ void Scheduler::Start(std::uint32_t index, catalog::QueuedRun* run, ItemPointer 
   }
   board::RunTicket& ticket = board::Runs()[slot].ticket;  // reserved: nobody else looks at it
   ticket.run_id = run->run_id;
+  ticket.mark = run->mark;
   ticket.attempt = run->attempt;
   ticket.cause = run->cause;
   ticket.scheduled_at = run->scheduled_at;
@@ -396,9 +412,9 @@ void Scheduler::FailWithoutStart(std::uint32_t index, const catalog::QueuedRun& 
   record.finished_at = now;
   record.error = error;
   record.reason = "the owner of the job cannot run anything here";
-  catalog::InsertRunRecord(record);
+  catalog::InsertRunRecordAnyway(&record);
   if (tid != nullptr) {
-    catalog::DeleteQueuedRun(run.run_id, tid);
+    catalog::DeleteQueuedRun(run.run_id, run.mark, tid);
   }
   recorded_ = true;
   purge_.Expect(job.job_id, now);

@@ -11,6 +11,8 @@
 
 #include "scheduler/scheduler.h"
 
+#include "catalog/numbers.h"
+
 #include "catalog/run_log.h"
 #include "policy/dependency_words.h"
 
@@ -226,7 +228,7 @@ void Scheduler::QueueDependencyRun(std::uint32_t index, TimestampTz now) {
   Begin();
   Job& job = jobs_[index];
   catalog::QueuedRun run;
-  run.run_id = catalog::NextRunId();
+  catalog::NumberRun(&run);
   run.job_id = job.job_id;
   run.owner = job.owner;
   run.cause = policy::Cause::kDependency;
@@ -251,7 +253,8 @@ TimestampTz Scheduler::ScheduleOfSuccess(std::int64_t parent) {
   }
   const catalog::JobState& state = StateForClaim(index);
   if (state.last_status == policy::RunStatus::kSucceeded) {
-    if (const auto record = catalog::ReadRunRecord(state.last_run_id)) {
+    const auto record = catalog::ReadRunRecord(state.last_run_id);
+    if (record && record->job_id == parent) {
       return record->scheduled_at;
     }
   }
@@ -311,7 +314,7 @@ bool Scheduler::PassOverFollower(std::uint32_t index, std::int64_t run_id, Times
     return false;
   }
   ItemPointerData tid = waiting.tid;
-  catalog::DeleteQueuedRun(run_id, &tid);
+  catalog::DeleteQueuedRun(run_id, waiting.run.mark, &tid);
   Withdraw(run_id);
   FollowsNoMore(index, now);
   StateOf(index).last_not_needed_at = now;

@@ -44,6 +44,7 @@ void Scheduler::DropJob(std::uint32_t index, TimestampTz now) {
   if (jobs_[index].dropped) {
     return;
   }
+  const std::int64_t keep_history = jobs_.RulesOf(jobs_[index]).keep_history;
   std::vector<std::int64_t> orphans;
   for (const std::int64_t run_id : waiting_.Of(job_id).all) {
     if (waiting_.At(run_id).run.replay_of == 0) {
@@ -76,6 +77,7 @@ void Scheduler::DropJob(std::uint32_t index, TimestampTz now) {
   version.job_name = jobs_[index].name;
   version.owner = jobs_[index].owner;
   version.version = jobs_[index].version;
+  version.keep_history = keep_history;
   Unready(index);
   jobs_.PutDropped(version);
   jobs_[index].mutex = 0;
@@ -83,6 +85,21 @@ void Scheduler::DropJob(std::uint32_t index, TimestampTz now) {
   dropped_.insert(job_id);
   purge_.Expect(job_id, now);
   CallAside(index);
+}
+
+// Jobs that were dropped while nobody could hear of it, or with too many others at once: what is
+// left of them is where they stood. After the runs were read: what still runs needs its checkpoint.
+void Scheduler::DropLeftovers(const std::vector<std::pair<std::int64_t, ItemPointerData>>& states,
+                              TimestampTz now) {
+  for (auto [job_id, tid] : states) {
+    catalog::DeleteJobState(&tid);
+    Statistics::Delete(job_id);
+    statistics_.Forget(job_id);
+    if (jobs_.Find(job_id) == JobTable::kNoJob) {
+      catalog::DeleteCheckpoints(job_id);
+    }
+    purge_.Expect(job_id, now);
+  }
 }
 
 // The name under which a job that is not there any more ran.

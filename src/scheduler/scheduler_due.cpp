@@ -3,6 +3,8 @@
 
 #include "scheduler/scheduler.h"
 
+#include "catalog/numbers.h"
+
 #include "pg/settings.h"
 
 namespace ratchet::scheduler {
@@ -139,7 +141,7 @@ catalog::RunRecord Scheduler::SkipRecordOf(Job* job, TimestampTz now) {
   Begin();
   Pin(job);
   catalog::RunRecord record;
-  record.run_id = catalog::NextRunId();
+  catalog::NumberRun(&record);
   record.job_id = job->job_id;
   record.job_name = job->name;
   record.owner = job->owner;

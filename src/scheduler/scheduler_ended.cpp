@@ -5,6 +5,8 @@
 #include "scheduler/run_end.h"
 #include "scheduler/scheduler.h"
 
+#include "catalog/numbers.h"
+
 namespace ratchet::scheduler {
 namespace {
 
@@ -61,7 +63,7 @@ RunEnd EndOf(const catalog::RunRecord& record) {
 
 void AddCommitted(catalog::RunRecord* record) {
   const auto checkpoint = catalog::FindCheckpoint(record->job_id, record->walk);
-  if (!checkpoint || checkpoint->run_id != record->run_id) {
+  if (!checkpoint || checkpoint->run_id != record->run_id || checkpoint->run_mark != record->mark) {
     return;
   }
   record->checkpoint_from = checkpoint->run_from;
@@ -99,13 +101,13 @@ void Scheduler::HandleEnded(int slot, TimestampTz now) {
   record.has_counters = run.started_at != 0;
   record.worker_pid = run.pid;
   if (ticket.has_payload) {
-    if (const auto row = catalog::FindQueuedRun(ticket.run_id)) {
+    if (const auto row = catalog::FindQueuedRun(ticket.run_id, ticket.mark)) {
       record.payload = row->run.payload;
     }
   }
   if (!run.outcome.recorded && record.status != policy::RunStatus::kSkipped) {
     // The process may have died between its commit and its report.
-    if (const auto found = catalog::ReadRunRecord(ticket.run_id)) {
+    if (const auto found = catalog::ReadOwnRunRecord(ticket.run_id, ticket.mark)) {
       record.status = found->status;
       record.finished_at = found->finished_at;
       record.counters = found->counters;
@@ -124,7 +126,7 @@ void Scheduler::HandleEnded(int slot, TimestampTz now) {
         record.reason = "ignored being canceled and was terminated";
       }
       AddCommitted(&record);
-      catalog::InsertRunRecord(record);
+      catalog::InsertRunRecordAnyway(&record);
     }
   }
   RunEnd end = EndOf(record);
@@ -168,7 +170,7 @@ void Scheduler::EndFlight(int slot, std::uint32_t index, RunEnd* end) {
     }
   }
   if (!run.ticket.foreground) {
-    catalog::DeleteQueuedRun(run.ticket.run_id, &tid);
+    catalog::DeleteQueuedRun(run.ticket.run_id, run.ticket.mark, &tid);
   }
 }
 
@@ -217,6 +219,7 @@ void Scheduler::Settle(std::uint32_t index, const RunEnd& end, TimestampTz now) 
     items.next_attempt = verdict.items_attempt;
     QueueRetry(job, end, items, now);
   }
+  EndLostRetries(index, now);
   TellChildren(index, end, goes_on, now);
   CallAside(index);
   Reconsider(index, now);
@@ -258,7 +261,7 @@ void Scheduler::TakeStanding(std::uint32_t index, const RunEnd& end,
 void Scheduler::QueueRetry(const Job& job, const RunEnd& end, const policy::Verdict& verdict,
                            TimestampTz now) {
   catalog::QueuedRun retry;
-  retry.run_id = catalog::NextRunId();
+  catalog::NumberRun(&retry);
   retry.job_id = job.job_id;
   retry.version = end.replay_of != 0 ? end.version : 0;
   retry.owner = end.replay_of != 0 ? end.owner : job.owner;
@@ -275,7 +278,9 @@ void Scheduler::QueueRetry(const Job& job, const RunEnd& end, const policy::Verd
   retry.items_of = verdict.items_only && end.items_of == 0 ? end.run_id : end.items_of;
   // A backfill waits for what belongs to it: failed items hold up nothing.
   retry.backfill_id = retry.items_of == 0 ? end.backfill_id : 0;
-  Queue(std::move(retry));
+  if (verdict.items_only || JoinsWalk(job, &retry)) {
+    Queue(std::move(retry));
+  }
 }
 
 // Ends a run that never started.
@@ -314,8 +319,8 @@ void Scheduler::CancelWaiting(std::int64_t run_id, policy::RunStatus status,
   if (index != JobTable::kNoJob && row->run.version == 0) {
     Pin(&jobs_[index]);
   }
-  catalog::InsertRunRecord(record);
-  catalog::DeleteQueuedRun(run_id, &tid);
+  catalog::InsertRunRecordAnyway(&record);
+  catalog::DeleteQueuedRun(run_id, row->run.mark, &tid);
   recorded_ = true;
   purge_.Expect(job_id, now);
   if (status == policy::RunStatus::kSkipped) {

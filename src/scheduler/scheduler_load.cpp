@@ -5,6 +5,7 @@
 
 #include "catalog/home.h"
 #include "catalog/installation.h"
+#include "catalog/numbers.h"
 #include "pg/settings.h"
 
 namespace ratchet::scheduler {
@@ -31,10 +32,12 @@ bool Scheduler::Load(TimestampTz now) {
   quarantined_ = false;
   CheckHome(now);
   board::FreeReserved(entry_->database);
-  LoadJobs(now);
+  std::vector<std::pair<std::int64_t, ItemPointerData>> left;
+  LoadJobs(now, &left);
   entry_->quarantined = quarantined_;
   LoadBackfills(now);
   LoadRuns(now);
+  DropLeftovers(left, now);
   FindLostSuccesses();
   LoadTableChanges(now);
   for (std::uint32_t i = 0; i < jobs_.end(); i++) {
@@ -63,13 +66,16 @@ void Scheduler::TellMisfit(const catalog::Installation& installation) {
   }
 }
 
-void Scheduler::LoadJobs(TimestampTz now) {
+void Scheduler::LoadJobs(TimestampTz now,
+                         std::vector<std::pair<std::int64_t, ItemPointerData>>* left) {
   struct Context {
     Scheduler* self;
+    std::vector<std::pair<std::int64_t, ItemPointerData>>* left;
+    std::int64_t newest_run = 0;
     TimestampTz oldest = DT_NOEND;
     std::vector<std::pair<std::uint32_t, TimestampTz>> told{};  // next_run_at of a job
     std::vector<std::uint32_t> mended{};                        // had a schedule problem
-  } context{this};
+  } context{this, left};
   catalog::ScanJobs(
       [](void* argument, const catalog::JobDefinition& definition) {
         auto* seen = static_cast<Context*>(argument);
@@ -83,14 +89,17 @@ void Scheduler::LoadJobs(TimestampTz now) {
   BindParents();
   catalog::ScanJobStates(
       [](void* argument, const catalog::JobState& state, const ItemPointerData& tid) {
-        auto* self = static_cast<Context*>(argument)->self;
+        auto* seen = static_cast<Context*>(argument);
+        auto* self = seen->self;
+        seen->newest_run = std::max(seen->newest_run, state.last_run_id);
         const std::uint32_t index = self->jobs_.Find(state.job_id);
         if (index == JobTable::kNoJob) {
+          seen->left->emplace_back(state.job_id, tid);
           return;
         }
-        static_cast<Context*>(argument)->told.emplace_back(index, state.next_run_at);
+        seen->told.emplace_back(index, state.next_run_at);
         if (!state.schedule_problem.empty()) {
-          static_cast<Context*>(argument)->mended.push_back(index);
+          seen->mended.push_back(index);
         }
         Job& job = self->jobs_[index];
         job.state_tid = tid;
@@ -109,6 +118,7 @@ void Scheduler::LoadJobs(TimestampTz now) {
   for (const std::int64_t job_id : watched_.ForgetUncounted()) {
     StateOf(jobs_.Find(job_id)).watch_seen.clear();
   }
+  catalog::LearnRunIds(context.newest_run);
   entry_->jobs = static_cast<std::int64_t>(jobs_.size());
   const catalog::Home home = catalog::FindHome();
   if (!home.adopted && context.oldest < home.since) {
@@ -230,7 +240,8 @@ void Scheduler::AdoptClaimedRun(const catalog::QueuedRun& run, ItemPointerData t
     CountClaim(index, run);
     NoteChildStarted(index, run);
   }
-  if (const auto on_board = live.find(run.run_id); on_board != live.end()) {
+  if (const auto on_board = live.find(run.run_id);
+      on_board != live.end() && on_board->second.ticket.mark == run.mark) {
     const std::uint32_t mutex = mutexes_.Find(on_board->second.ticket.mutex);
     flights_[run.run_id] = FlightOf(run, tid, mutex);
     if (mutex != 0) {
@@ -245,7 +256,7 @@ void Scheduler::AdoptClaimedRun(const catalog::QueuedRun& run, ItemPointerData t
     return;
   }
   catalog::RunRecord record;
-  if (auto found = catalog::ReadRunRecord(run.run_id)) {
+  if (auto found = catalog::ReadOwnRunRecord(run.run_id, run.mark)) {
     record = std::move(*found);
     record.walk = run.walk;
     record.payload = run.payload;
@@ -260,10 +271,10 @@ void Scheduler::AdoptClaimedRun(const catalog::QueuedRun& run, ItemPointerData t
                         ? "the server stopped or crashed during the run"
                         : "the process that ran it ended before the run did";
     AddCommitted(&record);
-    catalog::InsertRunRecord(record);
+    catalog::InsertRunRecordAnyway(&record);
     recorded_ = true;
   }
-  catalog::DeleteQueuedRun(run.run_id, &tid);
+  catalog::DeleteQueuedRun(run.run_id, run.mark, &tid);
   purge_.Expect(run.job_id, now);
   if (index != JobTable::kNoJob) {
     RunEnd end = EndOf(record);
@@ -349,6 +360,7 @@ void Scheduler::RefreshJob(std::int64_t job_id, TimestampTz now) {
   purge_.LookAgain(job_id, now);
   ReadyAgain(index, now);
   LookForTableChanges(job_id, now);
+  EndLostRetries(index, now);  // with another key there is another walk
   Reconsider(index, now);
 }
 

@@ -14,6 +14,7 @@ extern "C" {
 #include "pgstat.h"
 #include "postmaster/bgworker.h"
 #include "storage/ipc.h"
+#include "storage/pmsignal.h"
 #include "utils/guc.h"
 }
 
@@ -35,6 +36,32 @@ constexpr const char* kSettings[][2] = {
     {"client_min_messages", "warning"},
 };
 
+// The scheduler of this process, while there is one.
+Scheduler* the_scheduler = nullptr;
+
+// Nobody runs a destructor when the process is terminated. Registered behind those of the server,
+// it is called before them.
+void AtExit(int /*code*/, Datum /*argument*/) {
+  if (the_scheduler == nullptr || !PostmasterIsAlive()) {
+    return;
+  }
+  Scheduler* const scheduler = the_scheduler;
+  the_scheduler = nullptr;
+  try {
+    scheduler->LastWords();
+  } catch (const std::exception&) {
+    // The counts are lost. An error here ends the process, which ends already.
+  }
+}
+
+class Registered {
+ public:
+  explicit Registered(Scheduler* scheduler) { the_scheduler = scheduler; }
+  Registered(const Registered&) = delete;
+  Registered& operator=(const Registered&) = delete;
+  ~Registered() { the_scheduler = nullptr; }
+};
+
 void Connect(Oid database) {
   pg::Call([database] {
     pg::IgnoreTransactionTimeout();
@@ -49,6 +76,7 @@ void Connect(Oid database) {
     SetConfigOption("application_name", "pg_ratchet scheduler", PGC_USERSET, PGC_S_SESSION);
     pgstat_report_appname("pg_ratchet scheduler");
     pgstat_report_activity(STATE_IDLE, nullptr);
+    before_shmem_exit(AtExit, 0);
   });
 }
 
@@ -67,7 +95,7 @@ bool NeedsFreshProcess() {
 }
 
 // What the scheduler does until it has to go.
-PassResult Work(Scheduler* scheduler) {
+PassResult Work(board::DatabaseEntry* entry, Scheduler* scheduler) {
   TimestampTz pause_until = 0;
   TimestampTz zones_seen = GetCurrentTimestamp();
   pg::ZoneDirectoryHasChanged();
@@ -92,9 +120,11 @@ PassResult Work(Scheduler* scheduler) {
         scheduler->Watch(now);
         scheduler->TellNextWork();
         pause_until = 0;
+        board::NotePass(entry, now, nullptr);
       } catch (const std::exception& error) {
         scheduler->Forget();
         ReportAndRecover("scheduling", error);
+        board::NotePass(entry, now, error.what());
         pause_until = GetCurrentTimestamp() + kPauseAfterError;
       }
       now = GetCurrentTimestamp();
@@ -111,7 +141,8 @@ void Main(Oid database) {
   }
   Connect(database);
   Scheduler scheduler(entry);
-  const PassResult result = Work(&scheduler);
+  const Registered registered(&scheduler);
+  const PassResult result = Work(entry, &scheduler);
   if (result != PassResult::kAbsent) {
     scheduler.Finish();
   }

@@ -6,6 +6,11 @@
 #include "pg/guard.h"
 #include "pg/table.h"
 
+extern "C" {
+#include "common/int.h"
+#include "storage/lmgr.h"
+}
+
 namespace ratchet::scheduler {
 namespace {
 
@@ -37,8 +42,17 @@ double Milliseconds(std::int64_t microseconds) {
   return static_cast<double>(microseconds) / 1000.0;
 }
 
+// Counters stop at the greatest number: a job may report any.
+void Add(std::int64_t* sum, std::int64_t more) {
+  if (pg_add_s64_overflow(*sum, more, sum)) {
+    *sum = more > 0 ? PG_INT64_MAX : PG_INT64_MIN;
+  }
+}
+
 void AddInt64(pg::Row* row, int column, std::int64_t more) {
-  row->SetInt64(column, row->Int64Or(column, 0) + more);
+  std::int64_t sum = row->Int64Or(column, 0);
+  Add(&sum, more);
+  row->SetInt64(column, sum);
 }
 
 void AddFloat8(pg::Row* row, int column, double more) {
@@ -52,37 +66,72 @@ void RaiseFloat8(pg::Row* row, int column, double value) {
 }  // namespace
 
 void Statistics::CountRun(std::int64_t job_id, const RunEnd& end) {
-  Gathered& gathered = gathered_[job_id];
-  gathered.runs++;
-  gathered.succeeded += end.status == policy::RunStatus::kSucceeded ? 1 : 0;
-  gathered.failures += policy::IsFailure(end.status) ? 1 : 0;
-  gathered.items += end.counters.items_done;
-  gathered.rows += end.counters.rows_affected;
-  gathered.wal_bytes += end.counters.wal_bytes;
-  gathered.blocks_read += end.counters.blocks_read;
-  gathered.blocks_hit += end.counters.blocks_hit;
-  gathered.cpu_time += Milliseconds(end.counters.cpu_time);
-  const std::int64_t duration = end.started_at != 0 ? end.finished_at - end.started_at : 0;
-  const std::int64_t lag = end.lag_known && end.started_at != 0 && end.attempt == 1
-                               ? std::max<std::int64_t>(0, end.started_at - end.scheduled_at)
-                               : 0;
-  gathered.total_time += Milliseconds(duration);
-  gathered.max_time = std::max(gathered.max_time, Milliseconds(duration));
-  gathered.total_lag += Milliseconds(lag);
-  gathered.max_lag = std::max(gathered.max_lag, Milliseconds(lag));
-  if (end.replay_of != 0) {
-    return;  // it costs, but says nothing about how the job is
-  }
-  gathered.day.Add(end.finished_at, policy::IsFailure(end.status), duration, lag);
+  Counted& counted = counted_.emplace_back();
+  counted.job_id = job_id;
+  counted.is_run = true;
+  counted.is_replay = end.replay_of != 0;
+  counted.status = end.status;
+  counted.counters = end.counters;
+  counted.finished_at = end.finished_at;
+  counted.duration = end.started_at != 0 ? end.finished_at - end.started_at : 0;
+  counted.lag = end.lag_known && end.started_at != 0 && end.attempt == 1
+                    ? std::max<std::int64_t>(0, end.started_at - end.scheduled_at)
+                    : 0;
 }
 
 void Statistics::CountSkipped(std::int64_t job_id, std::int64_t occurrences) {
-  gathered_[job_id].skipped += occurrences;
+  Counted& counted = counted_.emplace_back();
+  counted.job_id = job_id;
+  counted.skipped = occurrences;
 }
 
 void Statistics::CountNotNeeded(std::int64_t job_id, std::int64_t occurrences) {
   CountSkipped(job_id, occurrences);
-  gathered_[job_id].not_needed += occurrences;
+  counted_.back().not_needed = occurrences;
+}
+
+void Statistics::Keep() {
+  for (const Counted& counted : counted_) {
+    Gather(counted);
+  }
+  counted_.clear();
+}
+
+void Statistics::Gather(const Counted& counted) {
+  Gathered& gathered = gathered_[counted.job_id];
+  Add(&gathered.skipped, counted.skipped);
+  Add(&gathered.not_needed, counted.not_needed);
+  if (!counted.is_run) {
+    return;
+  }
+  const bool failed = policy::IsFailure(counted.status);
+  gathered.runs++;
+  gathered.succeeded += counted.status == policy::RunStatus::kSucceeded ? 1 : 0;
+  gathered.failures += failed ? 1 : 0;
+  Add(&gathered.items, counted.counters.items_done);
+  Add(&gathered.rows, counted.counters.rows_affected);
+  Add(&gathered.wal_bytes, counted.counters.wal_bytes);
+  Add(&gathered.blocks_read, counted.counters.blocks_read);
+  Add(&gathered.blocks_hit, counted.counters.blocks_hit);
+  gathered.cpu_time += Milliseconds(counted.counters.cpu_time);
+  gathered.total_time += Milliseconds(counted.duration);
+  gathered.max_time = std::max(gathered.max_time, Milliseconds(counted.duration));
+  gathered.total_lag += Milliseconds(counted.lag);
+  gathered.max_lag = std::max(gathered.max_lag, Milliseconds(counted.lag));
+  if (!counted.is_replay) {  // which costs, but says nothing about how the job is
+    gathered.day.Add(counted.finished_at, failed, counted.duration, counted.lag);
+  }
+}
+
+void Statistics::Forget(std::int64_t job_id) {
+  std::erase_if(counted_, [job_id](const Counted& counted) { return counted.job_id == job_id; });
+  gathered_.erase(job_id);
+  places_.erase(job_id);
+}
+
+bool Statistics::LockTable() {
+  return pg::Call(
+      [] { return ConditionalLockRelationOid(pg::TableOid(kTable.name), RowExclusiveLock); });
 }
 
 void Statistics::Write() {
@@ -93,8 +142,10 @@ void Statistics::Write() {
 
 void Statistics::Reset(std::int64_t job_id, TimestampTz now) {
   if (job_id == 0) {
+    counted_.clear();
     gathered_.clear();
   } else {
+    std::erase_if(counted_, [job_id](const Counted& counted) { return counted.job_id == job_id; });
     gathered_.erase(job_id);
   }
   pg::Call([job_id, now] {

@@ -10,7 +10,11 @@ void WaitingRuns::Add(catalog::QueuedRun run, ItemPointerData tid) {
   const bool has_payload = !run.payload.empty();
   run.payload.clear();
   run.payload.shrink_to_fit();
-  of_job_[run.job_id].all.insert(run_id);
+  OfJob& of_job = of_job_[run.job_id];
+  of_job.all.insert(run_id);
+  if (run.retry_of != 0) {
+    of_job.retries.insert(run_id);
+  }
   if (run.on_change) {
     change_runs_[run.job_id] = run_id;
   }
@@ -23,6 +27,7 @@ void WaitingRuns::Erase(std::int64_t run_id) {
   const std::int64_t job_id = found->second.run.job_id;
   const auto of_job = of_job_.find(job_id);
   of_job->second.all.erase(run_id);
+  of_job->second.retries.erase(run_id);
   if (of_job->second.all.empty()) {
     of_job_.erase(of_job);
   }

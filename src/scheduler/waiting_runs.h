@@ -32,6 +32,7 @@ class WaitingRuns {
   };
   struct OfJob {
     std::set<std::int64_t> all;
+    std::set<std::int64_t> retries;  // of those, what goes on with the work of an earlier run
     std::set<std::int64_t> in_line;
     std::set<std::pair<TimestampTz, std::int64_t>> aside;  // by run_at
   };

@@ -39,6 +39,14 @@ bool WorkerStarter::Start(Oid database, Oid role, TimestampTz now) {
   return true;
 }
 
+void WorkerStarter::NoteWaitingWork(TimestampTz now, bool waits) {
+  if (waits) {
+    TellOnce(now, false);
+  } else {
+    short_since_ = 0;
+  }
+}
+
 void WorkerStarter::Reap(TimestampTz now) {
   std::erase_if(starting_, [now](const Starting& starting) {
     pid_t pid = 0;

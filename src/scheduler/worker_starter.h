@@ -17,6 +17,9 @@ class WorkerStarter {
   // Starts one more worker for the role's pool if it may have one. False when it has to wait.
   bool Start(Oid database, Oid role, TimestampTz now);
 
+  // Ready work is left because all workers are busy; or nothing waits for one.
+  void NoteWaitingWork(TimestampTz now, bool waits);
+
   // Gives back the places of processes that ended before they took them.
   void Reap(TimestampTz now);
   bool any_starting() const { return !starting_.empty(); }

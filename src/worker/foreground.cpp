@@ -5,6 +5,7 @@
 #include "board/run_board.h"
 #include "catalog/job.h"
 #include "catalog/job_version.h"
+#include "catalog/numbers.h"
 #include "catalog/run_log.h"
 #include "catalog/run_queue.h"
 #include "pg/compat.h"
@@ -64,7 +65,7 @@ catalog::JobDefinition FindOwnJob(const std::string& job_name) {
 
 board::RunTicket TicketFor(const catalog::JobDefinition& job, const ForegroundRequest& request) {
   board::RunTicket ticket{};
-  ticket.run_id = catalog::NextRunId();
+  catalog::NumberRun(&ticket);
   ticket.job_id = job.job_id;
   ticket.version = job.version;
   ticket.database = MyDatabaseId;

@@ -18,7 +18,7 @@ namespace {
 struct JobLock {
   bool wanted;
   LOCKMODE mode;
-  std::uint32_t job;
+  std::int64_t job;
   bool held;
   bool stand_in_held;
 };
@@ -26,7 +26,8 @@ JobLock job_lock{};
 
 LOCKTAG Tag(LOCKMETHODID method) {
   LOCKTAG tag{};
-  SET_LOCKTAG_ADVISORY(tag, MyDatabaseId, kLockKey, job_lock.job, kLockClass);
+  SET_LOCKTAG_ADVISORY(tag, MyDatabaseId, kLockKey ^ static_cast<std::uint32_t>(job_lock.job >> 32),
+                       static_cast<std::uint32_t>(job_lock.job), kLockClass);
   tag.locktag_lockmethodid = static_cast<uint8>(method);
   return tag;
 }
@@ -62,8 +63,7 @@ void TakeJobLock(std::int64_t job_id, bool exclusive) {
     before_shmem_exit(ReleaseAtExit, 0);
     at_exit = true;
   }
-  job_lock = {true, exclusive ? ExclusiveLock : ShareLock, static_cast<std::uint32_t>(job_id),
-              false, false};
+  job_lock = {true, exclusive ? ExclusiveLock : ShareLock, job_id, false, false};
   const LOCKTAG tag = Tag(DEFAULT_LOCKMETHOD);
   LockAcquire(&tag, job_lock.mode, true, false);
   job_lock.held = true;

@@ -9,8 +9,8 @@
 
 namespace ratchet::worker {
 
-// pg_locks: locktype = 'advisory', classid = kLockKey, objid = job_id (low 32 bits), objsubid =
-// kLockClass
+// pg_locks: locktype = 'advisory', objid = job_id (low 32 bits), classid = kLockKey (with the high
+// ones of job_id, XOR), objsubid = kLockClass
 constexpr std::uint32_t kLockKey = 0x72617463;
 constexpr std::uint16_t kLockClass = 3;
 

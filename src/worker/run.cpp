@@ -154,7 +154,7 @@ void Run::Prepare() {
   record_.job_name = definition_->job_name;
   run_.payload = definition_->payload;
   if (ticket.has_payload) {
-    if (const auto queued = catalog::FindQueuedRun(ticket.run_id)) {
+    if (const auto queued = catalog::FindQueuedRun(ticket.run_id, ticket.mark)) {
       run_.payload = queued->run.payload;
       record_.payload = queued->run.payload;
     }

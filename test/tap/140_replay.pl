@@ -219,7 +219,7 @@ promise 'the record of a lost run says what it had committed' => sub {
 		my $run_id = begin_run($node, "lost $how", 'SELECT pg_sleep(3600) WHERE ratchet.attempt() = 1');
 		wait_until($node, "SELECT status = 'running' FROM ratchet.runs WHERE run_id = $run_id");
 		# As the engine of batch jobs does: with each batch, what the run has committed so far.
-		$node->safe_psql('postgres', "INSERT INTO ratchet.job_checkpoint SELECT job_id, 0, owner::oid, $run_id, now(), '[7]', '[3]', 40, 2, 4, 41, 0, 1 FROM ratchet.job WHERE job_name = 'lost $how'");
+		$node->safe_psql('postgres', "INSERT INTO ratchet.job_checkpoint SELECT job_id, 0, owner::oid, $run_id, now(), '[7]', '[3]', 40, 2, 4, 41, 0, 1, NULL, (SELECT mark FROM ratchet.run_queue WHERE run_id = $run_id) FROM ratchet.job WHERE job_name = 'lost $how'");
 		my $pid = run_record($node, $run_id)->{worker_pid};
 		if ($how eq 'kill') { kill_and_wait($node, $pid) }
 		else { $node->safe_psql('postgres', "SELECT pg_terminate_backend($pid)") }
@@ -238,7 +238,7 @@ promise 'the record of a lost run says what it had committed' => sub {
 promise 'the failed items of a run go with its record' => sub {
 	my $run_id = begin_run($node, 'items', 'SELECT pg_sleep(3600) WHERE ratchet.attempt() = 1', q{keep_history => '1 ms'});
 	wait_until($node, "SELECT status = 'running' FROM ratchet.runs WHERE run_id = $run_id");
-	$node->safe_psql('postgres', "INSERT INTO ratchet.job_checkpoint SELECT job_id, 0, owner::oid, $run_id, now(), '[7]', NULL, 40, 1, 4, 41, 0, 1 FROM ratchet.job WHERE job_name = 'items';
+	$node->safe_psql('postgres', "INSERT INTO ratchet.job_checkpoint SELECT job_id, 0, owner::oid, $run_id, now(), '[7]', NULL, 40, 1, 4, 41, 0, 1, NULL, (SELECT mark FROM ratchet.run_queue WHERE run_id = $run_id) FROM ratchet.job WHERE job_name = 'items';
 		INSERT INTO ratchet.failed_item SELECT 1, job_id, $run_id, owner::oid, 'items', 1, '[5]', '{}', '22012', 'bad', NULL, 1, now() FROM ratchet.job WHERE job_name = 'items'");
 	$node->safe_psql('postgres', 'SELECT pg_terminate_backend(' . run_record($node, $run_id)->{worker_pid} . ')');
 	wait_until($node, "SELECT NOT EXISTS (SELECT FROM ratchet.run_log WHERE run_id = $run_id) AND NOT EXISTS (SELECT FROM ratchet.failed_item)", 'when its time is over')

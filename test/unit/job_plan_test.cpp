@@ -147,6 +147,26 @@ TEST_P(Missed, AllHasALimit) {
   EXPECT_EQ(CountSkipped(world, SkipReason::kMissed), 7);
 }
 
+// More than are counted: none of those beyond the limit runs.
+TEST(JobPlan, AllHasItsLimitAfterMillions) {
+  const TzifZone berlin("Europe/Berlin");
+  for (const char* schedule : {"1 second", "* * * * * *"}) {
+    World world(schedule, berlin, Utc("2026-01-01 00:00"));
+    world.plan.misfire = MisfirePolicy::kAll;
+    world.plan.misfire_limit = 4;
+    world.plan.enabled = false;
+    world.RunUntil(
+        Utc("2026-02-10 00:00"), [] { return kSecond / 10; }, kNeverFails);
+    world.plan.enabled = true;
+    world.RunUntil(
+        Utc("2026-02-10 00:00"), [] { return kSecond / 1000; }, kNeverFails);
+    ASSERT_FALSE(world.runs.empty());
+    EXPECT_EQ(calendar::UtcText(world.runs.front().scheduled_at), "2026-02-09 23:59:57");
+    EXPECT_LE(world.runs.size(), 4U);
+    EXPECT_EQ(world.skips.size(), 1U);
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(Why, Missed,
                          testing::Values("outage", "pause", "full pool", "clock set forward"),
                          [](const auto& param) {
