@@ -13,7 +13,7 @@ use Test::More;
 
 # A server of its own with a time zone database of its own. Where the server was built for that of the system,
 # the path is in the program, which is copied: the new one must not be longer.
-my $path = own_installation("$PostgreSQL::Test::Utils::tmp_check/installation");
+my $path = own_installation("$PostgreSQL::Test::Utils::tmp_check/installation_zones");
 my ($system) = pg_config('configure') =~ /--with-system-tzdata=([^' ]+)/;
 my $base = File::Temp->newdir('/tmp/rz.XXXX');
 chmod 0755, "$base";
