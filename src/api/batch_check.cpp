@@ -2,7 +2,9 @@
 
 #include "api/action_check.h"
 #include "api/job_settings.h"
+#include "batch/reads.h"
 #include "batch/shape.h"
+#include "batch/subquery.h"
 #include "batch/walk_check.h"
 #include "catalog/checkpoint.h"
 #include "pg/as_role.h"
@@ -118,6 +120,22 @@ void RequireUniqueKey(const JobDefinition& job, const batch::WalkFindings& walk)
   }
 }
 
+void CheckWriters(const JobDefinition& job, const batch::Shape& shape) {
+  const batch::Reads reads = batch::ReadsOf("SELECT 1" + batch::FromSource(job.source, shape));
+  batch::RequireLocalWriters(reads);
+  if (!reads.function.empty()) {
+    pg::Call([&reads] {
+      ereport(NOTICE,
+              (errmsg("the source calls function \"%s\", which may read any table",
+                      reads.function.c_str()),
+               errdetail("Before its first batch each run waits for all transactions of the "
+                         "database that have written something, to whatever table."),
+               errhint("Read the tables in the source itself, or in a function that the planner "
+                       "can put in line.")));
+    });
+  }
+}
+
 // Whether source and action still do what they did when they were checked.
 bool MeansTheSame(const JobDefinition& a, const JobDefinition& b) {
   return a.source == b.source && a.action == b.action && a.key == b.key && a.per == b.per &&
@@ -155,6 +173,9 @@ void CheckBatch(const JobDefinition& job, const JobDefinition* old) {
     const batch::Shape shape = batch::ShapeOf(job);
     CheckOptions(job, shape.descending);
     walk = batch::CheckWalk(job, shape);
+    if (job.mode == catalog::BatchMode::kIncremental) {
+      CheckWriters(job, shape);
+    }
     uses_items = CheckAction(job.action, shape, job.per);
   });
   RequireUniqueKey(job, walk);

@@ -3,20 +3,17 @@
 #include <algorithm>
 
 #include "board/run_board.h"
-#include "pg/compat.h"
 #include "pg/guard.h"
 #include "pg/settings.h"
 
 extern "C" {
 #include "access/xlog.h"
-#include "catalog/catalog.h"
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "postmaster/interrupt.h"
 #include "replication/walsender.h"
 #include "replication/walsender_private.h"
 #include "storage/latch.h"
-#include "storage/lmgr.h"
 #include "utils/guc.h"
 #include "utils/timestamp.h"
 #include "utils/wait_event.h"
@@ -43,20 +40,6 @@ void Wait(std::int64_t micros) {
   });
 }
 
-// Waits as long as `left` gives more than 0 microseconds. It is asked again and again.
-template <typename Left>
-void WaitWhile(int slot, board::RunWait why, Left left) {
-  std::int64_t micros = left();
-  if (micros <= 0) {
-    return;
-  }
-  board::SetWait(slot, why);
-  for (; micros > 0; micros = left()) {
-    Wait(std::min(micros, 10 * kLongestWait));
-  }
-  board::SetWait(slot, board::RunWait::kNothing);
-}
-
 // Microseconds until `when`, or until `deadline` if that is earlier.
 std::int64_t UntilThen(TimestampTz when, TimestampTz deadline) {
   return (deadline != 0 ? std::min(when, deadline) : when) - GetCurrentTimestamp();
@@ -81,6 +64,18 @@ XLogRecPtr SlowestStandby() {
 }
 
 }  // namespace
+
+void WaitWhile(int slot, board::RunWait why, const std::function<std::int64_t()>& left) {
+  std::int64_t micros = left();
+  if (micros <= 0) {
+    return;
+  }
+  board::SetWait(slot, why);
+  for (; micros > 0; micros = left()) {
+    Wait(std::min(micros, 10 * kLongestWait));
+  }
+  board::SetWait(slot, board::RunWait::kNothing);
+}
 
 void Sleep(int slot, board::RunWait why, std::int64_t micros) {
   const TimestampTz until = GetCurrentTimestamp() + micros;
@@ -138,35 +133,6 @@ void Pace::WaitForStandbys(TimestampTz deadline) {
     const std::int64_t next_look = std::clamp<std::int64_t>(limit / 4, 1000, kLongestWait);
     return UntilThen(GetCurrentTimestamp() + next_look, deadline);
   });
-}
-
-std::vector<VirtualTransactionId> WritersOf(const std::vector<Oid>& tables) {
-  std::vector<VirtualTransactionId> writers;
-  for (const Oid table : tables) {
-    VirtualTransactionId* found = nullptr;
-    int count = 0;
-    pg::Call([&] {
-      LOCKTAG tag;
-      SET_LOCKTAG_RELATION(tag, IsSharedRelation(table) ? InvalidOid : MyDatabaseId, table);
-      int holders = 0;
-      found = GetLockConflicts(&tag, ShareLock, &holders);
-      // A VACUUM holds such a lock too, may take hours, and writes no rows.
-      count = static_cast<int>(std::remove_if(found, found + holders, pg::IsVacuum) - found);
-    });
-    writers.insert(writers.end(), found, found + count);
-  }
-  return writers;
-}
-
-void WaitForWriters(const std::vector<VirtualTransactionId>& writers, int slot) {
-  for (const VirtualTransactionId& writer : writers) {
-    std::int64_t wait = 500;
-    WaitWhile(slot, board::RunWait::kWriters, [&]() -> std::int64_t {
-      const bool ended = pg::Call([&writer] { return VirtualXactLock(writer, false); });
-      wait = std::min(wait * 2, kLongestWait);
-      return ended ? 0 : wait;
-    });
-  }
 }
 
 }  // namespace ratchet::batch

@@ -4,21 +4,21 @@
 
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <utility>
-#include <vector>
 
 #include "board/board.h"
 #include "catalog/job.h"
 
 extern "C" {
 #include "access/xlogdefs.h"
-#include "storage/lock.h"
 }
 
 namespace ratchet::batch {
 
-// Waits, and shows in ratchet.running for what. Interrupts are served: throws PgError when the run
-// is canceled.
+// Waits as long as `left` gives more than 0 microseconds, and shows in ratchet.running for what.
+// It is asked again and again. Interrupts are served: throws PgError when the run is canceled.
+void WaitWhile(int slot, board::RunWait why, const std::function<std::int64_t()>& left);
 void Sleep(int slot, board::RunWait why, std::int64_t micros);
 
 class Pace {
@@ -43,10 +43,5 @@ class Pace {
   int slot_;
   std::deque<Committed> committed_;  // not yet applied by every standby, oldest first
 };
-
-// Transactions that may have written rows to the tables and have not ended.
-std::vector<VirtualTransactionId> WritersOf(const std::vector<Oid>& tables);
-// Until each of them has ended.
-void WaitForWriters(const std::vector<VirtualTransactionId>& writers, int slot);
 
 }  // namespace ratchet::batch

@@ -4,6 +4,7 @@
 #include "pg/guard.h"
 
 extern "C" {
+#include "catalog/pg_class.h"
 #include "executor/spi.h"
 #include "nodes/params.h"
 #include "parser/analyze.h"
@@ -24,6 +25,17 @@ PlannedStmt* PlanOf(const char* text, const Oid* types, int count, ParamListInfo
   PlannedStmt* plan = pg_plan_query(linitial_node(Query, queries), text, 0, values);
   PopActiveSnapshot();
   return plan;
+}
+
+// For use inside pg::Call.
+bool ReadsForeignTable(const PlannedStmt* plan) {
+  ListCell* cell;
+  foreach (cell, plan->rtable) {
+    if (lfirst_node(RangeTblEntry, cell)->relkind == RELKIND_FOREIGN_TABLE) {
+      return true;
+    }
+  }
+  return false;
 }
 
 [[noreturn]] void RefuseNullKey(const char* column) {
@@ -166,7 +178,9 @@ double Source::Estimate(const std::string& after, const std::string& until) {
       types[i] = key_.type(i % key_.size());
       bounds->params[i] = {values_[static_cast<std::size_t>(i)], false, PARAM_FLAG_CONST, types[i]};
     }
-    rows = PlanOf(text.c_str(), types, keys, bounds)->planTree->plan_rows;
+    const PlannedStmt* plan = PlanOf(text.c_str(), types, keys, bounds);
+    rows = plan->planTree->plan_rows;
+    reads_foreign_table_ = ReadsForeignTable(plan);
   });
   return rows;
 }
@@ -186,18 +200,6 @@ void Source::RefuseNullKeys() {
       RefuseNullKey(shape_.columns[static_cast<std::size_t>(key_.position(i))].name.c_str());
     }
   }
-}
-
-std::vector<Oid> Source::Tables() {
-  const std::string text = "SELECT 1" + from_;
-  List* found = nullptr;
-  pg::Call([&] { found = PlanOf(text.c_str(), nullptr, 0, nullptr)->relationOids; });
-  std::vector<Oid> tables;
-  tables.reserve(static_cast<std::size_t>(list_length(found)));
-  for (int i = 0; i < list_length(found); i++) {
-    tables.push_back(list_nth_oid(found, i));
-  }
-  return tables;
 }
 
 }  // namespace ratchet::batch

@@ -10,6 +10,7 @@
 #include "batch/items.h"
 #include "batch/kept_query.h"
 #include "batch/key.h"
+#include "batch/reads.h"
 #include "batch/shape.h"
 #include "batch/slice.h"
 
@@ -33,10 +34,11 @@ class Source {
   std::string LastKey();
   // The planner's estimate of how many items are behind `after` up to `until`.
   double Estimate(const std::string& after, const std::string& until);
+  // As the last estimate has shown.
+  bool reads_foreign_table() const { return reads_foreign_table_; }
   // Throws when some row has a null key: it comes behind all others, and no walk reaches it.
   void RefuseNullKeys();
-  // Tables that the source reads.
-  std::vector<Oid> Tables();
+  Reads WhatItReads() const { return ReadsOf("SELECT 1" + from_); }
 
  private:
   // Parses the bounds into values_.
@@ -50,6 +52,7 @@ class Source {
   std::optional<Slice> slices_[4];  // by which bounds there are
   policy::SlicesSoFar seen_;
   std::optional<KeptQuery> one_;
+  bool reads_foreign_table_ = false;
 };
 
 }  // namespace ratchet::batch

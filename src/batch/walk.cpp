@@ -52,8 +52,7 @@ Walk::Walk(const WalkRun& run, Host& host)
 
 void Walk::Run() {
   try {
-    while (!TryOpen()) {
-    }
+    OpenSurely();
     while (!ended_) {
       if (Batch() && !ended_) {
         pace_.Rest(GetCurrentTimestamp() - began_, Deadline());
@@ -62,6 +61,16 @@ void Walk::Run() {
   } catch (...) {
     now_ = committed_;
     throw;
+  }
+}
+
+// As in IsAtEnd, for a foreign table that looks empty.
+void Walk::OpenSurely() {
+  while (!TryOpen()) {
+  }
+  if (nothing_to_do_ && source_->reads_foreign_table()) {
+    while (!TryOpen()) {
+    }
   }
 }
 
@@ -91,29 +100,7 @@ bool Walk::Batch() {
   began_ = GetCurrentTimestamp();
   clean_ = false;
   try {
-    host_.Begin();
-    failures_.clear();
-    handled_ = 0;
-    rows_ = 0;
-    items_.Clear();
-    more_ = false;
-    if (tried_ && OutOfTime()) {
-      more_ = true;  // a batch without items, to end the run
-    } else if (!nothing_to_do_) {
-      Renew();
-      supply_->Fetch(now_.at, std::min(size_.size(), Reach()), &items_, &more_);
-      if (!IsAsLookedUp()) {
-        throw SourceChanged();
-      }
-    }
-    tried_ = true;
-    clean_ = true;
-    const bool interrupted = Work();
-    CloseBatch(interrupted);
-    host_.Close();
-    Save();
-    ended_ ? host_.Finish(*this) : host_.Commit();
-    NoteCommit();
+    const bool interrupted = TryBatch();
     if (interrupted) {
       Wait(kFirstWait);
     } else {
@@ -130,13 +117,49 @@ bool Walk::Batch() {
     if (!clean_ && watch_.HasChanged() && DoAgain(false)) {
       return false;
     }
-    if (!RetryLater(error)) {
+    if (!RetryLater(ClassOf(error), clean_)) {
       throw;
     }
+  } catch (const pg::OldSnapshot& error) {
+    ended_ = false;
+    RetryOldSnapshot(error);
   }
   size_.Shrink();
   WaitForOthers();
   return false;
+}
+
+// True when a lock or a deadlock has cut it short.
+bool Walk::TryBatch() {
+  host_.Begin();
+  snapshot_watch_.Begin();
+  failures_.clear();
+  handled_ = 0;
+  rows_ = 0;
+  items_.Clear();
+  more_ = false;
+  if (tried_ && OutOfTime()) {
+    more_ = true;  // a batch without items, to end the run
+  } else if (!nothing_to_do_) {
+    Renew();
+    supply_->Fetch(now_.at, std::min(size_.size(), Reach()), &items_, &more_);
+    snapshot_watch_.Check(false);  // before anything is done with items that may be others
+    if (!IsAsLookedUp()) {
+      throw SourceChanged();
+    }
+  }
+  tried_ = true;
+  clean_ = true;
+  const bool interrupted = Work();
+  const bool any_failed = !failures_.empty();
+  CloseBatch(interrupted);
+  snapshot_watch_.Check(any_failed);
+  snapshot_watch_.End();
+  host_.Close();
+  Save();
+  ended_ ? host_.Finish(*this) : host_.Commit();
+  NoteCommit();
+  return interrupted;
 }
 
 // The tables may be locked, too, before there is a batch.
@@ -146,26 +169,37 @@ bool Walk::TryOpen() {
     Open();
     return true;
   } catch (const pg::PgError& error) {
-    if (!RetryLater(error)) {
+    if (!RetryLater(ClassOf(error), clean_)) {
       throw;
     }
+  } catch (const pg::OldSnapshot& error) {
+    RetryOldSnapshot(error);
   }
   WaitForOthers();
   return false;
 }
 
 // Whether the error was one of the moment; then the transaction is over.
-bool Walk::RetryLater(const pg::PgError& error) {
+bool Walk::RetryLater(policy::ErrorClass of_error, bool clean) {
   const TimestampTz now = GetCurrentTimestamp();
   if (retries_ == 0) {
     retrying_since_ = now;
   }
-  if (ClassOf(error) != policy::ErrorClass::kRetry || now - retrying_since_ > kLongestRetrying ||
-      !host_.Abort(clean_)) {
+  if (of_error != policy::ErrorClass::kRetry || now - retrying_since_ > kLongestRetrying ||
+      !host_.Abort(clean)) {
     return false;
   }
   now_ = committed_;
+  ends_ = 0;
   return true;
+}
+
+// No error has happened, so that the transaction can be ended anywhere.
+void Walk::RetryOldSnapshot(const pg::OldSnapshot& error) {
+  if (!RetryLater(policy::ErrorClass::kRetry, true)) {
+    throw pg::OldSnapshot(error);
+  }
+  ereport(DEBUG1, (errmsg_internal("batch is done again: %s", error.what())));
 }
 
 void Walk::WaitForOthers() {
@@ -256,6 +290,18 @@ bool Walk::TooManyFailed() const {
   return committed_.counters.items_failed + failed > definition_.max_failed_items;
 }
 
+// The other server takes its snapshot before it has the lock, too, and nobody here sees when a
+// table has been rewritten there and looks empty. So an end that a foreign table has told of is one
+// when the next transaction finds it again.
+bool Walk::IsAtEnd(bool interrupted) {
+  if (interrupted || more_ || handled_ < items_.size()) {
+    ends_ = 0;
+    return false;
+  }
+  ends_ = items_.size() > 0 ? 1 : ends_ + 1;
+  return ends_ >= (source_->reads_foreign_table() ? 2 : 1);
+}
+
 // What is left to do as long as errors and cancels still belong to the batch.
 void Walk::CloseBatch(bool interrupted) {
   // One that the batch was cut short before is met again by the next one.
@@ -274,7 +320,7 @@ void Walk::CloseBatch(bool interrupted) {
   counters.batches += items_.size() > 0 ? 1 : 0;
   counters.rows_affected += rows_;
   const TimestampTz now = GetCurrentTimestamp();
-  const bool complete = !interrupted && !more_ && handled_ == items_.size();
+  const bool complete = IsAtEnd(interrupted);
   if (TooManyFailed()) {
     ended_ = true;
     ending_ = Ending::kTooManyFailed;

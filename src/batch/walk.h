@@ -6,6 +6,7 @@
 //   Begin ─ Fetch ─ slices, each in a subtransaction ─ Close ─ Save ─ Commit ─ Rest
 //                     │ an item's error: isolate              └── last: Finish (record, commit)
 //                     │ lock, deadlock, serialization: commit what is done or abort; wait; smaller
+//                     │ a snapshot older than what it has read: abort; wait; smaller
 //                     └ any other error: the run ends behind the last batch that has committed
 #pragma once
 
@@ -25,10 +26,13 @@
 #include "batch/source.h"
 #include "batch/supply.h"
 #include "batch/walk_progress.h"
+#include "batch/writers.h"
 #include "board/board.h"
 #include "catalog/checkpoint.h"
 #include "catalog/job_version.h"
+#include "pg/snapshot_watch.h"
 #include "policy/batch_size.h"
+#include "policy/error_class.h"
 #include "policy/item_isolation.h"
 
 namespace ratchet::batch {
@@ -80,10 +84,12 @@ class Walk {
   };
 
   // ---- walk_open.cpp
+  void OpenSurely();
   bool TryOpen();
   void Open();
   void LookUp();
   std::string EndOfRange(bool goes_on);
+  static void RequireNoForeignTable();
   std::string EndOfReplay(bool goes_on);
   std::optional<catalog::Checkpoint> GoOnBehind();
   void FindDoubts(const std::string& last);
@@ -95,12 +101,15 @@ class Walk {
 
   int Reach() const;
   bool Batch();
-  bool RetryLater(const pg::PgError& error);
+  bool TryBatch();
+  bool RetryLater(policy::ErrorClass of_error, bool clean);
+  void RetryOldSnapshot(const pg::OldSnapshot& error);
   bool Work();
   void TrySlice(const policy::ItemIsolation::Slice& slice);
   bool TooManyFailed() const;
   TimestampTz Deadline() const;  // 0: none
   bool OutOfTime() const;
+  bool IsAtEnd(bool interrupted);
   void CloseBatch(bool interrupted);
   bool ResolveEarlier();
   void Save();
@@ -125,6 +134,7 @@ class Walk {
   bool renewing_ = false;
   int renewals_ = 0;                           // since a batch has committed
   std::vector<VirtualTransactionId> writers_;  // that are to be waited for
+  pg::SnapshotWatch snapshot_watch_;
   Pace pace_;
   WalkProgress progress_;
   policy::ItemIsolation isolation_;
@@ -154,6 +164,7 @@ class Walk {
   int retries_ = 0;    // without progress
   TimestampTz retrying_since_ = 0;
   bool tried_ = false;  // there has been a batch
+  int ends_ = 0;        // how often the end has been found, one time after the other
 };
 
 }  // namespace ratchet::batch

@@ -5,6 +5,10 @@
 #include "batch/walk.h"
 #include "batch/walk_check.h"
 
+extern "C" {
+#include "utils/lsyscache.h"
+}
+
 namespace ratchet::batch {
 
 // Source, key and action as they are now, in the places where others hold on to them.
@@ -43,6 +47,7 @@ std::optional<catalog::Checkpoint> Walk::GoOnBehind() {
 
 void Walk::Open() {
   host_.Begin();
+  snapshot_watch_.Begin();
   LookUp();
   const auto saved = GoOnBehind();
   from_ = saved ? saved->value : std::string();
@@ -62,6 +67,8 @@ void Walk::Open() {
   now_.signature = key_->signature();
   committed_ = now_;
   progress_.Begin(*supply_, from_, saved ? saved->walk_items + saved->counters.items_done : 0);
+  snapshot_watch_.Check(false);
+  snapshot_watch_.End();
   host_.Close();
   host_.Commit();
   NoteCommit();
@@ -80,9 +87,27 @@ std::string Walk::EndOfRange(bool goes_on) {
     // Who is writing now may commit keys below the last one that is there now. Once those
     // transactions have ended nobody can any more: what begins later gets greater keys. What comes
     // into an empty source meanwhile has writers of its own.
-    writers_ = WritersOf(source_->Tables());
+    const Reads reads = source_->WhatItReads();
+    RequireLocalWriters(reads);
+    if (reads.function.empty()) {
+      writers_ = WritersOf(reads.tables);
+    } else {
+      writers_ = WritersOfAll();
+      RequireNoForeignTable();
+    }
   }
   return last;
+}
+
+// What a function has read to find the last item it has read from here on, most likely.
+void Walk::RequireNoForeignTable() {
+  const Oid table = ForeignTableInUse();
+  if (OidIsValid(table)) {
+    RefuseForeignTable(pg::Call([table] {
+      return quote_qualified_identifier(get_namespace_name(get_rel_namespace(table)),
+                                        get_rel_name(table));
+    }));
+  }
 }
 
 // Exactly the range that the original has walked.

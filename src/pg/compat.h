@@ -90,12 +90,24 @@ inline int MyPlaceInAllProcs() {
 // Whether the transaction is one of VACUUM or CREATE INDEX CONCURRENTLY, which write no rows. May
 // raise an error: for use inside pg::Call.
 inline bool IsVacuum(const VirtualTransactionId& transaction) {
+  // The process may be in its next transaction already, and have prepared this one.
 #if PG_VERSION_NUM >= 170000
   const PGPROC* process = ProcNumberGetProc(transaction.procNumber);
+  const bool is_in_it = process != nullptr && process->vxid.lxid == transaction.localTransactionId;
 #else
   const PGPROC* process = BackendIdGetProc(transaction.backendId);
+  const bool is_in_it = process != nullptr && process->lxid == transaction.localTransactionId;
 #endif
-  return process != nullptr && (process->statusFlags & (PROC_IN_VACUUM | PROC_IN_SAFE_IC)) != 0;
+  return is_in_it && (process->statusFlags & (PROC_IN_VACUUM | PROC_IN_SAFE_IC)) != 0;
+}
+
+// The transaction that holds or awaits a lock.
+inline VirtualTransactionId HolderOf(const LockInstanceData& lock) {
+#if PG_VERSION_NUM >= 170000
+  return lock.vxid;
+#else
+  return {lock.backend, lock.lxid};
+#endif
 }
 
 // Keeps transaction_timeout, which is new in 17 and ends the session, from this process, which is

@@ -3,6 +3,7 @@
 #include "board/run_board.h"
 #include "pg/guard.h"
 #include "pg/settings.h"
+#include "pg/snapshot_watch.h"
 #include "pg/subtransaction.h"
 #include "worker/cancel_timer.h"
 #include "worker/execute.h"
@@ -22,6 +23,9 @@ const char* const kConditionFailed = "only_if could not be evaluated";
 
 namespace {
 
+// Each of them is due to somebody's change of a table or a function in that very moment.
+constexpr int kMostAttempts = 1000;
+
 // Returns when it will go off; 0: never. For use inside pg::Call.
 TimestampTz StartTimer() {
   ConditionTimer::Forget();
@@ -40,12 +44,15 @@ bool TimedOut(int slot) {
          board::CancelReasonOf(slot) == board::CancelReason::kNotCanceled;
 }
 
-// For use inside pg::Call.
-bool Query(const char* only_if) {
+// From here on the transaction cannot be made one that writes. For use inside pg::Call.
+void BeginReading() {
   XactReadOnly = true;
-  // From here on the transaction cannot be made one that writes.
   PushActiveSnapshot(GetTransactionSnapshot());
   SPI_connect();
+}
+
+// For use inside pg::Call.
+bool Query(const char* only_if) {
   StartStatementTimer();
   const int code = SPI_execute(only_if, false, 2);
   if (code != SPI_OK_SELECT) {
@@ -69,8 +76,21 @@ bool Query(const char* only_if) {
     is_true = !is_null && DatumGetBool(value);
   }
   StopStatementTimer();
-  SPI_finish();
-  PopActiveSnapshot();
+  return is_true;
+}
+
+// In the subtransaction, which cleans up behind an exception.
+bool Evaluate(const std::string& only_if) {
+  pg::SnapshotWatch watch;
+  pg::Call([] { BeginReading(); });
+  watch.Begin();
+  const bool is_true = pg::Call([&only_if] { return Query(only_if.c_str()); });
+  watch.Check(false);
+  watch.End();
+  pg::Call([] {
+    SPI_finish();
+    PopActiveSnapshot();
+  });
   return is_true;
 }
 
@@ -113,7 +133,7 @@ bool EvaluateTimed(const std::string& only_if, int slot) {
   bool is_true = false;
   try {
     board::SetConditionUntil(slot, pg::Call([] { return StartTimer(); }));
-    is_true = pg::Call([&only_if] { return Query(only_if.c_str()); });
+    is_true = Evaluate(only_if);
   } catch (const pg::PgError& error) {
     ConditionTimer::Stop();
     error_context_stack = context.previous;
@@ -121,6 +141,11 @@ bool EvaluateTimed(const std::string& only_if, int slot) {
     if (error.sqlstate() == ERRCODE_QUERY_CANCELED && TimedOut(slot)) {
       ThrowTimedOut();
     }
+    throw;
+  } catch (const pg::OldSnapshot&) {
+    ConditionTimer::Stop();
+    error_context_stack = context.previous;
+    board::SetConditionUntil(slot, 0);
     throw;
   }
   ConditionTimer::Stop();
@@ -136,9 +161,17 @@ bool EvaluateTimed(const std::string& only_if, int slot) {
 
 }  // namespace
 
-bool EvaluateCondition(const std::string& only_if, int slot) {
+Condition EvaluateCondition(const std::string& only_if, int slot, int attempt) {
   const pg::Subtransaction undone;  // never released: nothing of it is to last
-  return EvaluateTimed(only_if, slot);
+  try {
+    return EvaluateTimed(only_if, slot) ? Condition::kTrue : Condition::kFalse;
+  } catch (const pg::OldSnapshot& error) {
+    if (attempt == kMostAttempts) {
+      throw;
+    }
+    ereport(DEBUG1, (errmsg_internal("only_if is evaluated again: %s", error.what())));
+    return Condition::kAgain;
+  }
 }
 
 }  // namespace ratchet::worker

@@ -1,6 +1,7 @@
 // The option "only_if": a query that says whether a run is needed.
 #pragma once
 
+#include <cstdint>
 #include <string>
 
 #include "board/board.h"
@@ -18,10 +19,16 @@ bool HasCondition(const board::RunTicket& ticket, const std::string& only_if);
 // it. An ordinary occurrence of the schedule is counted, and leaves nothing behind.
 bool IsRecordedWhenNotNeeded(const board::RunTicket& ticket);
 
+enum class Condition : std::uint8_t {
+  kTrue,
+  kFalse,  // or null, or no row
+  kAgain,  // somebody has changed what it reads: it has to be evaluated in a new transaction
+};
+
 // Evaluates the query in a read-only subtransaction, which is rolled back, whatever comes of it:
-// nothing in it may write, and nothing that it sets stays. A transaction is open. True when it
-// gives true; false for false, null and no row. Throws for what is wrong with it, and when it takes
-// longer than ratchet.only_if_timeout. The calling process must let cancels in.
-bool EvaluateCondition(const std::string& only_if, int slot);
+// nothing in it may write, and nothing that it sets stays. A transaction is open. Throws for what
+// is wrong with it, and when it takes longer than ratchet.only_if_timeout. The calling process must
+// let cancels in. Attempts count from 1; the last one that there may be is never kAgain.
+Condition EvaluateCondition(const std::string& only_if, int slot, int attempt);
 
 }  // namespace ratchet::worker

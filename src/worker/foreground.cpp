@@ -10,6 +10,7 @@
 #include "catalog/run_queue.h"
 #include "pg/compat.h"
 #include "pg/guard.h"
+#include "pg/snapshot_watch.h"
 #include "worker/cancel_timer.h"
 #include "worker/condition.h"
 #include "worker/current_run.h"
@@ -200,18 +201,23 @@ bool IsNeeded(ForegroundSession& session, const catalog::JobDefinition& job,
   if (!HasCondition(ticket, job.only_if)) {
     return true;
   }
-  bool needed = false;
+  Condition condition = Condition::kAgain;
   Execute(job, ticket, nullptr, [&] {
     session.BeginCondition();
-    needed = EvaluateCondition(job.only_if, slot);
+    for (int attempt = 1; condition == Condition::kAgain; attempt++) {
+      condition = EvaluateCondition(job.only_if, slot, attempt);
+      if (condition == Condition::kAgain) {
+        pg::Call([] { SPI_commit(); });
+      }
+    }
     session.EndCondition();
   });
-  if (!needed) {
+  if (condition != Condition::kTrue) {
     session.settings().PutBack();
     WriteRecord(session.FinishNotNeeded());
     TellSkipped(ticket, kConditionFalse);
   }
-  return needed;
+  return condition == Condition::kTrue;
 }
 
 // A walk that has come to an end may have failed all the same. Its last transaction is the
@@ -240,6 +246,9 @@ const catalog::RunRecord& RunInPlace(const catalog::JobDefinition& job,
       }
     });
     session.settings().Lend(ParseSettings(job.settings));
+    // So that they stay when a transaction of the run is rolled back: in a dry run, or to do a
+    // batch again.
+    pg::Call([] { SPI_commit(); });
     if (!IsNeeded(session, job, ticket, slot)) {
       return session.record();
     }
@@ -270,6 +279,7 @@ void RunInForeground(const ForegroundRequest& request) {
   }
   const board::RunTicket ticket = TicketFor(job, request);
   catalog::PinJobVersion(job);
+  pg::SnapshotWatch::Install();
   pg::Call([] {
     SPI_connect_ext(SPI_OPT_NONATOMIC);
     // The pinned definition must outlive a run that fails.

@@ -191,13 +191,16 @@ bool Run::IsNeeded() {
   in_condition_ = true;
   SetCurrentRun(&run_);
   ShowText(definition_->only_if);
-  pg::Transaction transaction;
-  const bool needed = EvaluateCondition(definition_->only_if, run_.slot);
-  transaction.Commit();
+  Condition condition = Condition::kAgain;
+  for (int attempt = 1; condition == Condition::kAgain; attempt++) {
+    pg::Transaction transaction;
+    condition = EvaluateCondition(definition_->only_if, run_.slot, attempt);
+    transaction.Commit();
+  }
   SetCurrentRun(nullptr);
   ShowText(definition_->is_batch() ? definition_->action : definition_->command);
   in_condition_ = false;
-  return needed;
+  return condition == Condition::kTrue;
 }
 
 // A record that a crash takes back leaves a run that crashed, and is evaluated again.

@@ -7,6 +7,7 @@
 #include "pg/guard.h"
 #include "pg/open_tables.h"
 #include "pg/settings.h"
+#include "pg/snapshot_watch.h"
 #include "worker/run.h"
 #include "worker/session.h"
 #include "worker/transaction_watch.h"
@@ -200,6 +201,7 @@ void Main(int slot) {
   // A batch may write down hundreds of failed items.
   pg::Call([] { pg::KeepTablesOpen(); });
   InstallTransactionWatch();
+  pg::SnapshotWatch::Install();
   worker.Work();
 }
 

@@ -1,0 +1,233 @@
+#include "batch/reads.h"
+
+#include "pg/guard.h"
+
+extern "C" {
+#include "access/htup_details.h"
+#include "access/transam.h"
+#include "catalog/dependency.h"
+#include "catalog/objectaccess.h"
+#include "catalog/partition.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_language.h"
+#include "catalog/pg_proc.h"
+#include "catalog/pg_subscription.h"
+#include "catalog/pg_subscription_rel.h"
+#include "executor/executor.h"
+#include "nodes/parsenodes.h"
+#include "nodes/plannodes.h"
+#include "parser/analyze.h"
+#include "tcop/dest.h"
+#include "tcop/tcopprot.h"
+#include "utils/catcache.h"
+#include "utils/fmgroids.h"
+#include "utils/lsyscache.h"
+#include "utils/snapmgr.h"
+#include "utils/syscache.h"
+}
+
+#include <cstring>
+
+namespace ratchet::batch {
+namespace {
+
+// ---- For use inside pg::Call -------------------------------------------------------------------
+
+// The server's own that run a text or read a table although they are STABLE; those that are
+// VOLATILE are all taken for such.
+bool ReadsTables(Oid server_function) {
+  switch (server_function) {
+    case F_TABLE_TO_XML:
+    case F_TABLE_TO_XML_AND_XMLSCHEMA:
+    case F_SCHEMA_TO_XML:
+    case F_SCHEMA_TO_XML_AND_XMLSCHEMA:
+    case F_DATABASE_TO_XML:
+    case F_DATABASE_TO_XML_AND_XMLSCHEMA:
+      return true;
+    default:
+      return false;
+  }
+}
+
+// A function in SQL or a procedural language may read a table even if it says that it is IMMUTABLE,
+// which is a common lie. Those in C do what they say.
+bool MayReadTables(Oid function) {
+  HeapTuple row = SearchSysCache1(PROCOID, ObjectIdGetDatum(function));
+  if (!HeapTupleIsValid(row)) {
+    return true;
+  }
+  const auto* form = reinterpret_cast<Form_pg_proc>(GETSTRUCT(row));
+  const bool in_c = form->prolang == ClanguageId || form->prolang == INTERNALlanguageId;
+  const char* schema = get_namespace_name(form->pronamespace);
+  bool may = false;
+  if (function < FirstNormalObjectId) {
+    may = form->provolatile == PROVOLATILE_VOLATILE || ReadsTables(function);
+  } else if (in_c) {
+    // Ours say what is known of the run.
+    may = form->provolatile != PROVOLATILE_IMMUTABLE &&
+          (schema == nullptr || std::strcmp(schema, "ratchet") != 0);
+  } else {
+    may = true;
+  }
+  ReleaseSysCache(row);
+  return may;
+}
+
+Oid found_function = InvalidOid;
+object_access_hook_type next_access_hook = nullptr;
+
+void NoteFunction(ObjectAccessType access, Oid object_class, Oid object, int part, void* argument) {
+  if (access == OAT_FUNCTION_EXECUTE && !OidIsValid(found_function) && MayReadTables(object)) {
+    found_function = object;
+  }
+  if (next_access_hook != nullptr) {
+    next_access_hook(access, object_class, object, part, argument);
+  }
+}
+
+PlannedStmt* PlanOf(const char* text) {
+  List* queries = pg_analyze_and_rewrite_fixedparams(linitial_node(RawStmt, pg_parse_query(text)),
+                                                     text, nullptr, 0, nullptr);
+  return pg_plan_query(linitial_node(Query, queries), text, 0, nullptr);
+}
+
+// The executor tells of each function in a plan when it gets ready to call it. It does not get to
+// that.
+void LookAtFunctions(PlannedStmt* plan, const char* text) {
+  QueryDesc* query = CreateQueryDesc(plan, text, GetActiveSnapshot(), InvalidSnapshot,
+                                     None_Receiver, nullptr, nullptr, 0);
+  standard_ExecutorStart(query, EXEC_FLAG_EXPLAIN_ONLY);
+  standard_ExecutorEnd(query);
+  FreeQueryDesc(query);
+}
+
+bool IsEnabled(Oid subscription) {
+  HeapTuple row = SearchSysCache1(SUBSCRIPTIONOID, ObjectIdGetDatum(subscription));
+  if (!HeapTupleIsValid(row)) {
+    return false;
+  }
+  const bool enabled = reinterpret_cast<Form_pg_subscription>(GETSTRUCT(row))->subenabled;
+  ReleaseSysCache(row);
+  return enabled;
+}
+
+// An enabled subscription writes to this very table.
+bool IsSubscribed(Oid table) {
+  bool subscribed = false;
+  CatCList* list = SearchSysCacheList1(SUBSCRIPTIONRELMAP, ObjectIdGetDatum(table));
+  for (int i = 0; i < list->n_members; i++) {
+    const auto* row =
+        reinterpret_cast<Form_pg_subscription_rel>(GETSTRUCT(&list->members[i]->tuple));
+    subscribed = subscribed || IsEnabled(row->srsubid);
+  }
+  ReleaseSysCacheList(list);
+  return subscribed;
+}
+
+// Or to a table of which it is a partition.
+bool GetsReplicatedRows(Oid table) {
+  if (IsSubscribed(table)) {
+    return true;
+  }
+  if (!get_rel_relispartition(table)) {
+    return false;
+  }
+  ListCell* cell;
+  foreach (cell, get_partition_ancestors(table)) {
+    if (IsSubscribed(lfirst_oid(cell))) {
+      return true;
+    }
+  }
+  return false;
+}
+
+const char* NameOf(Oid table) {
+  return quote_qualified_identifier(get_namespace_name(get_rel_namespace(table)),
+                                    get_rel_name(table));
+}
+
+struct Found {
+  List* tables = NIL;
+  const char* foreign_table = nullptr;
+  const char* subscribed_table = nullptr;
+};
+
+void LookAtTables(const PlannedStmt* plan, Found* found) {
+  ListCell* cell;
+  foreach (cell, plan->relationOids) {
+    const Oid table = lfirst_oid(cell);
+    found->tables = lappend_oid(found->tables, table);
+    // Who has taken a number from it has a key, and no lock on the table yet.
+    found->tables = list_concat(found->tables, getOwnedSequences(table));
+    if (get_rel_relkind(table) == RELKIND_FOREIGN_TABLE) {
+      found->foreign_table = NameOf(table);
+    } else if (GetsReplicatedRows(table)) {
+      found->subscribed_table = NameOf(table);
+    }
+  }
+}
+
+// ---- End of what is for use inside pg::Call ----------------------------------------------------
+
+class AccessHook {
+ public:
+  AccessHook() {
+    found_function = InvalidOid;
+    next_access_hook = object_access_hook;
+    object_access_hook = NoteFunction;
+  }
+  AccessHook(const AccessHook&) = delete;
+  AccessHook& operator=(const AccessHook&) = delete;
+  ~AccessHook() { object_access_hook = next_access_hook; }
+};
+
+}  // namespace
+
+Reads ReadsOf(const std::string& query) {
+  Found found;
+  const char* function = nullptr;
+  {
+    const AccessHook hook;
+    pg::Call([&] {
+      PushActiveSnapshot(GetTransactionSnapshot());
+      PlannedStmt* plan = PlanOf(query.c_str());
+      found_function = InvalidOid;  // what the planner has called, it has put in line
+      LookAtTables(plan, &found);
+      LookAtFunctions(plan, query.c_str());
+      PopActiveSnapshot();
+      function = OidIsValid(found_function) ? get_func_name(found_function) : nullptr;
+    });
+  }
+  Reads reads;
+  for (int i = 0; i < list_length(found.tables); i++) {
+    reads.tables.push_back(list_nth_oid(found.tables, i));
+  }
+  const auto text = [](const char* name) { return name != nullptr ? std::string(name) : ""; };
+  reads.function = text(function);
+  reads.foreign_table = text(found.foreign_table);
+  reads.subscribed_table = text(found.subscribed_table);
+  return reads;
+}
+
+void RefuseForeignTable(const std::string& table) {
+  throw pg::Error(ERRCODE_FEATURE_NOT_SUPPORTED,
+                  "mode => 'incremental' cannot be used with foreign table " + table,
+                  "Use mode => 'full', or let a job walk the table on the server where it lives.",
+                  "Who is about to commit a smaller key there cannot be seen from here.");
+}
+
+void RequireLocalWriters(const Reads& reads) {
+  if (!reads.foreign_table.empty()) {
+    RefuseForeignTable(reads.foreign_table);
+  }
+  if (!reads.subscribed_table.empty()) {
+    throw pg::Error(
+        ERRCODE_FEATURE_NOT_SUPPORTED,
+        "mode => 'incremental' cannot be used with table " + reads.subscribed_table +
+            ", which gets rows by a subscription",
+        "Use mode => 'full', or let a job walk the table on the publisher.",
+        "Rows come in the order in which they are committed there, not in that of their keys.");
+  }
+}
+
+}  // namespace ratchet::batch
