@@ -37,6 +37,8 @@ constexpr double kWorthAWorker = 3000;
 // A pass costs as much as a run or two. So runs that end within this time (microseconds) are one
 // pass, while every worker has another run at hand.
 constexpr std::int64_t kGather = 1000;
+// Where a schedule cannot be read, a scheduler is there at least this often.
+constexpr std::int64_t kRestWithProblems = 60 * USECS_PER_SEC;
 
 // Message and hint, in the form of board::RunOutcome::text.
 void FillTexts(const catalog::RunError& error, board::RunOutcome* outcome) {
@@ -443,6 +445,10 @@ TimestampTz Scheduler::RestUntil() const {
   TimestampTz until = std::min<TimestampTz>(jobs_.FirstDue(), waiting_.NextLook());
   if (!feeds_.empty()) {
     until = std::min(until, feeds_.begin()->first);
+  }
+  if (jobs_.problems() > 0) {
+    // Nobody else looks whether the zone is back.
+    until = std::min(until, last_pass_ + kRestWithProblems);
   }
   if (backlog_ || !flights_.empty() || load_) {
     until = 0;
