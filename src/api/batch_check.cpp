@@ -196,7 +196,12 @@ void DropVoidCheckpoint(const JobDefinition& job, const JobDefinition& old) {
     }
     return;
   }
-  catalog::DeleteCheckpoints(job.job_id);
+  // Replays walk as their run did, by the key of that time.
+  if (changed_kind) {
+    catalog::DeleteCheckpoints(job.job_id);
+  } else {
+    catalog::DeleteCheckpoint(job.job_id, 0);
+  }
   if (was_there) {
     const char* name = job.job_name.c_str();
     pg::Call([=] {

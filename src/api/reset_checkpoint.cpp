@@ -36,6 +36,9 @@ bool ResetCheckpoint(const Arguments& arguments) {
   RefuseLiveRun(job);
   const bool had_one = catalog::FindCheckpoint(job.job_id, kOwnWalk).has_value();
   catalog::DeleteCheckpoint(job.job_id, kOwnWalk);
+  // One that has begun since the first look may have read it before it was deleted. One that begins
+  // from now on waits for the end of this transaction.
+  RefuseLiveRun(job);
   return had_one;
 }
 

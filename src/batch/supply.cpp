@@ -2,6 +2,7 @@
 
 #include <charconv>
 
+#include "batch/in_the_way.h"
 #include "pg/guard.h"
 
 namespace ratchet::batch {
@@ -39,11 +40,11 @@ class SourceSupply : public Supply {
     return handled == 0 ? at : text_.KeyOf(items, handled - 1);
   }
 
-  void Save(const Items& /*items*/, int /*handled*/,
-            const std::vector<Failure>& failures) override {
-    for (const Failure& failure : failures) {
+  void Save(const Items& /*items*/, int /*handled*/, std::vector<Failure>& failures) override {
+    for (Failure& failure : failures) {
       catalog::FailedItem item = FailedItemOf(failure, ticket_, job_name_);
       catalog::InsertFailedItem(&item, may_have_failed_before_);
+      failure.item_id = item.item_id;
     }
   }
 
@@ -81,10 +82,9 @@ class FailedItemSupply : public Supply {
   // The items as they are now: they have been mended, it is to be hoped. What the source does not
   // have any more needs nothing to be done.
   void Fetch(const std::string& at, int limit, Items* items, bool* more) override {
-    catalog::FindFailedItems(ticket_.items_of, IdIn(at), limit + 1, &failed_);
-    *more = failed_.size() > static_cast<std::size_t>(limit);
-    if (*more) {
-      failed_.pop_back();
+    if (!catalog::HoldFailedItems(ticket_.items_of, IdIn(at), limit, &failed_, more)) {
+      throw InTheWay("failed items of run " + std::to_string(ticket_.items_of) +
+                     " are in the hands of another transaction");
     }
     items->Clear();
     gone_.clear();
@@ -105,7 +105,7 @@ class FailedItemSupply : public Supply {
     return last == 0 ? at : "{\"item_id\": " + std::to_string(last) + "}";
   }
 
-  void Save(const Items& items, int handled, const std::vector<Failure>& failures) override {
+  void Save(const Items& items, int handled, std::vector<Failure>& failures) override {
     std::size_t next_failure = 0;
     for (int i = 0; i < handled; i++) {
       const std::int64_t id = items.failed_of[static_cast<std::size_t>(i)];

@@ -17,8 +17,10 @@ namespace ratchet::batch {
 struct Failure {
   int item;
   catalog::RunError error;
-  std::string key;  // as JSON
-  std::string row;  // as JSON
+  std::string words;     // see policy/error_words.h
+  std::string key;       // as JSON
+  std::string row;       // as JSON
+  std::int64_t item_id;  // of ratchet.failed_item, when it has been saved there
 };
 
 class Supply {
@@ -35,7 +37,8 @@ class Supply {
   // are none).
   virtual std::string PositionBehind(const Items& items, int handled, const std::string& at) = 0;
   // Writes down what became of the first `handled` of those items, in the batch's transaction.
-  virtual void Save(const Items& items, int handled, const std::vector<Failure>& failures) = 0;
+  // Failures get the numbers under which they are found.
+  virtual void Save(const Items& items, int handled, std::vector<Failure>& failures) = 0;
   // How many items there may be behind the position.
   virtual double Estimate(const std::string& at) = 0;
   // The key is another object now. Returns the position as that one writes it; throws when it does

@@ -2,14 +2,12 @@
 
 #include <algorithm>
 
-#include "board/run_board.h"
+#include "batch/failure_words.h"
+#include "batch/in_the_way.h"
 #include "pg/guard.h"
+#include "pg/settings.h"
 #include "pg/subtransaction.h"
 #include "policy/error_class.h"
-
-extern "C" {
-#include "utils/json.h"
-}
 
 namespace ratchet::batch {
 namespace {
@@ -23,18 +21,7 @@ constexpr int kMostWritingSavepoints = 60;
 // commit that sixty of them make necessary. Measured: 3 to 5 microseconds.
 constexpr std::int64_t kHiddenCost = 4;
 
-// A batch that finds rows locked, or loses against other transactions, is tried again for so long
-// without progress, after a while that gets longer. Microseconds.
-constexpr std::int64_t kLongestRetrying = 600'000'000;
-constexpr std::int64_t kFirstWait = 20'000;
-constexpr std::int64_t kLongestWait = 5'000'000;
-
 constexpr int kMostResolved = 10'000;  // in one transaction
-constexpr std::size_t kMostSamples = 10;
-
-policy::ErrorClass ClassOf(const pg::PgError& error) {
-  return policy::ClassOf(unpack_sql_state(error.sqlstate()));
-}
 
 }  // namespace
 
@@ -45,7 +32,8 @@ Walk::Walk(const WalkRun& run, Host& host)
       pace_(*run.definition, run.slot),
       progress_(run.slot),
       size_(run.definition->batch_size, run.definition->batch_target),
-      random_(static_cast<std::mt19937::result_type>(run.ticket->run_id)) {
+      brake_(pg::settings.max_same_failures),
+      retry_(static_cast<std::uint64_t>(run.ticket->run_id)) {
   ItemPointerSetInvalid(&now_.checkpoint);
   committed_ = now_;
 }
@@ -102,7 +90,7 @@ bool Walk::Batch() {
   try {
     const bool interrupted = TryBatch();
     if (interrupted) {
-      Wait(kFirstWait);
+      Wait(retry_.ShortWait());
     } else {
       size_.Took(handled_, GetCurrentTimestamp() - began_);
     }
@@ -117,19 +105,23 @@ bool Walk::Batch() {
     if (!clean_ && watch_.HasChanged() && DoAgain(false)) {
       return false;
     }
-    if (!RetryLater(ClassOf(error), clean_)) {
+    if (!RollBack(error)) {
+      throw;
+    }
+  } catch (const InTheWay&) {
+    if (!TryAgainWithoutError()) {
       throw;
     }
   } catch (const pg::OldSnapshot& error) {
-    ended_ = false;
-    RetryOldSnapshot(error);
+    if (!TryAgainWithoutError()) {
+      throw;
+    }
+    ereport(DEBUG1, (errmsg_internal("batch is done again: %s", error.what())));
   }
-  size_.Shrink();
-  WaitForOthers();
   return false;
 }
 
-// True when a lock or a deadlock has cut it short.
+// True when it has been cut short.
 bool Walk::TryBatch() {
   host_.Begin();
   snapshot_watch_.Begin();
@@ -138,23 +130,29 @@ bool Walk::TryBatch() {
   rows_ = 0;
   items_.Clear();
   more_ = false;
+  tried_items_ = 0;
+  saving_ = false;
   if (tried_ && OutOfTime()) {
     more_ = true;  // a batch without items, to end the run
   } else if (!nothing_to_do_) {
     Renew();
-    supply_->Fetch(now_.at, std::min(size_.size(), Reach()), &items_, &more_);
+    tried_items_ = std::min(size_.size(), Reach());
+    supply_->Fetch(now_.at, tried_items_, &items_, &more_);
     snapshot_watch_.Check(false);  // before anything is done with items that may be others
     if (!IsAsLookedUp()) {
       throw SourceChanged();
     }
+    tried_items_ = items_.size();
   }
   tried_ = true;
   clean_ = true;
   const bool interrupted = Work();
   const bool any_failed = !failures_.empty();
   CloseBatch(interrupted);
+  HoldForSave();
   snapshot_watch_.Check(any_failed);
   snapshot_watch_.End();
+  saving_ = true;
   host_.Close();
   Save();
   ended_ ? host_.Finish(*this) : host_.Commit();
@@ -162,58 +160,8 @@ bool Walk::TryBatch() {
   return interrupted;
 }
 
-// The tables may be locked, too, before there is a batch.
-bool Walk::TryOpen() {
-  clean_ = false;
-  try {
-    Open();
-    return true;
-  } catch (const pg::PgError& error) {
-    if (!RetryLater(ClassOf(error), clean_)) {
-      throw;
-    }
-  } catch (const pg::OldSnapshot& error) {
-    RetryOldSnapshot(error);
-  }
-  WaitForOthers();
-  return false;
-}
-
-// Whether the error was one of the moment; then the transaction is over.
-bool Walk::RetryLater(policy::ErrorClass of_error, bool clean) {
-  const TimestampTz now = GetCurrentTimestamp();
-  if (retries_ == 0) {
-    retrying_since_ = now;
-  }
-  if (of_error != policy::ErrorClass::kRetry || now - retrying_since_ > kLongestRetrying ||
-      !host_.Abort(clean)) {
-    return false;
-  }
-  now_ = committed_;
-  ends_ = 0;
-  return true;
-}
-
-// No error has happened, so that the transaction can be ended anywhere.
-void Walk::RetryOldSnapshot(const pg::OldSnapshot& error) {
-  if (!RetryLater(policy::ErrorClass::kRetry, true)) {
-    throw pg::OldSnapshot(error);
-  }
-  ereport(DEBUG1, (errmsg_internal("batch is done again: %s", error.what())));
-}
-
-void Walk::WaitForOthers() {
-  Wait(std::min(kFirstWait << std::min(retries_, 20), kLongestWait));
-  retries_++;
-}
-
-// Others get time to do what they hold the lock for.
-void Walk::Wait(std::int64_t micros) {
-  Sleep(run_.slot, board::RunWait::kLock,
-        std::uniform_int_distribution<std::int64_t>(micros / 2, micros)(random_));
-}
-
-// Executes the items. True when a lock or a deadlock has cut it short, behind some that are done.
+// Executes the items. True when a lock, a deadlock or too little memory has cut it short, behind
+// some that are done.
 bool Walk::Work() {
   isolation_.BeginBatch(items_.size());
   writing_savepoints_ = 0;
@@ -221,16 +169,15 @@ bool Walk::Work() {
     const policy::ItemIsolation::Slice slice = isolation_.Next();
     handled_ = slice.first;
     if ((writing_savepoints_ >= kMostWritingSavepoints && isolation_.CanStop()) ||
-        TooManyFailed()) {
+        TooManyFailed() || ManyAlike()) {
       return false;
     }
     try {
       TrySlice(slice);
     } catch (const pg::PgError& error) {
-      if (handled_ == 0 || ClassOf(error) != policy::ErrorClass::kRetry) {
+      if (handled_ == 0 || !CutsShort(ClassOf(error))) {
         throw;
       }
-      size_.Shrink();
       return true;
     }
   }
@@ -242,6 +189,7 @@ void Walk::TrySlice(const policy::ItemIsolation::Slice& slice) {
   const TimestampTz begun = GetCurrentTimestamp();
   int in_hand = -1;
   catalog::RunError error;
+  std::string words;
   {
     pg::Subtransaction savepoint;
     const TimestampTz opened = GetCurrentTimestamp();
@@ -260,6 +208,7 @@ void Walk::TrySlice(const policy::ItemIsolation::Slice& slice) {
         throw;
       }
       error = catalog::ErrorOf(failure.data());
+      words = WordsOf(failure.data());
     }
   }
   const int culprit = in_hand >= 0 ? in_hand : policy::ItemIsolation::kUnknown;
@@ -267,7 +216,7 @@ void Walk::TrySlice(const policy::ItemIsolation::Slice& slice) {
   if (condemned != policy::ItemIsolation::kNone) {
     const auto before = std::find_if(failures_.begin(), failures_.end(),
                                      [&](const Failure& other) { return other.item > condemned; });
-    failures_.insert(before, {condemned, std::move(error), {}, {}});
+    failures_.insert(before, {condemned, std::move(error), std::move(words), {}, {}, 0});
   }
 }
 
@@ -308,6 +257,7 @@ void Walk::CloseBatch(bool interrupted) {
   while (!failures_.empty() && failures_.back().item >= handled_) {
     failures_.pop_back();
   }
+  const bool brakes = Brakes();
   for (Failure& failure : failures_) {
     failure.key = text_->KeyOf(items_, failure.item);
     failure.row = text_->RowOf(items_, failure.item);
@@ -317,11 +267,14 @@ void Walk::CloseBatch(bool interrupted) {
   const auto failed = static_cast<std::int64_t>(failures_.size());
   counters.items_done += handled_ - failed;
   counters.items_failed += failed;
-  counters.batches += items_.size() > 0 ? 1 : 0;
+  counters.batches += handled_ > 0 ? 1 : 0;
   counters.rows_affected += rows_;
   const TimestampTz now = GetCurrentTimestamp();
   const bool complete = IsAtEnd(interrupted);
-  if (TooManyFailed()) {
+  if (brakes) {
+    ended_ = true;
+    ending_ = Ending::kAllAlike;
+  } else if (TooManyFailed()) {
     ended_ = true;
     ending_ = Ending::kTooManyFailed;
   } else if (complete) {
@@ -348,65 +301,6 @@ bool Walk::ResolveEarlier() {
   }
   return catalog::ResolveEarlierItems(run_.ticket->job_id, first_run_, kMostResolved) <
          kMostResolved;
-}
-
-void Walk::Save() {
-  if (dry_run()) {
-    for (const Failure& failure : failures_) {
-      if (samples_.size() < kMostSamples) {
-        samples_.push_back(failure);
-      }
-    }
-    return;
-  }
-  supply_->Save(items_, handled_, failures_);
-  const bool goes_away = ended_ && ending_ == Ending::kComplete && !keeps_checkpoint();
-  const bool changed = handled_ > 0 || now_.at != committed_.at;
-  if (changed && !goes_away) {
-    SaveCheckpoint();
-  }
-}
-
-void Walk::SaveCheckpoint() {
-  catalog::Checkpoint checkpoint;
-  checkpoint.job_id = run_.ticket->job_id;
-  checkpoint.walk = run_.ticket->walk;
-  checkpoint.owner = run_.ticket->owner;
-  checkpoint.run_id = run_.ticket->run_id;
-  checkpoint.run_mark = run_.ticket->mark;
-  checkpoint.value = now_.at;
-  checkpoint.run_from = from_;
-  checkpoint.counters = now_.counters;
-  checkpoint.walk_items = progress_.earlier();
-  checkpoint.first_run = first_run_;
-  checkpoint.key = now_.signature;
-  catalog::SaveCheckpoint(checkpoint, &now_.checkpoint);
-}
-
-void Walk::NoteCommit() {
-  committed_ = now_;
-  retries_ = 0;
-  renewals_ = 0;
-  progress_.Show(committed_.counters, ended_ && ending_ == Ending::kComplete);
-}
-
-std::string Walk::FailuresSeen() const {
-  std::string list;
-  for (const Failure& failure : samples_) {
-    pg::Call([&] {
-      StringInfoData text;
-      initStringInfo(&text);
-      appendStringInfo(&text,
-                       "{\"item\": %s, \"sqlstate\": \"%s\", \"error\": ", failure.row.c_str(),
-                       unpack_sql_state(failure.error.sqlstate));
-      escape_json(&text, failure.error.message.c_str());
-      appendStringInfoChar(&text, '}');
-      list += (list.empty() ? "" : ", ");
-      list += text.data;
-      pfree(text.data);
-    });
-  }
-  return list.empty() ? list : "{\"failed_items\": [" + list + "]}";
 }
 
 }  // namespace ratchet::batch

@@ -1,9 +1,9 @@
 // One run of a batch job: batch after batch, each a transaction that commits the effects, the
 // failed items, the checkpoint and the counters together; the last one the run's record as well.
 //
-//            ┌─────────────────────────── next batch ───────────────────────────┐
-//            ▼                                                                  │
-//   Begin ─ Fetch ─ slices, each in a subtransaction ─ Close ─ Save ─ Commit ─ Rest
+//            ┌────────────────────────────── next batch ───────────────────────────────┐
+//            ▼                                                                         │
+//   Begin ─ Fetch ─ slices, each in a subtransaction ─ Hold ─ Close ─ Save ─ Commit ─ Rest
 //                     │ an item's error: isolate              └── last: Finish (record, commit)
 //                     │ lock, deadlock, serialization: commit what is done or abort; wait; smaller
 //                     │ a snapshot older than what it has read: abort; wait; smaller
@@ -13,7 +13,6 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
-#include <random>
 #include <string>
 #include <vector>
 
@@ -31,7 +30,9 @@
 #include "catalog/checkpoint.h"
 #include "catalog/job_version.h"
 #include "pg/snapshot_watch.h"
+#include "policy/batch_retry.h"
 #include "policy/batch_size.h"
+#include "policy/brake.h"
 #include "policy/error_class.h"
 #include "policy/item_isolation.h"
 
@@ -46,7 +47,20 @@ struct WalkRun {
   MemoryContext memory;  // outlives every transaction of the run
 };
 
-enum class Ending : std::uint8_t { kComplete, kOutOfTime, kWindowClosed, kTooManyFailed };
+enum class Ending : std::uint8_t {
+  kComplete,
+  kOutOfTime,
+  kWindowClosed,
+  kTooManyFailed,
+  kAllAlike
+};
+
+// So many items in a row that have failed in the same words, for which a run has ended.
+struct Alike {
+  std::int64_t count = 0;
+  catalog::RunError error;  // of the first of those in the last batch
+  std::string key;          // of the same
+};
 
 class Walk {
  public:
@@ -68,6 +82,7 @@ class Walk {
   // Why it may not have come to all items, although it is complete; empty: it has.
   const std::string& doubt() const { return doubt_; }
   Ending ending() const { return ending_; }
+  const Alike& alike() const { return alike_; }
   // The next run goes on behind it, although this one is complete.
   bool keeps_checkpoint() const;
   // The first failed items of a dry run, as JSON; empty when there were none.
@@ -85,7 +100,6 @@ class Walk {
 
   // ---- walk_open.cpp
   void OpenSurely();
-  bool TryOpen();
   void Open();
   void LookUp();
   std::string EndOfRange(bool goes_on);
@@ -102,8 +116,6 @@ class Walk {
   int Reach() const;
   bool Batch();
   bool TryBatch();
-  bool RetryLater(policy::ErrorClass of_error, bool clean);
-  void RetryOldSnapshot(const pg::OldSnapshot& error);
   bool Work();
   void TrySlice(const policy::ItemIsolation::Slice& slice);
   bool TooManyFailed() const;
@@ -112,11 +124,28 @@ class Walk {
   bool IsAtEnd(bool interrupted);
   void CloseBatch(bool interrupted);
   bool ResolveEarlier();
+
+  // ---- walk_retry.cpp
+  bool TryOpen();
+  bool CutsShort(policy::ErrorClass what);
+  bool RollBack(const pg::PgError& error);
+  bool TryAgainLater();
+  bool TryAgainWithoutError();
+  bool TrySmaller(const ErrorData& error);
+  void Wait(std::int64_t micros);
+
+  // ---- walk_brake.cpp
+  bool HasBrake() const;
+  bool ManyAlike() const;
+  bool Brakes();
+  void NoteAlike();
+
+  // ---- walk_save.cpp
+  void HoldForSave();
+  bool TryHoldForSave();
   void Save();
   void SaveCheckpoint();
   void NoteCommit();
-  void WaitForOthers();
-  void Wait(std::int64_t micros);
 
   bool dry_run() const { return run_.ticket->dry_run; }
   bool over_failed_items() const { return run_.ticket->items_of != 0; }
@@ -139,7 +168,8 @@ class Walk {
   WalkProgress progress_;
   policy::ItemIsolation isolation_;
   policy::BatchSize size_;
-  std::mt19937 random_;
+  policy::Brake brake_;
+  policy::BatchRetry retry_;
 
   std::string from_;
   std::string doubt_;
@@ -151,6 +181,12 @@ class Walk {
   bool ended_ = false;
   Ending ending_ = Ending::kComplete;
   std::vector<Failure> samples_;  // of a dry run
+  // Failures at the end of what has committed, all in the same words: nothing is behind them.
+  struct EarlierAlike {
+    std::string from;  // the position before them
+    std::vector<std::int64_t> item_ids;
+  } earlier_alike_;
+  Alike alike_;
 
   // The batch in hand.
   TimestampTz began_ = 0;
@@ -159,12 +195,15 @@ class Walk {
   std::vector<Failure> failures_;
   int handled_ = 0;  // items that are done or have failed
   std::int64_t rows_ = 0;
+  int tried_items_ = 0;  // to fetch, and then those that there were
+  policy::Brake::Look look_{};
+  std::string alike_from_;   // the position before the failures that are alike
+  bool takes_back_ = false;  // what earlier batches have set aside of them
   int writing_savepoints_ = 0;
-  bool clean_ = true;  // no error outside of a subtransaction
-  int retries_ = 0;    // without progress
-  TimestampTz retrying_since_ = 0;
-  bool tried_ = false;  // there has been a batch
-  int ends_ = 0;        // how often the end has been found, one time after the other
+  bool clean_ = true;    // no error outside of a subtransaction
+  bool saving_ = false;  // what fails now fails outside of one
+  bool tried_ = false;   // there has been a batch
+  int ends_ = 0;         // how often the end has been found, one time after the other
 };
 
 }  // namespace ratchet::batch

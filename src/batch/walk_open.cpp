@@ -2,6 +2,7 @@
 #include "catalog/run_log.h"
 #include "pg/guard.h"
 
+#include "batch/in_the_way.h"
 #include "batch/walk.h"
 #include "batch/walk_check.h"
 
@@ -47,6 +48,10 @@ std::optional<catalog::Checkpoint> Walk::GoOnBehind() {
 
 void Walk::Open() {
   host_.Begin();
+  if (catalog::CheckpointIsBeingChanged(run_.ticket->job_id, run_.ticket->walk)) {
+    throw InTheWay("another transaction has the checkpoint of job \"" + definition_.job_name +
+                   "\" in hand");
+  }
   snapshot_watch_.Begin();
   LookUp();
   const auto saved = GoOnBehind();

@@ -45,6 +45,7 @@ void Walk::Renew() {
   LookUp();
   const std::string at = supply_->Translate(*key_, committed_.signature, now_.at);
   from_ = supply_->Translate(*key_, committed_.signature, from_);
+  earlier_alike_.from = supply_->Translate(*key_, committed_.signature, earlier_alike_.from);
   if (!over_failed_items()) {
     key_->MakeRoomFor(at);
   }

@@ -6,8 +6,8 @@
 #include "catalog/run_queue.h"
 #include "catalog/table_layouts.h"
 #include "pg/guard.h"
+#include "pg/row_change.h"
 #include "pg/sequence.h"
-#include "pg/table.h"
 
 extern "C" {
 #include "access/xact.h"

@@ -4,7 +4,6 @@
 
 #include "catalog/table_layouts.h"
 #include "pg/guard.h"
-#include "pg/table.h"
 
 extern "C" {
 #include "access/xact.h"
@@ -89,6 +88,9 @@ bool IsAt(Relation table, const Checkpoint& checkpoint, ItemPointer tid, pg::Row
          row->Int64(kJobId) == checkpoint.job_id && row->Int64(kWalk) == checkpoint.walk;
 }
 
+// Most runs end without a checkpoint, and in most databases nobody has one at all.
+bool HasRows(Relation table) { return RelationGetNumberOfBlocks(table) > 0; }
+
 }  // namespace
 
 std::optional<Checkpoint> FindCheckpoint(std::int64_t job_id, std::int64_t walk, ItemPointer tid) {
@@ -104,13 +106,44 @@ std::optional<Checkpoint> FindCheckpoint(std::int64_t job_id, std::int64_t walk,
   return found ? std::optional(std::move(checkpoint)) : std::nullopt;
 }
 
+bool CheckpointIsBeingChanged(std::int64_t job_id, std::int64_t walk) {
+  return pg::Call([=] {
+    pg::Row row;
+    ItemPointerData tid;
+    Relation table = pg::OpenTable(kTable, AccessShareLock);
+    const bool changes = HasRows(table) && Find(job_id, walk, AccessShareLock, &row, &tid) &&
+                         pg::IsBeingChanged(table, &tid);
+    table_close(table, NoLock);
+    return changes;
+  });
+}
+
+bool HoldCheckpoint(std::int64_t job_id, std::int64_t walk) {
+  return pg::Call([=] {
+    if (!pg::TryLockTable(kTable.name, RowExclusiveLock)) {
+      return false;
+    }
+    if (!pg::HasTable(kTable.name)) {
+      return true;
+    }
+    pg::Row row;
+    ItemPointerData tid;
+    Relation table = pg::OpenTable(kTable, RowExclusiveLock);
+    const bool is_free = !HasRows(table) || !Find(job_id, walk, RowExclusiveLock, &row, &tid) ||
+                         pg::HoldRow(table, &tid, pg::IfBusy::kGiveUp) != pg::RowHold::kBusy;
+    table_close(table, NoLock);
+    return is_free;
+  });
+}
+
 void SaveCheckpoint(const Checkpoint& checkpoint, ItemPointer tid) {
   pg::Call([&] {
     pg::Row row;
     Relation table = pg::OpenTable(kTable, RowExclusiveLock);
     // Who changes the job's key deletes the row, also while a run goes on by the old one.
-    const bool is_there = IsAt(table, checkpoint, tid, &row) ||
-                          Find(checkpoint.job_id, checkpoint.walk, RowExclusiveLock, &row, tid);
+    const bool is_there = (IsAt(table, checkpoint, tid, &row) ||
+                           Find(checkpoint.job_id, checkpoint.walk, RowExclusiveLock, &row, tid)) &&
+                          pg::HoldRow(table, tid, pg::IfBusy::kWait) == pg::RowHold::kHeld;
     pg::Row saved;
     Fill(checkpoint, &saved);
     if (is_there) {
@@ -138,27 +171,26 @@ std::int64_t NewestRunOfCheckpoints() {
   });
 }
 
-void DeleteCheckpoint(std::int64_t job_id, std::int64_t walk) {
+void DeleteCheckpoint(std::int64_t job_id, std::int64_t walk, pg::IfBusy if_busy) {
   pg::Call([&] {
     pg::Row row;
     ItemPointerData tid;
     Relation table = pg::OpenTable(kTable, RowExclusiveLock);
-    // Most runs end without one, and in most databases nobody has one at all.
-    if (RelationGetNumberOfBlocks(table) > 0 && Find(job_id, walk, RowExclusiveLock, &row, &tid)) {
-      pg::DeleteRow(table, &tid);
+    if (HasRows(table) && Find(job_id, walk, RowExclusiveLock, &row, &tid)) {
+      pg::DeleteRow(table, &tid, if_busy);
     }
     table_close(table, NoLock);
   });
 }
 
-void DeleteCheckpoints(std::int64_t job_id) {
+void DeleteCheckpoints(std::int64_t job_id, pg::IfBusy if_busy) {
   pg::Call([&] {
     pg::Row row;
     ItemPointerData tid;
     pg::IndexScan scan(kTable, kPrimaryKey, RowExclusiveLock);
     scan.Equal(kJobId, job_id).Begin();
     while (scan.Next(&row, &tid)) {
-      pg::DeleteRow(scan.table(), &tid);
+      pg::DeleteRow(scan.table(), &tid, if_busy);
     }
     scan.End();
   });

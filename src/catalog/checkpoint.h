@@ -1,4 +1,11 @@
 // ratchet.job_checkpoint: how far a job is, for its next run.
+//
+// A row is written by the run that walks, and deleted by it, by whoever makes the checkpoint void
+// (reset_checkpoint, another key) and by the scheduler when nobody goes on behind it. Who is first
+// wins: a run that begins waits for somebody who is about to delete its checkpoint, and who wants
+// to delete that of a run which has begun is told so (reset_checkpoint). A run goes on by the
+// definition with which it began: what it saves after another key was given to the job is a new
+// row, of the old key.
 #pragma once
 
 #include <cstdint>
@@ -6,7 +13,7 @@
 #include <string>
 
 #include "board/board.h"
-#include "pg/server.h"
+#include "pg/row_change.h"
 
 extern "C" {
 #include "storage/itemptr.h"
@@ -31,14 +38,21 @@ struct Checkpoint {
 // Seen with the effects of the calling transaction; nullopt when there is none. `tid` may be null.
 std::optional<Checkpoint> FindCheckpoint(std::int64_t job_id, std::int64_t walk,
                                          ItemPointer tid = nullptr);
+// Whether a transaction that has not ended deletes it, or writes over it.
+bool CheckpointIsBeingChanged(std::int64_t job_id, std::int64_t walk);
+// So that what follows in the transaction waits for nobody: locks the table and the row, if there
+// is one. False when another transaction is in the way.
+bool HoldCheckpoint(std::int64_t job_id, std::int64_t walk);
 // Writes over the row at *tid, if *tid is valid, else over the walk's row or a new one; *tid then
 // is its place. May be called more than once in a transaction.
 void SaveCheckpoint(const Checkpoint& checkpoint, ItemPointer tid);
 // The greatest number of a run in the table; 0 when it is empty.
 std::int64_t NewestRunOfCheckpoints();
-// No error when there is none.
-void DeleteCheckpoint(std::int64_t job_id, std::int64_t walk);
+// No error when there is none. The scheduler waits for nobody, and leaves alone what a session has
+// in hand: that is about to delete it itself, or gives it to a job that is defined anew.
+void DeleteCheckpoint(std::int64_t job_id, std::int64_t walk,
+                      pg::IfBusy if_busy = pg::IfBusy::kWait);
 // Those of all walks.
-void DeleteCheckpoints(std::int64_t job_id);
+void DeleteCheckpoints(std::int64_t job_id, pg::IfBusy if_busy = pg::IfBusy::kWait);
 
 }  // namespace ratchet::catalog

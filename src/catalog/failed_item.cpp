@@ -1,8 +1,8 @@
 #include "catalog/failed_item.h"
 
 #include "catalog/table_layouts.h"
+#include "pg/row_change.h"
 #include "pg/sequence.h"
-#include "pg/table.h"
 #include "pg/text_hash.h"
 
 extern "C" {
@@ -86,21 +86,21 @@ std::int64_t NextItemId(std::int64_t run_id) {
   return item_id > newest ? item_id : pg::NextNumberBehind(sequence, newest);
 }
 
-// False when the item is not there (any more).
+// Nothing to change when the item is not there any more, or somebody else has resolved it.
 template <typename Change>
-bool ChangeItem(std::int64_t run_id, std::int64_t item_id, Change change) {
+void ChangeItem(std::int64_t run_id, std::int64_t item_id, Change change) {
   pg::IndexScan scan(kTable, kPrimaryKey, RowExclusiveLock);
   scan.Equal(kRunId, run_id).Equal(kItemId, item_id).Begin();
   pg::Row row;
   ItemPointerData tid;
-  const bool found = scan.Next(&row, &tid);
-  if (found) {
+  if (scan.Next(&row, &tid) &&
+      pg::HoldRow(scan.table(), &tid, pg::IfBusy::kWait, &row) == pg::RowHold::kHeld &&
+      row.IsNull(kResolvedAt)) {
     change(&row);
     pg::UpdateRow(scan.table(), &tid, row);
   }
   scan.End();
   CommandCounterIncrement();
-  return found;
 }
 
 }  // namespace
@@ -140,16 +140,34 @@ void ResolveFailedItem(std::int64_t run_id, std::int64_t item_id, std::int64_t r
   });
 }
 
-void FindFailedItems(std::int64_t run_id, std::int64_t after, int limit,
-                     std::vector<FailedItem>* items) {
+bool HoldFailedItemTable() {
+  return pg::Call([] {
+    return pg::TryLockTable(kTable.name, RowExclusiveLock) &&
+           pg::TryLockTable("failed_item_id_seq", RowExclusiveLock);
+  });
+}
+
+bool HoldFailedItems(std::int64_t run_id, std::int64_t after, int limit,
+                     std::vector<FailedItem>* items, bool* more) {
   items->clear();
+  *more = false;
   items->reserve(static_cast<std::size_t>(limit));
-  pg::Call([=] {
-    pg::IndexScan scan(kTable, kPrimaryKey, AccessShareLock);
+  return pg::Call([=] {
+    pg::IndexScan scan(kTable, kPrimaryKey, RowExclusiveLock);
     scan.Equal(kRunId, run_id).Behind(kItemId, after).Begin();
     pg::Row row;
-    while (items->size() < static_cast<std::size_t>(limit) && scan.Next(&row)) {
-      if (row.IsNull(kResolvedAt)) {
+    ItemPointerData tid;
+    pg::RowHold hold = pg::RowHold::kHeld;
+    while (!*more && hold != pg::RowHold::kBusy && scan.Next(&row, &tid)) {
+      if (!row.IsNull(kResolvedAt)) {
+        continue;
+      }
+      if (items->size() == static_cast<std::size_t>(limit)) {
+        *more = true;
+        continue;
+      }
+      hold = pg::HoldRow(scan.table(), &tid, pg::IfBusy::kGiveUp, &row);
+      if (hold == pg::RowHold::kHeld && row.IsNull(kResolvedAt)) {
         FailedItem& item = items->emplace_back();
         item.item_id = row.Int64(kItemId);
         item.key = row.JsonbText(kKey);
@@ -157,6 +175,7 @@ void FindFailedItems(std::int64_t run_id, std::int64_t after, int limit,
       }
     }
     scan.End();
+    return hold != pg::RowHold::kBusy;
   });
 }
 
@@ -194,7 +213,10 @@ int ResolveEarlierItems(std::int64_t job_id, std::int64_t run_id, int limit) {
     pg::Row row;
     ItemPointerData tid;
     while (resolved < limit && scan.Next(&row, &tid)) {
-      if (row.Int64(kRunId) < run_id) {
+      // One that a replay has in hand is its own: it says what becomes of the item.
+      if (row.Int64(kRunId) < run_id &&
+          pg::HoldRow(scan.table(), &tid, pg::IfBusy::kGiveUp, &row) == pg::RowHold::kHeld &&
+          row.IsNull(kResolvedAt)) {
         SetResolved(&row, run_id);
         pg::UpdateRow(scan.table(), &tid, row);
         resolved++;
@@ -205,16 +227,33 @@ int ResolveEarlierItems(std::int64_t job_id, std::int64_t run_id, int limit) {
   });
 }
 
-void DeleteFailedItems(std::int64_t run_id) {
-  pg::Call([run_id] {
+void TakeBackFailedItems(std::int64_t run_id, const std::vector<std::int64_t>& item_ids) {
+  pg::Call([run_id, &item_ids] {
+    pg::Row row;
+    ItemPointerData tid;
+    for (const std::int64_t item_id : item_ids) {
+      pg::IndexScan scan(kTable, kPrimaryKey, RowExclusiveLock);
+      scan.Equal(kRunId, run_id).Equal(kItemId, item_id).Begin();
+      if (scan.Next(&row, &tid)) {
+        pg::DeleteRow(scan.table(), &tid, pg::IfBusy::kGiveUp);
+      }
+      scan.End();
+    }
+  });
+}
+
+bool DeleteFailedItems(std::int64_t run_id) {
+  return pg::Call([run_id] {
     pg::IndexScan scan(kTable, kPrimaryKey, RowExclusiveLock);
     scan.Equal(kRunId, run_id).Begin();
     pg::Row row;
     ItemPointerData tid;
-    while (scan.Next(&row, &tid)) {
-      pg::DeleteRow(scan.table(), &tid);
+    bool all = true;
+    while (all && scan.Next(&row, &tid)) {
+      all = pg::DeleteRow(scan.table(), &tid, pg::IfBusy::kGiveUp) != pg::RowHold::kBusy;
     }
     scan.End();
+    return all;
   });
 }
 

@@ -1,4 +1,10 @@
 // ratchet.failed_item: items of batch jobs that failed alone.
+//
+// A row is inserted by the run in which the item failed. Later it is changed by whoever has done
+// the item: a run of failed items, which holds the rows of its batch from the moment at which it
+// reads them, so that nobody else does the same items meanwhile; or a complete walk, which leaves
+// to such a run what that has in hand. An item that is resolved stays so. The scheduler deletes the
+// rows together with the run's record, unless somebody has one in hand.
 #pragma once
 
 #include <cstdint>
@@ -30,9 +36,12 @@ void FailItemAgain(std::int64_t run_id, std::int64_t item_id, const FailedItem& 
 void ResolveFailedItem(std::int64_t run_id, std::int64_t item_id, std::int64_t resolved_by);
 
 // Up to `limit` unresolved items of the run behind this item_id, in their order. Of each only
-// item_id, key and attempts.
-void FindFailedItems(std::int64_t run_id, std::int64_t after, int limit,
-                     std::vector<FailedItem>* items);
+// item_id, key and attempts. They are locked until the transaction ends. *more: there are others
+// behind them. False when another transaction has one of them in hand.
+bool HoldFailedItems(std::int64_t run_id, std::int64_t after, int limit,
+                     std::vector<FailedItem>* items, bool* more);
+// So that what is written in the transaction waits for nobody. False when somebody is in the way.
+bool HoldFailedItemTable();
 // Whether some item of the job is not resolved.
 bool HasFailedItems(std::int64_t job_id);
 // How many items of the run are not resolved.
@@ -42,7 +51,11 @@ std::int64_t CountFailedItems(std::int64_t run_id);
 // a walk that is complete has come to all of them again.
 int ResolveEarlierItems(std::int64_t job_id, std::int64_t run_id, int limit);
 
-// With the record of their run.
-void DeleteFailedItems(std::int64_t run_id);
+// They have not failed for themselves. What somebody else has in hand stays.
+void TakeBackFailedItems(std::int64_t run_id, const std::vector<std::int64_t>& item_ids);
+
+// With the record of their run. False when not all of them could be deleted, as another transaction
+// has one in hand.
+bool DeleteFailedItems(std::int64_t run_id);
 
 }  // namespace ratchet::catalog

@@ -4,7 +4,7 @@
 
 #include "catalog/table_layouts.h"
 #include "pg/guard.h"
-#include "pg/table.h"
+#include "pg/row_change.h"
 
 extern "C" {
 #include "access/xlog.h"
@@ -84,7 +84,8 @@ Home FindHome() {
 
 void MakeHome(TimestampTz now, bool adopted) {
   pg::Call([now, adopted] {
-    pg::TableScan scan(kTable, RowExclusiveLock);
+    // One after the other, so that there is one home at the end.
+    pg::TableScan scan(kTable, ShareRowExclusiveLock);
     pg::Row old;
     ItemPointerData tid;
     while (scan.Next(&old, &tid)) {

@@ -8,8 +8,8 @@
 #include "catalog/table_layouts.h"
 #include "pg/guard.h"
 #include "pg/oid_array.h"
+#include "pg/row_change.h"
 #include "pg/span.h"
-#include "pg/table.h"
 #include "pg/text_array.h"
 
 extern "C" {
@@ -213,17 +213,29 @@ void Fill(const JobDefinition& job, pg::Row* row) {
   FillBatch(job, kSource, row);
 }
 
-// Of the scan's first row. False when it has none.
-bool ReadFirst(pg::IndexScan* scan, ItemPointer tid, JobDefinition* job) {
+enum class Found { kNo, kYes, kLookAgain };
+
+// The scan's first row. With a place to tell where it is, it is held for a change: if somebody has
+// changed it since the scan saw it, it may not be what was looked for any more.
+Found ReadFirst(pg::IndexScan* scan, ItemPointer tid, JobDefinition* job) {
   pg::Row row;
   scan->Begin();
-  const bool found = scan->Next(&row, tid);
-  if (found) {
+  Found found = scan->Next(&row, tid) ? Found::kYes : Found::kNo;
+  if (found == Found::kYes && tid != nullptr) {
+    ItemPointerData seen = *tid;
+    if (pg::HoldRow(scan->table(), tid, pg::IfBusy::kWait, &row) != pg::RowHold::kHeld ||
+        !ItemPointerEquals(&seen, tid)) {
+      found = Found::kLookAgain;
+    }
+  }
+  if (found == Found::kYes) {
     Read(row, job);
   }
   scan->End();
   return found;
 }
+
+LOCKMODE LockFor(ItemPointer tid) { return tid != nullptr ? RowExclusiveLock : AccessShareLock; }
 
 }  // namespace
 
@@ -274,8 +286,12 @@ void DeleteJob(ItemPointer tid) {
 std::optional<JobDefinition> FindJob(std::int64_t job_id, ItemPointer tid) {
   std::optional<JobDefinition> job(std::in_place);
   const bool found = pg::Call([&job, job_id, tid] {
-    pg::IndexScan scan(kTable, kPrimaryKey, AccessShareLock);
-    return ReadFirst(&scan.Equal(kJobId, job_id), tid, &*job);
+    Found found = Found::kLookAgain;
+    while (found == Found::kLookAgain) {
+      pg::IndexScan scan(kTable, kPrimaryKey, LockFor(tid));
+      found = ReadFirst(&scan.Equal(kJobId, job_id), tid, &*job);
+    }
+    return found == Found::kYes;
   });
   return found ? std::move(job) : std::nullopt;
 }
@@ -283,8 +299,12 @@ std::optional<JobDefinition> FindJob(std::int64_t job_id, ItemPointer tid) {
 std::optional<JobDefinition> FindJobByName(const std::string& job_name, ItemPointer tid) {
   std::optional<JobDefinition> job(std::in_place);
   const bool found = pg::Call([&job, &job_name, tid] {
-    pg::IndexScan scan(kTable, kNameIndex, AccessShareLock);
-    return ReadFirst(&scan.EqualText(kJobName, job_name), tid, &*job);
+    Found found = Found::kLookAgain;
+    while (found == Found::kLookAgain) {
+      pg::IndexScan scan(kTable, kNameIndex, LockFor(tid));
+      found = ReadFirst(&scan.EqualText(kJobName, job_name), tid, &*job);
+    }
+    return found == Found::kYes;
   });
   return found ? std::move(job) : std::nullopt;
 }

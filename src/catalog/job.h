@@ -109,8 +109,9 @@ void FillJob(const JobDefinition& job, pg::Row* row);
 // Whether the job may run on a server of that environment.
 bool IsMeantFor(const JobDefinition& job, const std::string& environment);
 
-// nullopt when there is no such job. `tid` may be null. The newest version of the row is read, and
-// never somebody else's uncommitted one.
+// nullopt when there is no such job. The newest version of the row is read, and never somebody
+// else's uncommitted one. Who is going to change it gives a place for its `tid`: then the row is
+// locked until the transaction ends.
 std::optional<JobDefinition> FindJob(std::int64_t job_id, ItemPointer tid = nullptr);
 std::optional<JobDefinition> FindJobByName(const std::string& job_name, ItemPointer tid = nullptr);
 

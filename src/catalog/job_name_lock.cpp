@@ -15,8 +15,9 @@ constexpr uint16 kNameLockClass = 4;
 constexpr uint16 kDependencyLockClass = 5;
 
 // A transaction that schedules thousands of jobs must not fill the lock table of the whole server.
-// Beyond this many names it goes without locks: it then gets an error, instead of waiting, when it
-// meets another transaction at the same name, from the unique index or the row's own version.
+// Beyond this many names it goes without locks: it then meets another transaction at the row of the
+// job, for which it waits as well, or gets an error from the unique index when both make a job of
+// the same name.
 constexpr int kMostLocks = 500;
 
 bool MayLockOneMore() {

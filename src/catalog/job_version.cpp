@@ -2,8 +2,8 @@
 
 #include "catalog/table_layouts.h"
 #include "pg/guard.h"
+#include "pg/row_change.h"
 #include "pg/span.h"
-#include "pg/table.h"
 
 extern "C" {
 #include "utils/acl.h"

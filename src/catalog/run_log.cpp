@@ -6,8 +6,8 @@
 #include "catalog/failed_item.h"
 #include "catalog/numbers.h"
 #include "catalog/table_layouts.h"
+#include "pg/row_change.h"
 #include "pg/settings.h"
-#include "pg/table.h"
 
 extern "C" {
 #include "access/tableam.h"
@@ -287,6 +287,10 @@ void InsertRunRecordAnyway(RunRecord* record) {
   InsertRunRecord(*record);
 }
 
+bool HoldRunLog() {
+  return pg::Call([] { return pg::TryLockTable(kRunLogTable.name, RowExclusiveLock); });
+}
+
 std::optional<RecordedEnd> FindRunRecord(std::int64_t run_id) {
   RecordedEnd end{};
   const bool found = pg::Call([&] {
@@ -346,33 +350,61 @@ std::optional<Success> FindNewestSuccess(std::int64_t job_id, std::int64_t after
   return found ? std::optional(success) : std::nullopt;
 }
 
-int PurgeRunRecords(std::int64_t job_id, TimestampTz before, int limit, TimestampTz* oldest) {
-  *oldest = 0;
-  std::vector<std::int64_t> with_items;
-  const int purged = pg::Call([&, job_id, before, limit, oldest] {
-    int deleted = 0;
+namespace {
+
+struct OldRecord {
+  std::int64_t run_id;
+  TimestampTz finished_at;
+  bool has_items;
+  ItemPointerData tid;
+};
+
+// Oldest ids first. A long run that holds a small id keeps the later ones for as long as itself.
+// Returns when the first one that stays has ended; 0: none stays.
+TimestampTz FindOldRecords(std::int64_t job_id, TimestampTz before, int limit,
+                           std::vector<OldRecord>* records) {
+  return pg::Call([=] {
+    TimestampTz oldest = 0;
     pg::IndexScan scan(kRunLogTable, "run_log_job_idx", RowExclusiveLock);
     scan.Equal(kJobId, job_id).Begin();
     pg::Row row;
     ItemPointerData tid;
-    // Oldest ids first. A long run that holds a small id keeps the later ones for as long as
-    // itself.
-    while (scan.Next(&row, &tid)) {
-      if (row.Time(kFinishedAt) >= before || deleted == limit) {
-        *oldest = row.Time(kFinishedAt);
-        break;
+    while (oldest == 0 && scan.Next(&row, &tid)) {
+      if (row.Time(kFinishedAt) >= before || records->size() == static_cast<std::size_t>(limit)) {
+        oldest = row.Time(kFinishedAt);
+      } else {
+        records->push_back(
+            {row.Int64(kRunId), row.Time(kFinishedAt), row.Int64Or(kItemsFailed, 0) > 0, tid});
       }
-      if (row.Int64Or(kItemsFailed, 0) > 0) {
-        with_items.push_back(row.Int64(kRunId));
-      }
-      pg::DeleteRow(scan.table(), &tid);
-      deleted++;
     }
     scan.End();
-    return deleted;
+    return oldest;
   });
-  for (const std::int64_t run_id : with_items) {
-    DeleteFailedItems(run_id);
+}
+
+// False when another transaction has it in hand.
+bool DeleteRecord(OldRecord* record) {
+  return pg::Call([record] {
+    Relation table = pg::OpenTable(kRunLogTable, RowExclusiveLock);
+    const pg::RowHold deleted = pg::DeleteRow(table, &record->tid, pg::IfBusy::kGiveUp);
+    table_close(table, NoLock);
+    return deleted != pg::RowHold::kBusy;
+  });
+}
+
+}  // namespace
+
+Purged PurgeRunRecords(std::int64_t job_id, TimestampTz before, int limit) {
+  std::vector<OldRecord> records;
+  Purged purged;
+  purged.oldest = FindOldRecords(job_id, before, limit, &records);
+  for (OldRecord& record : records) {
+    if ((record.has_items && !DeleteFailedItems(record.run_id)) || !DeleteRecord(&record)) {
+      purged.oldest = record.finished_at;
+      purged.was_held_up = true;
+      break;
+    }
+    purged.deleted++;
   }
   return purged;
 }

@@ -82,8 +82,17 @@ struct Success {
 };
 std::optional<Success> FindNewestSuccess(std::int64_t job_id, std::int64_t after);
 
+// So that a record can be inserted in the transaction without waiting for anybody. False when
+// somebody is in the way.
+bool HoldRunLog();
+
 // Deletes up to `limit` of the job's oldest records, with their failed items, that finished before
-// `before`. Returns how many, and in *oldest the finish of the oldest one left (0: none are left).
-int PurgeRunRecords(std::int64_t job_id, TimestampTz before, int limit, TimestampTz* oldest);
+// `before`. Waits for nobody: what a session has in hand stays, and all that is newer.
+struct Purged {
+  int deleted = 0;
+  TimestampTz oldest = 0;  // when the oldest one left has finished; 0: none are left
+  bool was_held_up = false;
+};
+Purged PurgeRunRecords(std::int64_t job_id, TimestampTz before, int limit);
 
 }  // namespace ratchet::catalog

@@ -4,8 +4,8 @@
 
 #include "catalog/table_layouts.h"
 #include "pg/guard.h"
+#include "pg/row_change.h"
 #include "pg/row_lock.h"
-#include "pg/table.h"
 #include "pg/text_hash.h"
 
 namespace ratchet::catalog {

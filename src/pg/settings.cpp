@@ -119,6 +119,11 @@ void DefineSettings() {
       "ratchet.default_time_zone", "Sets the time zone of jobs that are scheduled without one.",
       "Empty: the TimeZone of the session that schedules.", &settings.default_time_zone, "",
       PGC_USERSET, 0, CheckTimeZone, nullptr, nullptr);
+  DefineCustomIntVariable(
+      "ratchet.max_same_failures",
+      "Ends a run of a batch job when so many items in a row fail in the same words.",
+      "A whole batch of them at least. 0: never; they are set aside one by one.",
+      &settings.max_same_failures, 50, 0, INT_MAX, PGC_USERSET, 0, nullptr, nullptr, nullptr);
   MarkGUCPrefixReserved("ratchet");
 }
 

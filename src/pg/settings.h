@@ -21,6 +21,7 @@ struct Settings {
   double pause_ratio;       // of batch jobs without an own one
   int max_replication_lag;  // milliseconds, of batch jobs without an own one; 0: no limit
   int lock_timeout;         // milliseconds that a batch waits for a lock; 0: as the session does
+  int max_same_failures;    // items in a row; 0: no limit
   int deadlock_timeout;     // milliseconds, of a batch; 0: as the session's
 };
 

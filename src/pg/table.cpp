@@ -12,6 +12,7 @@ extern "C" {
 #include "catalog/namespace.h"
 #include "executor/tuptable.h"
 #include "storage/bufmgr.h"
+#include "storage/lmgr.h"
 #include "utils/fmgroids.h"
 #include "utils/jsonb.h"
 #include "utils/lsyscache.h"
@@ -30,16 +31,6 @@ void Deform(Relation table, HeapTuple tuple, Row* row) {
 HeapTuple Form(Relation table, Row& row) {
   Assert(RelationGetDescr(table)->natts <= kMaxColumns);
   return heap_form_tuple(RelationGetDescr(table), row.values, row.nulls);
-}
-
-// Values that are stored out of line are written and removed only under a snapshot; that of a scan
-// which is open does. True when one was pushed.
-bool NeedSnapshot() {
-  if (HaveRegisteredOrActiveSnapshot()) {
-    return false;
-  }
-  PushActiveSnapshot(GetTransactionSnapshot());
-  return true;
 }
 
 // Who goes by tuple ids never comes by where the server prunes pages, which is in scans. Without it
@@ -139,9 +130,19 @@ std::string_view Row::JsonbText(int column) const {
   return JsonbToCString(nullptr, &value->root, static_cast<int>(VARSIZE(value)));
 }
 
+namespace {
+
+Oid FindTable(const char* name) {
+  const Oid schema = get_namespace_oid("ratchet", true);
+  return OidIsValid(schema) ? get_relname_relid(name, schema) : InvalidOid;
+}
+
+}  // namespace
+
+bool HasTable(const char* name) { return OidIsValid(FindTable(name)); }
+
 Oid TableOid(const char* name) {
-  Oid schema = get_namespace_oid("ratchet", true);
-  Oid oid = OidIsValid(schema) ? get_relname_relid(name, schema) : InvalidOid;
+  const Oid oid = FindTable(name);
   if (!OidIsValid(oid)) {
     ereport(ERROR, (errcode(ERRCODE_UNDEFINED_TABLE),
                     errmsg("relation \"ratchet.%s\" of extension pg_ratchet does not exist", name),
@@ -176,9 +177,22 @@ Relation OpenTable(const TableLayout& layout, LOCKMODE mode) {
   return table;
 }
 
+bool TryLockTable(const char* name, LOCKMODE mode) {
+  const Oid oid = FindTable(name);
+  return !OidIsValid(oid) || ConditionalLockRelationOid(oid, mode);
+}
+
+bool PushSnapshotIfNone() {
+  if (HaveRegisteredOrActiveSnapshot()) {
+    return false;
+  }
+  PushActiveSnapshot(GetTransactionSnapshot());
+  return true;
+}
+
 void InsertRow(Relation table, Row& row, ItemPointer tid) {
   HeapTuple tuple = Form(table, row);
-  const bool pushed = NeedSnapshot();
+  const bool pushed = PushSnapshotIfNone();
   if (CatalogIndexState indexes = OpenIndexesOf(table)) {
     CatalogTupleInsertWithInfo(table, tuple, indexes);
   } else {
@@ -196,7 +210,7 @@ void InsertRow(Relation table, Row& row, ItemPointer tid) {
 void UpdateRow(Relation table, ItemPointer tid, Row& row) {
   HeapTuple tuple = Form(table, row);
   ItemPointerCopy(tid, &tuple->t_self);
-  const bool pushed = NeedSnapshot();
+  const bool pushed = PushSnapshotIfNone();
   MakeRoom(table, tid);
   if (CatalogIndexState indexes = OpenIndexesOf(table)) {
     CatalogTupleUpdateWithInfo(table, tid, tuple, indexes);
@@ -213,7 +227,7 @@ void UpdateRow(Relation table, ItemPointer tid, Row& row) {
 void UpdateRowOfSameKey(Relation table, ItemPointer tid, Row& row) {
   HeapTuple tuple = Form(table, row);
   ItemPointerCopy(tid, &tuple->t_self);
-  const bool pushed = NeedSnapshot();
+  const bool pushed = PushSnapshotIfNone();
   MakeRoom(table, tid);
   const IndexesToWrite which = UpdateHeap(table, tid, tuple);
   if (which != IndexesToWrite::kNone) {
@@ -229,14 +243,6 @@ void UpdateRowOfSameKey(Relation table, ItemPointer tid, Row& row) {
   }
   ItemPointerCopy(&tuple->t_self, tid);
   heap_freetuple(tuple);
-}
-
-void DeleteRow(Relation table, ItemPointer tid) {
-  const bool pushed = NeedSnapshot();
-  CatalogTupleDelete(table, tid);
-  if (pushed) {
-    PopActiveSnapshot();
-  }
 }
 
 bool FetchRow(Relation table, ItemPointer tid, Row* row) {

@@ -78,13 +78,24 @@ Relation OpenRelation(const char* name, LOCKMODE mode);
 // library was compiled.
 Relation OpenTable(const TableLayout& layout, LOCKMODE mode);
 
+// Whether the schema's table or sequence is there.
+bool HasTable(const char* name);
+
+// Takes the lock until the transaction ends, if nobody stands in its way: what is missing has
+// nobody in its way.
+bool TryLockTable(const char* name, LOCKMODE mode);
+
+// Values that are stored out of line are written and removed only under a snapshot; that of a scan
+// which is open does. True when one was pushed.
+bool PushSnapshotIfNone();
+
 void InsertRow(Relation table, Row& row, ItemPointer tid = nullptr);
-// Writes a new version of the row at tid, and its place to tid.
+// Writes a new version of the row at tid, and its place to tid. The caller holds the row, or nobody
+// else writes the table: see pg/row_change.h, where rows are also deleted.
 void UpdateRow(Relation table, ItemPointer tid, Row& row);
 // The same when no column of a unique index changes, so that there is nothing to check. Under an
 // old snapshot a key has many dead versions, and a check for a duplicate visits all of them.
 void UpdateRowOfSameKey(Relation table, ItemPointer tid, Row& row);
-void DeleteRow(Relation table, ItemPointer tid);
 // The row at tid as of now, when it is visible; false when there is none.
 bool FetchRow(Relation table, ItemPointer tid, Row* row);
 // Whether there is one, and it has this value.

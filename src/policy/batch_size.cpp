@@ -22,7 +22,7 @@ constexpr double kSurprise = 2.5;
 BatchSize::BatchSize(int initial, std::int64_t target_micros)
     : target_(target_micros), goal_(std::clamp(initial, 1, kMax)), ceiling_(kMax) {}
 
-int BatchSize::size() const { return std::min(goal_, ceiling_); }
+int BatchSize::size() const { return std::min({goal_, ceiling_, bound_}); }
 
 void BatchSize::Took(int items, std::int64_t micros) {
   if (items < size()) {
@@ -66,6 +66,8 @@ void BatchSize::Adapt() {
   settled_ = wanted >= least && wanted <= most;
   goal_ = static_cast<int>(std::lround(std::clamp(wanted, least, most)));
 }
+
+void BatchSize::Bound(int most) { bound_ = std::clamp(most, 1, bound_); }
 
 void BatchSize::Shrink() { ceiling_ = std::max(1, size() / 2); }
 

@@ -22,6 +22,9 @@ class BatchSize {
   // back with the batches that go well.
   void Shrink();
 
+  // More items than this do not fit into the memory, and never will. At least one is left.
+  void Bound(int most);
+
  private:
   void Learn(double item_log);
   void Adapt();
@@ -29,6 +32,7 @@ class BatchSize {
   std::int64_t target_;
   int goal_;     // the size without Shrink()
   int ceiling_;  // what Shrink() leaves of it
+  int bound_ = kMax;
   // Logarithm of an item's cost in microseconds: half and twice are equally far away.
   double item_log_ = 0;
   int learnt_ = 0;

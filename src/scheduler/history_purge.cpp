@@ -70,16 +70,17 @@ bool HistoryPurge::Step(TimestampTz now, const std::function<bool(std::int64_t)>
 void HistoryPurge::Purge(std::int64_t job_id, TimestampTz now) {
   pg::Transaction transaction;
   const std::int64_t keep = KeepOf(job_id);
-  TimestampTz oldest = 0;
   if (jobs_.Find(job_id) == JobTable::kNoJob) {
     // Where it stood, should that have been left behind.
     Statistics::Delete(job_id);
-    catalog::DeleteCheckpoints(job_id);
+    catalog::DeleteCheckpoints(job_id, pg::IfBusy::kGiveUp);
   }
-  const int deleted =
-      catalog::PurgeRunRecords(job_id, policy::PurgeBefore(now, keep), kBatch, &oldest);
-  if (oldest != 0) {
-    plan_.Put(job_id, deleted == kBatch ? now : policy::PurgeAt(oldest, keep));
+  const catalog::Purged purged =
+      catalog::PurgeRunRecords(job_id, policy::PurgeBefore(now, keep), kBatch);
+  if (purged.was_held_up) {
+    plan_.Put(job_id, now + kAfterReplay);
+  } else if (purged.oldest != 0) {
+    plan_.Put(job_id, purged.deleted == kBatch ? now : policy::PurgeAt(purged.oldest, keep));
   } else if (jobs_.Find(job_id) == JobTable::kNoJob) {
     catalog::DeleteJobVersions(job_id);
   }

@@ -96,7 +96,7 @@ void Scheduler::DropLeftovers(const std::vector<std::pair<std::int64_t, ItemPoin
     Statistics::Delete(job_id);
     statistics_.Forget(job_id);
     if (jobs_.Find(job_id) == JobTable::kNoJob) {
-      catalog::DeleteCheckpoints(job_id);
+      catalog::DeleteCheckpoints(job_id, pg::IfBusy::kGiveUp);
     }
     purge_.Expect(job_id, now);
   }
@@ -120,7 +120,7 @@ void Scheduler::ForgetDropped(TimestampTz now) {
     }
     if (index != JobTable::kNoJob && jobs_[index].dropped) {
       Begin();
-      catalog::DeleteCheckpoints(job_id);
+      catalog::DeleteCheckpoints(job_id, pg::IfBusy::kGiveUp);
       purge_.Expect(job_id, now);
       jobs_.Remove(index);
     }

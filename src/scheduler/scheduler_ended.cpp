@@ -142,7 +142,7 @@ void Scheduler::HandleEnded(int slot, TimestampTz now) {
     end.lag_known = end.replay_of == 0 && end.backfill_id == 0;
     Settle(index, end, now);
   } else {
-    catalog::DeleteCheckpoints(ticket.job_id);
+    catalog::DeleteCheckpoints(ticket.job_id, pg::IfBusy::kGiveUp);
   }
 }
 
@@ -210,7 +210,8 @@ void Scheduler::Settle(std::uint32_t index, const RunEnd& end, TimestampTz now) 
   if (goes_on) {
     QueueRetry(job, end, verdict, now);
   } else if (end.walk != 0 && end.status != policy::RunStatus::kSucceeded) {
-    catalog::DeleteCheckpoint(job.job_id, end.walk);  // nobody goes on behind it
+    catalog::DeleteCheckpoint(job.job_id, end.walk,
+                              pg::IfBusy::kGiveUp);  // nobody goes on behind it
   }
   if (verdict.items_too && !has_ended && job.enabled) {
     policy::Verdict items;
@@ -311,7 +312,7 @@ void Scheduler::CancelWaiting(std::int64_t run_id, policy::RunStatus status,
     record.job_name = NameOfDropped(job_id);
   }
   if (row->run.walk != 0) {
-    catalog::DeleteCheckpoint(job_id, row->run.walk);
+    catalog::DeleteCheckpoint(job_id, row->run.walk, pg::IfBusy::kGiveUp);
   }
   record.status = status;
   record.finished_at = now;

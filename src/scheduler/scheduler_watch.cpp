@@ -64,7 +64,8 @@ void Scheduler::LearnFromRun(std::uint32_t index, const RunEnd& end) {
 void Scheduler::EndNotNeeded(std::uint32_t index, const RunEnd& end, TimestampTz now) {
   Job& job = jobs_[index];
   if (end.walk != 0) {
-    catalog::DeleteCheckpoint(job.job_id, end.walk);  // nobody goes on behind it
+    catalog::DeleteCheckpoint(job.job_id, end.walk,
+                              pg::IfBusy::kGiveUp);  // nobody goes on behind it
   }
   if (!job.dropped) {
     const bool is_occurrence = end.retry_of == 0 && (end.cause == policy::Cause::kSchedule ||

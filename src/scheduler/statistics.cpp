@@ -4,7 +4,7 @@
 
 #include "catalog/table_layouts.h"
 #include "pg/guard.h"
-#include "pg/table.h"
+#include "pg/row_change.h"
 
 extern "C" {
 #include "common/int.h"

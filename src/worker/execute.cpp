@@ -52,7 +52,7 @@ void StartStatementTimer() {
 
 void StopStatementTimer() {
   if (get_timeout_active(STATEMENT_TIMEOUT)) {
-    disable_timeout(STATEMENT_TIMEOUT, false);
+    disable_timeout(STATEMENT_TIMEOUT, true);
   }
 }
 

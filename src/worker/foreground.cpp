@@ -12,6 +12,7 @@
 #include "pg/guard.h"
 #include "pg/snapshot_watch.h"
 #include "worker/cancel_timer.h"
+#include "worker/checkpoint_wait.h"
 #include "worker/condition.h"
 #include "worker/current_run.h"
 #include "worker/foreground_session.h"
@@ -246,6 +247,9 @@ const catalog::RunRecord& RunInPlace(const catalog::JobDefinition& job,
       }
     });
     session.settings().Lend(ParseSettings(job.settings));
+    if (!job.is_batch()) {
+      WaitForCheckpoint(ticket, slot);
+    }
     // So that they stay when a transaction of the run is rolled back: in a dry run, or to do a
     // batch again.
     pg::Call([] { SPI_commit(); });

@@ -2,6 +2,7 @@
 
 #include "batch/walk.h"
 #include "pg/guard.h"
+#include "worker/quiet_locks.h"
 #include "worker/run_report.h"
 
 extern "C" {
@@ -25,13 +26,18 @@ class ForegroundWalk : public batch::Host {
     pg::Call([] { SPI_connect_ext(SPI_OPT_NONATOMIC); });
   }
 
-  void Close() override { QueryCancelHoldoffCount = QueryCancelHoldoffCount + 1; }
+  void Close() override {
+    pg::Call([] { CHECK_FOR_INTERRUPTS(); });
+    QueryCancelHoldoffCount = QueryCancelHoldoffCount + 1;
+    quiet_locks_.Begin();
+  }
 
   void Commit() override {
     pg::Call([this] {
       SPI_finish();
       ticket_.dry_run ? SPI_rollback() : SPI_commit();
     });
+    quiet_locks_.End();
     QueryCancelHoldoffCount = QueryCancelHoldoffCount - 1;
   }
 
@@ -54,6 +60,7 @@ class ForegroundWalk : public batch::Host {
         SPI_rollback();
       }
     });
+    quiet_locks_.End();
     QueryCancelHoldoffCount = QueryCancelHoldoffCount - 1;
     session_.settings().PutBack();
     catalog::RunRecord& record = session_.Finish(walk.counters().rows_affected, {});
@@ -65,6 +72,7 @@ class ForegroundWalk : public batch::Host {
   ForegroundSession& session_;
   const board::RunTicket& ticket_;
   const catalog::JobVersion& definition_;
+  QuietLocks quiet_locks_;
 };
 
 }  // namespace

@@ -11,12 +11,14 @@
 #include "catalog/run_queue.h"
 #include "pg/transaction.h"
 #include "worker/cancel_timer.h"
+#include "worker/checkpoint_wait.h"
 #include "worker/condition.h"
 #include "worker/current_run.h"
 #include "worker/definition_cache.h"
 #include "worker/execute.h"
 #include "worker/job_lock.h"
 #include "worker/own_changes.h"
+#include "worker/quiet_locks.h"
 #include "worker/run_report.h"
 #include "worker/transaction_watch.h"
 #include "worker/usage.h"
@@ -96,6 +98,7 @@ class Run : public batch::Host {
   bool recorded_ = false;
   bool in_condition_ = false;  // its only_if is being evaluated
   policy::OwnChanges own_{};
+  QuietLocks quiet_locks_;
   // One of them: how the run is executed.
   std::optional<Execution> execution_;
   std::optional<batch::Walk> walk_;
@@ -174,6 +177,8 @@ void Run::Prepare() {
   ApplySettings(definition.settings);
   if (definition_->is_batch()) {
     GiveWayToOthers();
+  } else {
+    WaitForCheckpoint(ticket, run_.slot);
   }
   if (ticket.watches) {
     if (const auto job = catalog::FindJob(ticket.job_id)) {
@@ -308,9 +313,16 @@ void Run::Begin() {
   });
 }
 
+// What was asked for until now is heard now, and not later by somebody else.
 void Run::Close() {
-  pg::Call([] { StopStatementTimer(); });
   RefuseCancel();
+  pg::Call([] { StopStatementTimer(); });
+  if (QueryCancelPending) {
+    AllowCancel();
+    pg::Call([] { CHECK_FOR_INTERRUPTS(); });
+  }
+  RefuseCancel();
+  quiet_locks_.Begin();
 }
 
 void Run::Commit() {
@@ -324,11 +336,13 @@ void Run::Commit() {
     });
     ReportStatistics(false);
   }
+  quiet_locks_.End();
   AllowCancel();
 }
 
 bool Run::Abort(bool /*clean*/) {
   RefuseCancel();
+  quiet_locks_.End();
   pg::Call([] { StopStatementTimer(); });
   pg::AbortOpenTransaction();
   if (run_.ticket.timeout > 0) {
@@ -374,6 +388,7 @@ void CleanUpAfterError() noexcept {
 
 void Run::Fail(catalog::RunError error) {
   const bool timed_out = RunTimer::Fired();
+  quiet_locks_.End();
   CleanUpAfterError();
   CloseUserPart();
   if (walk_) {
@@ -394,6 +409,7 @@ void Run::Fail(catalog::RunError error) {
 }
 
 void Run::Leave() noexcept {
+  quiet_locks_.End();
   try {
     ReleaseJobLock();
   } catch (const pg::PgError& error) {

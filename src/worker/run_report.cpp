@@ -67,6 +67,20 @@ char* Append(char* to, const char* end, const std::string& text, int reserve) {
   return to + length + 1;
 }
 
+// Every one of them said so: the run says it with their SQLSTATE.
+void FillAlike(const batch::Alike& alike, catalog::RunRecord* record) {
+  record->status = policy::RunStatus::kFailed;
+  record->error = alike.error;
+  record->error.message = std::to_string(alike.count) +
+                          " items in a row have failed in the same words: " + alike.error.message;
+  record->error.detail = "Item " + alike.key + " was one of them." +
+                         (alike.error.detail.empty() ? "" : " " + alike.error.detail);
+  record->error.hint =
+      "None of them was set aside, and the next run begins with the first of them: mend what they "
+      "fail at. ratchet.max_same_failures, also in the settings of the job, says how many in a row "
+      "are too many.";
+}
+
 }  // namespace
 
 void FillFailure(const Failure& failure, catalog::RunError error, catalog::RunRecord* record) {
@@ -141,6 +155,9 @@ void FillFromEndedWalk(const batch::Walk& walk, std::int32_t max_failed_items,
     case batch::Ending::kWindowClosed:
       record->status = policy::RunStatus::kPartial;
       record->reason = "the active window has closed";
+      break;
+    case batch::Ending::kAllAlike:
+      FillAlike(walk.alike(), record);
       break;
     case batch::Ending::kTooManyFailed:
       record->status = policy::RunStatus::kFailed;

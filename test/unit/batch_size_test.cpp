@@ -26,6 +26,25 @@ TEST(BatchSize, FixedStaysAsItIs) {
   EXPECT_EQ(size.size(), 500);
 }
 
+TEST(BatchSize, WhatDoesNotFitIsNotTriedAgain) {
+  BatchSize size(500, 0);
+  size.Bound(250);
+  Walk(size, 20, 20);
+  EXPECT_EQ(size.size(), 250);
+  size.Bound(1000);
+  EXPECT_EQ(size.size(), 250) << "a bound is not taken back";
+  size.Shrink();
+  EXPECT_EQ(size.size(), 125);
+  Walk(size, 20, 20);
+  EXPECT_EQ(size.size(), 250);
+  size.Bound(0);
+  EXPECT_EQ(size.size(), 1);
+  BatchSize adapts(500, kTarget);
+  adapts.Bound(100);
+  Walk(adapts, 20, 20);
+  EXPECT_EQ(adapts.size(), 100);
+}
+
 TEST(BatchSize, FindsTheTargetWithinAFewBatches) {
   BatchSize up(500, kTarget);
   Walk(up, 3, 20);

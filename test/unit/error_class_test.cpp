@@ -38,9 +38,44 @@ TEST(ErrorClass, OtherSessionsAreNobodysFault) {
 
 TEST(ErrorClass, TheServerEndsTheRun) {
   for (const char* state :
-       {"57014", "57P01", "53100", "53200", "58030", "08006", "XX000", "XX001", "F0000"}) {
+       {"57014", "57P01", "53100", "53300", "53400", "58030", "08006", "XX000", "XX001", "F0000"}) {
     EXPECT_EQ(ClassOf(state), ErrorClass::kEndRun) << state;
   }
+}
+
+TEST(ErrorClass, WithoutMemoryTheBatchIsTooBig) {
+  EXPECT_EQ(ClassOf("53200"), ErrorClass::kSmaller);
+  EXPECT_EQ(ClassOf("53000"), ErrorClass::kEndRun);
+}
+
+TEST(ErrorClass, LimitsOfTheServerAreNoItemsFault) {
+  EXPECT_EQ(ClassOf("2200H", "nextval: reached maximum value of sequence \"%s\" (%lld)"),
+            ErrorClass::kFailRun);
+  EXPECT_EQ(ClassOf("23514", "no partition of relation \"%s\" found for row"),
+            ErrorClass::kFailRun);
+  for (const char* format :
+       {"database is not accepting commands to avoid wraparound data loss in database \"%s\"",
+        "database is not accepting commands that assign new transaction IDs to avoid wraparound "
+        "data loss in database \"%s\"",
+        "database is not accepting commands that generate new MultiXactIds to avoid wraparound "
+        "data loss in database with OID %u",
+        "multixact \"members\" limit exceeded"}) {
+    EXPECT_EQ(ClassOf("54000", format), ErrorClass::kEndRun) << format;
+  }
+}
+
+TEST(ErrorClass, WhatOnlyHasTheirSqlstateIsTheItems) {
+  EXPECT_EQ(ClassOf("54000", "index row size %zu exceeds btree version %u maximum %zu"),
+            ErrorClass::kItem);
+  EXPECT_EQ(ClassOf("54001", "stack depth limit exceeded"), ErrorClass::kItem);
+  EXPECT_EQ(ClassOf("23514", "new row for relation \"%s\" violates check constraint \"%s\""),
+            ErrorClass::kItem);
+  EXPECT_EQ(ClassOf("23514", "new row for relation \"%s\" violates partition constraint"),
+            ErrorClass::kItem);
+  EXPECT_EQ(ClassOf("23514", "value for domain %s violates check constraint \"%s\""),
+            ErrorClass::kItem);
+  EXPECT_EQ(ClassOf("23514", "%s"), ErrorClass::kItem) << "raised by user code";
+  EXPECT_EQ(ClassOf("22003", "%s out of range"), ErrorClass::kItem);
 }
 
 TEST(ErrorClass, WhatFailsForEveryItemFailsTheRun) {
