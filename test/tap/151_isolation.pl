@@ -86,7 +86,9 @@ for my $per (qw(item batch))
 	{
 		promise "$rate % of the items fail, per $per" => sub {
 			value($node, "SELECT fresh(2000, '$rate{$rate}')");
-			my ($job, $run_id) = begin_walk("UPDATE item SET n = n + 1 / (NOT bad)::int, top = pg_current_xact_id() WHERE $where{$per}", "per => '$per'");
+			# All of them: in test/tap/163_brake.pl that ends the run.
+			my ($job, $run_id) = begin_walk("UPDATE item SET n = n + 1 / (NOT bad)::int, top = pg_current_xact_id() WHERE $where{$per}",
+				"per => '$per', settings => '{\"ratchet.max_same_failures\": 0}'");
 			failed_alone(end_walk($run_id), '22012', '^division by zero$', "$rate %");
 			# xmin is the subtransaction that wrote the row, top the transaction that it was in.
 			cmp_ok(value($node, 'SELECT coalesce(max(s), 0) FROM (SELECT count(DISTINCT xmin::text) AS s FROM item WHERE n > 0 GROUP BY top) t'),
