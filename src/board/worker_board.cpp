@@ -251,6 +251,9 @@ PoolView ViewPool(Oid database, Oid role) {
 TimestampTz WorkersShortSince() {
   const Lock lock(LW_SHARED);
   TimestampTz since = 0;
+  if (FreeWorker() != kNone) {
+    return since;  // what is missing is a process
+  }
   const auto sooner = [&since](TimestampTz at) {
     since = at != 0 && (since == 0 || at < since) ? at : since;
   };

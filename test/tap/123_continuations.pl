@@ -18,13 +18,13 @@ CREATE FUNCTION one_more(k text) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
 	UPDATE account SET n = n + 1 WHERE id = k;
 	IF EXISTS (SELECT FROM broken) AND (SELECT count(*) FROM account WHERE n = 1) > 12 THEN
-		RAISE EXCEPTION USING ERRCODE = 'insufficient_resources', MESSAGE = 'not now';
+		RAISE EXCEPTION USING ERRCODE = 'io_error', MESSAGE = 'not now';
 	END IF;
 END $$;
 SQL
 
 # A window that is closed for days: it holds the rest of a walk, and no run in the foreground.
-my $closed = q{(SELECT string_agg(to_char(now() + n * interval '1 day', 'Dy'), ',') || ' 10:00-11:00' FROM generate_series(3, 4) n)};
+my $closed = q{(SELECT string_agg(to_char(now() + n * interval '1 day', 'Dy'), ',') || ' 00:00-23:00' FROM generate_series(3, 4) n)};
 
 # A walk that is cut after its first batch, with its rest in the queue, where it stays. Then what the caller does.
 sub cut_walk
