@@ -114,26 +114,6 @@ promise 'a new attempt at a walk that failed on its way' => sub {
 	is(counts(), '1 x 30', 'each item is done once');
 };
 
-promise 'an occurrence of a backfill' => sub {
-	# The window closes behind the first run.
-	my $lock = lock_session($node, 1);
-	$node->safe_psql('postgres', q{
-		UPDATE account SET n = 0;
-		SELECT ratchet.schedule_batch('past', '1 day', 'SELECT id FROM account', 'SELECT one_more($1), pg_advisory_xact_lock_shared(1)',
-			batch_size => 10, max_run_time => '1 ms', start_at => '2020-01-01');
-		SELECT ratchet.backfill('past', '2020-01-01', '2020-01-02')});
-	wait_until($node, q{SELECT count(*) = 1 FROM ratchet.running WHERE job_name = 'past' AND pid IS NOT NULL});
-	$node->safe_psql('postgres', "SELECT ratchet.alter_job('past', active_window => $closed)");
-	$lock->quit;
-	my $rest = rest_of('past', q{SELECT ratchet.alter_job('past', reset => '{max_run_time}'); CALL ratchet.run('past')});
-	is_nothing($rest, 'its rest is nothing once the walk is complete');
-	is(counts(), '1 x 30', 'each item is done once');
-	$node->safe_psql('postgres', open_window('past'));
-	wait_until($node, q{SELECT count(*) = 0 FROM ratchet.backfill}, 'the backfill goes on to its end');
-	wait_until($node, q{SELECT count(*) = 0 FROM ratchet.run_queue});
-	is(counts(), '2 x 30', 'with the next occurrence');
-};
-
 promise 'a replay goes on with its own walk' => sub {
 	$node->safe_psql('postgres', 'UPDATE account SET n = 0');
 	my $run = run_batch($node, 'again', 'SELECT id FROM account', 'SELECT one_more($1)', q{batch_size => 10, max_run_time => '1 ms'});
