@@ -1,7 +1,8 @@
-"""T7, T8: the same work on every row of a table, as a batch job and by hand."""
+"""T7, T8, T25: the same work on every row of a table, as a batch job and by hand."""
 
 import os
 
+from benchmarks.batch_walks import walks
 from rig.batch import SIDES, Table
 from rig.ratchet import Ratchet
 from rig.report import Series, number, progress, spread
@@ -10,7 +11,7 @@ SIZE = 500
 SIZES = (100, 500, 2000, 8000)
 FAILING = (0.001, 0.01, 0.05, 0.5)  # LIMITS knows targets for them
 WORKERS = 1
-PARTS = ("sides", "sizes", "failures", "flat", "offset")
+PARTS = ("sides", "sizes", "failures", "flat", "offset", "walks")
 
 # In the order in which they run: what is compared is measured one after the other.
 AT_ZERO = ("one update", "range", "slice", "r-batch", "item", "r-item", "item caught", "function", "r-function", "function caught")
@@ -26,7 +27,10 @@ def run(sizes, found):
     work.measure("r-item", 1000)  # a worker is there
     parts = [part for part in os.environ.get("BATCH_PARTS", "").split(",") if part] or PARTS
     for part in parts:
-        {"sides": sides, "sizes": batch_sizes, "failures": failures, "flat": flat, "offset": offset}[part](work, sizes, found)
+        if part == "walks":
+            walks(ratchet, sizes, found)
+        else:
+            {"sides": sides, "sizes": batch_sizes, "failures": failures, "flat": flat, "offset": offset}[part](work, sizes, found)
 
 
 def rounds(work, series, what, names, repeats, **how):

@@ -74,7 +74,7 @@ void WarnOfKey(const JobDefinition& job, const batch::WalkFindings& walk) {
     // The hint about the walk would be the same statement.
     Warn(KeyOf(job) + " may not identify one item",
          "Table " + walk.table + " has no unique index. A run fails when it meets a key twice.",
-         walk.sorts ? "" : CreateIndex(walk));
+         walk.sorts != batch::Sorting::kNone ? "" : CreateIndex(walk));
   }
   if (walk.uniqueness == batch::Uniqueness::kPerTable) {
     Warn(KeyOf(job) + " may not identify one item",
@@ -97,15 +97,18 @@ void WarnOfWalk(const JobDefinition& job, const batch::WalkFindings& walk) {
          "It counts anew for each batch, with the items that are done among them.",
          "Leave it out: batch_size limits a batch, and max_run_time a run.");
   }
-  if (!walk.sorts) {
+  if (walk.sorts == batch::Sorting::kNone) {
     return;
   }
+  const bool all = walk.sorts == batch::Sorting::kAll;
+  const std::string detail =
+      (all ? "Each batch would read and sort all rows that are left:\n"
+           : "Each batch would read and sort all rows that begin like the first of its keys:\n") +
+      walk.plan;
   if (!walk.has_index && !walk.key_columns.empty()) {
-    Warn("no index gives the order of " + KeyOf(job),
-         "Each batch would read and sort all rows that are left.", CreateIndex(walk));
+    Warn("no index gives the order of " + KeyOf(job), detail, CreateIndex(walk));
   } else if (walk.sorted_rows > job.batch_size) {
-    Warn("no index can give the order of " + KeyOf(job),
-         "Each batch would read and sort all rows that are left.",
+    Warn("no index can give the order of " + KeyOf(job), detail,
          "Walk by indexed columns of a table, without FOR UPDATE, DISTINCT, GROUP BY, UNION or "
          "LIMIT around them; or fill a table first and walk that.");
   }

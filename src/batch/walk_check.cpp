@@ -2,16 +2,16 @@
 
 #include "batch/analysis.h"
 #include "batch/plan_parts.h"
+#include "batch/plan_text.h"
 #include "batch/subquery.h"
+#include "batch/walk_planning.h"
 #include "pg/guard.h"
 #include "pg/text_context.h"
 
 extern "C" {
 #include "catalog/pg_class.h"
 #include "lib/stringinfo.h"
-#include "parser/parsetree.h"
 #include "tcop/tcopprot.h"
-#include "utils/guc.h"
 #include "utils/lsyscache.h"
 }
 
@@ -20,15 +20,19 @@ namespace {
 
 // ---- For use inside pg::Call -------------------------------------------------------------------
 
-// The sort through which the rows of the plan come, following the order up from where it is made;
-// null if there is none. What is sorted for one row at a time is not in that way.
+// The sort through which the rows of the plan come, of all of them or of those that are the same in
+// the first columns of the key, following the order up from where it is made; null if there is
+// none. What is sorted for one row at a time is not in that way.
 const Plan* SortOf(const Plan* plan) {
   while (plan != nullptr) {
     List* children = NIL;
     switch (nodeTag(plan)) {
       case T_Sort:
-      case T_IncrementalSort:
         return plan;
+      case T_IncrementalSort: {
+        const Plan* below = SortOf(outerPlan(plan));
+        return below != nullptr ? below : plan;
+      }
       case T_Append:
         children = reinterpret_cast<const Append*>(plan)->appendplans;
         break;
@@ -52,26 +56,12 @@ const Plan* SortOf(const Plan* plan) {
   return nullptr;
 }
 
-bool ReadsForeignTable(const PlannedStmt* plan) {
-  ListCell* cell;
-  foreach (cell, plan->rtable) {
-    if (lfirst_node(RangeTblEntry, cell)->relkind == RELKIND_FOREIGN_TABLE) {
-      return true;
-    }
-  }
-  return false;
-}
-
-// With sorting made as dear as can be: if a sort is left, nothing else gives the order.
+// As the engine plans a slice (batch/slice.h), but for the bounds, which have no part in whether
+// something gives the order: if a sort is left, nothing does.
 PlannedStmt* PlanWalk(const char* text) {
-  const int level = NewGUCNestLevel();
-  set_config_option("enable_sort", "off", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0,
-                    false);
   List* queries = pg_analyze_and_rewrite_fixedparams(linitial_node(RawStmt, pg_parse_query(text)),
                                                      text, nullptr, 0, nullptr);
-  PlannedStmt* plan = PlanPermitted(linitial_node(Query, queries), text);
-  AtEOXact_GUC(false, level);
-  return plan;
+  return PlanPermitted(linitial_node(Query, queries), text);
 }
 
 const char* TableName(Oid table) {
@@ -101,7 +91,9 @@ void FillIn(const KeyOrigin& origin, int count, WalkFindings* findings) {
   findings->nullable_count = facts.nullable_count;
   findings->takes_concurrently = get_rel_relkind(origin.table) != RELKIND_PARTITIONED_TABLE;
   findings->has_index = facts.has_index;
-  findings->key_columns = ColumnNames(origin, count);
+  if (get_rel_relkind(origin.table) != RELKIND_FOREIGN_TABLE) {
+    findings->key_columns = ColumnNames(origin, count);
+  }
 }
 
 }  // namespace
@@ -112,18 +104,17 @@ WalkFindings CheckWalk(const catalog::BatchDefinition& batch, const Shape& shape
   const std::string text = "SELECT *" + FromSource(batch.source, shape) + InOrder(shape, false) +
                            " LIMIT " + std::to_string(batch.batch_size);
   const pg::TextContext context(text.c_str(), "source");
+  WalkPlanning planning(text.c_str(), SortsOnlyIfItMust());
   pg::Call([&] {
     PlannedStmt* plan = PlanWalk(text.c_str());
     Query* query = AnalyzeSource(batch.source.c_str());
     findings.has_limit = query->limitCount != nullptr || query->limitOffset != nullptr;
-    if (ReadsForeignTable(plan)) {
-      return;
-    }
     // What shards return is in order and cut, and merged by a sort.
     const Plan* sort = ReadsElsewhere(plan) ? nullptr : SortOf(plan->planTree);
     if (sort != nullptr) {
-      findings.sorts = true;
+      findings.sorts = IsA(sort, Sort) ? Sorting::kAll : Sorting::kGroups;
       findings.sorted_rows = sort->plan_rows;
+      findings.plan = PlanText(plan, text.c_str());
     }
     query = linitial_node(Query, pg_rewrite_query(query));
     const KeyOrigin origin = OriginOf(query, shape.key.data(), count);

@@ -8,15 +8,22 @@
 
 namespace ratchet::batch {
 
+enum class Sorting {
+  kNone,
+  kGroups,  // rows that are the same in the first columns of the key
+  kAll,     // each batch sorts all that is left
+};
+
 struct WalkFindings {
   Uniqueness uniqueness = Uniqueness::kUnknown;
   std::string table;           // of the key, as SQL has to name it
   std::string unique_columns;  // of one of its unique indexes
   std::string nullable;        // key columns that may be null: "a", "b"
   int nullable_count = 0;
-  bool has_limit = false;          // of its own, which no batch takes account of
-  bool sorts = false;              // each batch sorts all that is left
+  bool has_limit = false;  // of its own, which no batch takes account of
+  Sorting sorts = Sorting::kNone;
   double sorted_rows = 0;          // as the planner estimates
+  std::string plan;                // by which it sorts
   std::string key_columns;         // as an index on the table would name them; empty: none can
   bool has_index = false;          // there is one already
   bool takes_concurrently = true;  // such an index can be made while others write

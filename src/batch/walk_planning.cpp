@@ -49,6 +49,8 @@ bool Sorts(const Path* path) {
   switch (nodeTag(path)) {
     case T_SortPath:
       return true;
+    case T_IncrementalSortPath:
+      return Sorts(reinterpret_cast<const SortPath*>(path)->subpath);
     case T_ProjectionPath:
       return Sorts(reinterpret_cast<const ProjectionPath*>(path)->subpath);
     case T_ProjectSetPath:
