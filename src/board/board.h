@@ -241,7 +241,8 @@ struct Board {
   pid_t launcher_pid;
   bool rescan_databases;  // for the launcher: databases were created
   std::uint32_t
-      session_epoch;  // grows with ALTER ROLE/DATABASE ... SET: older sessions are replaced
+      session_epoch;          // grows with ALTER ROLE/DATABASE ... SET: older sessions are replaced
+  std::uint32_t zones_epoch;  // grows when time zones change: workers that are older are replaced
   TimestampTz server_start;
   TimestampTz processes_short_at;  // a process could not be registered
   int active_foreground;           // running runs of foreground sessions

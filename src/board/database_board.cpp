@@ -182,6 +182,13 @@ void NewSessionEpoch() {
 
 std::uint32_t SessionEpoch() { return TheBoard()->session_epoch; }
 
+void NewZonesEpoch() {
+  const Lock lock;
+  TheBoard()->zones_epoch++;
+}
+
+std::uint32_t ZonesEpoch() { return TheBoard()->zones_epoch; }
+
 void AttachLauncher() {
   {
     const Lock lock;

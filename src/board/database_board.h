@@ -36,6 +36,10 @@ void NoteNewDatabases();
 // ALTER ROLE/DATABASE ... SET: workers with older sessions are replaced before their next run.
 void NewSessionEpoch();
 std::uint32_t SessionEpoch();
+// Files of the time zone database were replaced: workers that may have read the old ones are
+// replaced before their next run.
+void NewZonesEpoch();
+std::uint32_t ZonesEpoch();
 
 // ---- For the launcher --------------------------------------------------------------------------
 

@@ -89,7 +89,7 @@ bool NeedsFreshProcess() {
   }
   // Runs may use other zones than those of schedules.
   if (pg::ZoneDirectoryHasChanged() || has_changed) {
-    board::NewSessionEpoch();
+    board::NewZonesEpoch();
   }
   return has_changed;
 }

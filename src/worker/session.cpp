@@ -61,7 +61,10 @@ void DiscardMore() {
 }  // namespace
 
 Session::Session(Oid database, Oid role)
-    : database_(database), role_(role), epoch_(board::SessionEpoch()) {
+    : database_(database),
+      role_(role),
+      zones_epoch_(board::ZonesEpoch()),
+      epoch_(board::SessionEpoch()) {
   (void)RolesHaveChanged();
   pg::Call([=] { BackgroundWorkerInitializeConnectionByOid(database, role, 0); });
   user_ = GetUserId();
@@ -117,6 +120,9 @@ bool Session::IsClean() const {
 // which the server tells every process, or settings, and prepared transactions that may have
 // changed some, which sessions with this library tell (catalog/commit_notice.cpp).
 bool Session::IsAsItWas() {
+  if (zones_epoch_ != board::ZonesEpoch()) {
+    return false;
+  }
   const std::uint32_t epoch = board::SessionEpoch();
   if (!RolesHaveChanged() && epoch == epoch_) {
     return made_from_.has_value();

@@ -21,7 +21,8 @@ class Session {
   bool Reset() noexcept;
 
   // False when the process should make place for a fresh one: its role has changed, or the settings
-  // that roles and databases give to its session, or it has grown. Outside of transactions.
+  // that roles and databases give to its session, or time zones, or it has grown. Outside of
+  // transactions.
   bool IsFresh(bool look_at_memory);
 
  private:
@@ -34,6 +35,7 @@ class Session {
   Oid user_ = InvalidOid;  // the role, unless its settings name another one
   dev_t device_ = 0;
   ino_t directory_ = 0;  // the working directory
+  std::uint32_t zones_epoch_;
   std::uint32_t epoch_;  // of the last look at what the session was made from
   std::optional<SessionIdentity> made_from_;
 };
