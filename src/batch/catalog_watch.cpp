@@ -1,6 +1,7 @@
 #include "batch/catalog_watch.h"
 
 #include "pg/guard.h"
+#include "pg/relation_changes.h"
 
 extern "C" {
 #include "utils/inval.h"
@@ -24,7 +25,7 @@ CatalogWatch::CatalogWatch() {
   static bool registered = false;
   if (!registered) {
     pg::Call([] {
-      CacheRegisterRelcacheCallback(AtChangeOfTable, static_cast<Datum>(0));
+      pg::OnRelationChange(AtChangeOfTable);
       for (const int cache : kCaches) {
         CacheRegisterSyscacheCallback(cache, AtChange, static_cast<Datum>(0));
       }

@@ -1,5 +1,6 @@
 #include "batch/reads.h"
 
+#include "batch/plan_parts.h"
 #include "pg/guard.h"
 
 extern "C" {
@@ -186,6 +187,7 @@ class AccessHook {
 Reads ReadsOf(const std::string& query) {
   Found found;
   const char* function = nullptr;
+  bool is_elsewhere = false;
   {
     const AccessHook hook;
     pg::Call([&] {
@@ -193,7 +195,10 @@ Reads ReadsOf(const std::string& query) {
       PlannedStmt* plan = PlanOf(query.c_str());
       found_function = InvalidOid;  // what the planner has called, it has put in line
       LookAtTables(plan, &found);
-      LookAtFunctions(plan, query.c_str());
+      is_elsewhere = ReadsElsewhere(plan);
+      if (!is_elsewhere) {
+        LookAtFunctions(plan, query.c_str());
+      }
       PopActiveSnapshot();
       function = OidIsValid(found_function) ? get_func_name(found_function) : nullptr;
     });
@@ -203,6 +208,7 @@ Reads ReadsOf(const std::string& query) {
     reads.tables.push_back(list_nth_oid(found.tables, i));
   }
   const auto text = [](const char* name) { return name != nullptr ? std::string(name) : ""; };
+  reads.is_elsewhere = is_elsewhere;
   reads.function = text(function);
   reads.foreign_table = text(found.foreign_table);
   reads.subscribed_table = text(found.subscribed_table);
@@ -219,6 +225,13 @@ void RefuseForeignTable(const std::string& table) {
 void RequireLocalWriters(const Reads& reads) {
   if (!reads.foreign_table.empty()) {
     RefuseForeignTable(reads.foreign_table);
+  }
+  if (reads.is_elsewhere) {
+    throw pg::Error(
+        ERRCODE_FEATURE_NOT_SUPPORTED,
+        "mode => 'incremental' cannot be used with rows that an extension keeps elsewhere",
+        "Use mode => 'full' and a source that leaves out what is done.",
+        "Who is about to commit a smaller key on another node cannot be seen from here.");
   }
   if (!reads.subscribed_table.empty()) {
     throw pg::Error(

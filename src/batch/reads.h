@@ -15,6 +15,9 @@ struct Reads {
   std::string function;
   // A table whose rows are committed elsewhere; empty when there is none.
   std::string foreign_table;
+  // Rows that come from nowhere on this server (batch/plan_parts.h). Its functions are not looked
+  // at.
+  bool is_elsewhere = false;
   std::string subscribed_table;
 };
 

@@ -37,9 +37,9 @@ class WalkPlanning {
   // The key's columns are those of several tables.
   bool spans_tables() const { return spans_tables_; }
 
-  // For the planner's hooks.
+  // For the planner's hooks. What an extension plans in place of ours may have no text.
   static WalkPlanning* current();
-  bool Plans(const char* text) const { return strcmp(text, text_) == 0; }
+  bool Plans(const char* text) const { return text != nullptr && strcmp(text, text_) == 0; }
   void Choose(PlannerInfo* root, RelOptInfo* ordered);
 
  private:

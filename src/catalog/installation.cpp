@@ -6,6 +6,7 @@
 
 #include "catalog/table_layouts.h"
 #include "pg/guard.h"
+#include "pg/relation_changes.h"
 #include "pg/table.h"
 
 extern "C" {
@@ -184,7 +185,7 @@ void RequireThisVersion() {
   const char* version = pg::Call([] {
     static bool registered = false;
     if (!registered) {
-      CacheRegisterRelcacheCallback(AtInvalidation, 0);
+      pg::OnRelationChange(AtInvalidation);
       registered = true;
     }
     home_table = pg::TableOid("home");

@@ -1,6 +1,7 @@
 #include "pg/snapshot_watch.h"
 
 #include "pg/compat.h"
+#include "pg/relation_changes.h"
 
 extern "C" {
 #include "access/genam.h"
@@ -258,7 +259,7 @@ void SnapshotWatch::Install() {
   }
   Call([] {
     RegisterXactCallback(TransactionEnds, nullptr);
-    CacheRegisterRelcacheCallback(RelationChanged, 0);
+    OnRelationChange(RelationChanged);
     CacheRegisterSyscacheCallback(PROCOID, FunctionChanged, 0);
   });
   installed = true;

@@ -1,4 +1,5 @@
 #include "pg/table_layout.h"
+#include "pg/relation_changes.h"
 
 extern "C" {
 #include "access/genam.h"
@@ -39,7 +40,7 @@ bool IsKnownToFit(Oid table) {
 void RememberFit(Oid table) {
   static bool registered = false;
   if (!registered) {
-    CacheRegisterRelcacheCallback(AtInvalidation, 0);
+    OnRelationChange(AtInvalidation);
     registered = true;
   }
   if (fitting_count < kMostTables) {

@@ -3,6 +3,7 @@
 #include <unordered_map>
 
 #include "pg/guard.h"
+#include "pg/relation_changes.h"
 #include "pg/table.h"
 
 extern "C" {
@@ -54,7 +55,7 @@ void Empty(Cache& cache) {
   pg::Call([] {
     static bool registered = false;
     if (!registered) {
-      CacheRegisterRelcacheCallback(AtInvalidation, 0);
+      pg::OnRelationChange(AtInvalidation);
       registered = true;
     }
     table = pg::TableOid("job_version");
