@@ -311,7 +311,7 @@ promise 'the tables of the extension are rewritten while walks are under way' =>
 CREATE TABLE "$job" (id int PRIMARY KEY, n int NOT NULL DEFAULT 0);
 INSERT INTO "$job" SELECT generate_series(1, 20000);
 SELECT ratchet.schedule_batch('$job', '\@manual', 'SELECT id FROM "$job"', 'UPDATE "$job" SET n = n + 1 WHERE id = \$1',
-	batch_size => 20, pause_ratio => 2);
+	batch_size => 20, pause_ratio => 0.75);
 SELECT ratchet.trigger('$job');
 SQL
 	}
