@@ -395,8 +395,11 @@ CREATE TABLE ratchet.home (
     job_table_oid     oid         NOT NULL,
     since             timestamptz NOT NULL,
     adopted           boolean     NOT NULL,
+    copy_id           bigint      NOT NULL,
     PRIMARY KEY (system_identifier, database_oid, job_table_oid)
 );
+COMMENT ON COLUMN ratchet.home.copy_id IS
+    'the restore or copy of the whole server after which somebody has said that jobs run here; 0: of none is known';
 COMMENT ON COLUMN ratchet.home.adopted IS
     'jobs that are older than this home may run here: somebody has said so';
 COMMENT ON TABLE ratchet.home IS

@@ -10,6 +10,7 @@
 #include "catalog/databases.h"
 #include "catalog/installation.h"
 #include "catalog/replication.h"
+#include "pg/clock.h"
 #include "pg/settings.h"
 #include "pg/time_zone.h"
 
@@ -56,17 +57,21 @@ std::string TimeText(TimestampTz time) {
 // What the rows say of the board.
 struct BoardView {
   pid_t launcher_pid;
-  TimestampTz processes_short_at;
-  int known = 0;  // databases
+  TimestampTz processes_short_at;  // 0: were not
+  int known = 0;                   // databases
   int schedulers = 0;
   int with_jobs = 0;  // this one, and those that have a scheduler or had one
   int left_out = 0;   // databases that have found no place
 };
 
 BoardView CopyBoard() {
+  const policy::Moment now = pg::Now();
+  const auto wall = [&now](policy::SteadyTime then) {
+    return then.IsSet() ? now.wall - (now.steady - then) : 0;
+  };
   const board::Lock lock(LW_SHARED);
   const board::Board& board = *board::TheBoard();
-  return {board.launcher_pid, board.processes_short_at};
+  return {board.launcher_pid, wall(board.processes_short_at)};
 }
 
 int CountLeftOut(const std::vector<board::DatabaseView>& known) {
@@ -156,6 +161,21 @@ void ReportUnknown(Report* report, const BoardView& board) {
   }
 }
 
+const char* WhatIsCopied(policy::Copy copy) {
+  switch (copy) {
+    case policy::Copy::kRestored:
+      return "this server was restored from a backup: its jobs may still run where it was taken";
+    case policy::Copy::kBackup:
+      return "this server was started from a base backup: its jobs may still run where it was "
+             "taken";
+    case policy::Copy::kDirectory:
+      return "the data directory is a copy: its jobs may still run where it was copied from";
+    case policy::Copy::kNone:
+      break;
+  }
+  return "this database is a copy: its jobs are at home in another one";
+}
+
 void ReportScheduler(Report* report, const BoardView& board,
                      const std::optional<board::DatabaseEntry>& database) {
   if (ReportMisfit(report, database && database->misfit) || ReportUnfit(report)) {
@@ -166,8 +186,7 @@ void ReportScheduler(Report* report, const BoardView& board,
     return;
   }
   if (database->quarantined) {
-    report->Add("scheduler", "quarantined",
-                "this database is a copy: its jobs are at home in another one",
+    report->Add("scheduler", "quarantined", WhatIsCopied(database->copy),
                 "Run SELECT ratchet.adopt() to let them run here.");
     return;
   }
@@ -186,7 +205,7 @@ void ReportScheduler(Report* report, const BoardView& board,
       return;
     case board::DatabaseState::kResting:
       report->Add("scheduler", "resting",
-                  database->rest_until == 0 && board.processes_short_at != 0
+                  !database->rest_until.IsSet() && board.processes_short_at != 0
                       ? "waits for a background process"
                       : "starts again when a job is due or something changes");
       return;
@@ -218,9 +237,12 @@ void ReportWorkers(Report* report) {
   const std::string detail = std::to_string(used) + " of " +
                              std::to_string(pg::settings.max_workers) + ", " +
                              std::to_string(idle) + " idle";
-  const TimestampTz since = board::WorkersShortSince();
-  if (since != 0 && GetCurrentTimestamp() - since > kPatience) {
-    report->Add("workers", "short", detail + ", runs wait for a worker since " + TimeText(since),
+  const policy::SteadyTime since = board::WorkersShortSince();
+  const policy::Moment now = pg::Now();
+  if (since.IsSet() && now.steady - since > kPatience) {
+    report->Add("workers", "short",
+                detail + ", runs wait for a worker since " +
+                    TimeText(now.wall - (now.steady - since)),
                 "Raise ratchet.max_workers, and max_worker_processes with it.");
   } else {
     report->Add("workers", "ok", detail);

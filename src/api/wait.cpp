@@ -9,6 +9,7 @@
 #include "calendar/instant.h"
 #include "catalog/run_log.h"
 #include "catalog/run_queue.h"
+#include "pg/clock.h"
 #include "pg/span.h"
 #include "pg/subtransaction.h"
 
@@ -61,17 +62,17 @@ class Scratch {
 };
 
 struct Deadline {
-  TimestampTz at;  // 0: none
+  policy::SteadyTime at;  // not set: none
 
   // Microseconds; never negative.
   std::int64_t Left() const {
-    return at == 0 ? kLongestSleep : std::max<std::int64_t>(at - GetCurrentTimestamp(), 0);
+    return at.IsSet() ? std::max<std::int64_t>(at - pg::SteadyNow(), 0) : kLongestSleep;
   }
 };
 
 Deadline DeadlineOf(const Arguments& arguments) {
   if (arguments.IsNull(kTimeout)) {
-    return {0};
+    return {policy::kNoSteadyTime};
   }
   std::int64_t timeout = 0;
   if (!pg::SpanOf(*DatumGetIntervalP(arguments.Value(kTimeout)), &timeout)) {
@@ -81,8 +82,8 @@ Deadline DeadlineOf(const Arguments& arguments) {
   if (timeout < 0) {
     throw pg::Error(ERRCODE_INVALID_PARAMETER_VALUE, "timeout must not be negative");
   }
-  const TimestampTz now = GetCurrentTimestamp();
-  return {timeout < calendar::kEndInstant - now ? now + timeout : 0};
+  const policy::SteadyTime now = pg::SteadyNow();
+  return {timeout < policy::kNeverSteady - now ? now + timeout : policy::kNoSteadyTime};
 }
 
 [[noreturn]] void NoSuchRun(std::int64_t run_id) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "board/run_board.h"
+#include "pg/clock.h"
 #include "pg/guard.h"
 #include "pg/settings.h"
 
@@ -40,11 +41,6 @@ void Wait(std::int64_t micros) {
   });
 }
 
-// Microseconds until `when`, or until `deadline` if that is earlier.
-std::int64_t UntilThen(TimestampTz when, TimestampTz deadline) {
-  return (deadline != 0 ? std::min(when, deadline) : when) - GetCurrentTimestamp();
-}
-
 // How far the slowest connected standby has applied; invalid when there is none.
 XLogRecPtr SlowestStandby() {
   XLogRecPtr slowest = InvalidXLogRecPtr;
@@ -77,9 +73,16 @@ void WaitWhile(int slot, board::RunWait why, const std::function<std::int64_t()>
   board::SetWait(slot, board::RunWait::kNothing);
 }
 
+bool RunLimit::IsClosed() const { return closes_at != 0 && GetCurrentTimestamp() >= closes_at; }
+
+std::int64_t RunLimit::Left() const {
+  const std::int64_t of_time = time_over.IsSet() ? time_over - pg::AwakeNow() : INT64_MAX;
+  return closes_at != 0 ? std::min(of_time, closes_at - GetCurrentTimestamp()) : of_time;
+}
+
 void Sleep(int slot, board::RunWait why, std::int64_t micros) {
-  const TimestampTz until = GetCurrentTimestamp() + micros;
-  WaitWhile(slot, why, [until] { return until - GetCurrentTimestamp(); });
+  const policy::AwakeTime until = pg::AwakeNow() + micros;
+  WaitWhile(slot, why, [until] { return until - pg::AwakeNow(); });
 }
 
 double Pace::PauseRatio() const {
@@ -92,13 +95,13 @@ std::int64_t Pace::MaxLag() const {
 }
 
 // Limits and ratio may be changed while it waits, by whom it takes too long.
-void Pace::Rest(std::int64_t busy, TimestampTz deadline) {
-  WaitForStandbys(deadline);
-  const TimestampTz since = GetCurrentTimestamp();
+void Pace::Rest(std::int64_t busy, const RunLimit& limit) {
+  WaitForStandbys(limit);
+  const policy::AwakeTime since = pg::AwakeNow();
   WaitWhile(slot_, board::RunWait::kPause, [&] {
     const double ratio = PauseRatio();
     const double rest = static_cast<double>(busy) * ratio / (1 - ratio);
-    return UntilThen(since + static_cast<std::int64_t>(rest), deadline);
+    return std::min(since + static_cast<std::int64_t>(rest) - pg::AwakeNow(), limit.Left());
   });
 }
 
@@ -113,25 +116,25 @@ std::int64_t Pace::Lag() {
   while (!committed_.empty() && committed_.front().end <= applied) {
     committed_.pop_front();
   }
-  return committed_.empty() ? 0 : GetCurrentTimestamp() - committed_.front().at;
+  return committed_.empty() ? 0 : pg::SteadyNow() - committed_.front().at;
 }
 
-void Pace::WaitForStandbys(TimestampTz deadline) {
+void Pace::WaitForStandbys(const RunLimit& run) {
   if (MaxLag() <= 0) {
     committed_.clear();
     return;
   }
   if (committed_.size() < kMostCommitted &&
       (committed_.empty() || committed_.back().end < XactLastCommitEnd)) {
-    committed_.push_back({XactLastCommitEnd, GetCurrentTimestamp()});
+    committed_.push_back({XactLastCommitEnd, pg::SteadyNow()});
   }
-  WaitWhile(slot_, board::RunWait::kReplication, [this, deadline]() -> std::int64_t {
+  WaitWhile(slot_, board::RunWait::kReplication, [this, &run]() -> std::int64_t {
     const std::int64_t limit = MaxLag();
     if (limit <= 0 || Lag() <= limit) {
       return 0;
     }
     const std::int64_t next_look = std::clamp<std::int64_t>(limit / 4, 1000, kLongestWait);
-    return UntilThen(GetCurrentTimestamp() + next_look, deadline);
+    return std::min(next_look, run.Left());
   });
 }
 

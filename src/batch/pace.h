@@ -9,12 +9,24 @@
 
 #include "board/board.h"
 #include "catalog/job.h"
+#include "policy/steady_time.h"
 
 extern "C" {
 #include "access/xlogdefs.h"
 }
 
 namespace ratchet::batch {
+
+// When a run has to end in between: after a time, or when its active window closes. The first is a
+// span, the second one of the calendar.
+struct RunLimit {
+  policy::AwakeTime time_over{};  // not set: none
+  TimestampTz closes_at = 0;      // 0: none
+
+  bool IsClosed() const;
+  // Microseconds; negative if it is over.
+  std::int64_t Left() const;
+};
 
 // Waits as long as `left` gives more than 0 microseconds, and shows in ratchet.running for what.
 // It is asked again and again. Interrupts are served: throws PgError when the run is canceled.
@@ -25,19 +37,18 @@ class Pace {
  public:
   Pace(const catalog::BatchDefinition& batch, int slot) : batch_(batch), slot_(slot) {}
 
-  // After a batch that took `busy` microseconds and has committed; until `deadline` at the latest
-  // (0: none).
-  void Rest(std::int64_t busy, TimestampTz deadline);
+  // After a batch that took `busy` microseconds and has committed; until the limit at the latest
+  void Rest(std::int64_t busy, const RunLimit& limit);
 
  private:
   struct Committed {
     XLogRecPtr end;
-    TimestampTz at;
+    policy::SteadyTime at;
   };
   double PauseRatio() const;
   std::int64_t MaxLag() const;
   std::int64_t Lag();
-  void WaitForStandbys(TimestampTz deadline);
+  void WaitForStandbys(const RunLimit& limit);
 
   const catalog::BatchDefinition& batch_;
   int slot_;

@@ -4,6 +4,7 @@
 
 #include "batch/failure_words.h"
 #include "batch/in_the_way.h"
+#include "pg/clock.h"
 #include "pg/guard.h"
 #include "pg/settings.h"
 #include "pg/subtransaction.h"
@@ -43,7 +44,7 @@ void Walk::Run() {
     OpenSurely();
     while (!ended_) {
       if (Batch() && !ended_) {
-        pace_.Rest(GetCurrentTimestamp() - began_, Deadline());
+        pace_.Rest(pg::AwakeNow() - began_, Limit());
       }
     }
   } catch (...) {
@@ -85,14 +86,14 @@ int Walk::Reach() const {
 
 // False when it has to be tried again.
 bool Walk::Batch() {
-  began_ = GetCurrentTimestamp();
+  began_ = pg::AwakeNow();
   clean_ = false;
   try {
     const bool interrupted = TryBatch();
     if (interrupted) {
       Wait(retry_.ShortWait());
     } else {
-      size_.Took(handled_, GetCurrentTimestamp() - began_);
+      size_.Took(handled_, pg::AwakeNow() - began_);
     }
     return true;
   } catch (const SourceChanged&) {
@@ -186,22 +187,22 @@ bool Walk::Work() {
 }
 
 void Walk::TrySlice(const policy::ItemIsolation::Slice& slice) {
-  const TimestampTz begun = GetCurrentTimestamp();
+  const policy::AwakeTime begun = pg::AwakeNow();
   int in_hand = -1;
   catalog::RunError error;
   std::string words;
   {
     pg::Subtransaction savepoint;
-    const TimestampTz opened = GetCurrentTimestamp();
+    const policy::AwakeTime opened = pg::AwakeNow();
     try {
       const std::int64_t rows = action_->Execute(items_, slice.first, slice.count, &in_hand);
-      const TimestampTz executed = GetCurrentTimestamp();
+      const policy::AwakeTime executed = pg::AwakeNow();
       const bool wrote = pg::Subtransaction::HasWritten();
       savepoint.Release();
       rows_ += rows;
       writing_savepoints_ += wrote ? 1 : 0;
       isolation_.Succeeded(executed - opened,
-                           GetCurrentTimestamp() - begun - (executed - opened) + kHiddenCost);
+                           pg::AwakeNow() - begun - (executed - opened) + kHiddenCost);
       return;
     } catch (const pg::PgError& failure) {
       if (ClassOf(failure) != policy::ErrorClass::kItem) {
@@ -220,14 +221,16 @@ void Walk::TrySlice(const policy::ItemIsolation::Slice& slice) {
   }
 }
 
-TimestampTz Walk::Deadline() const {
-  const TimestampTz budget =
-      definition_.max_run_time > 0 ? run_.started_at + definition_.max_run_time : 0;
-  const TimestampTz closing = run_.ticket->closes_at;
-  return budget == 0 || closing == 0 ? std::max(budget, closing) : std::min(budget, closing);
+RunLimit Walk::Limit() const {
+  RunLimit limit;
+  if (definition_.max_run_time > 0) {
+    limit.time_over = run_.time_since + definition_.max_run_time;
+  }
+  limit.closes_at = run_.ticket->closes_at;
+  return limit;
 }
 
-bool Walk::OutOfTime() const { return Deadline() != 0 && GetCurrentTimestamp() >= Deadline(); }
+bool Walk::OutOfTime() const { return Limit().Left() <= 0; }
 
 // A failure further ahead does not count yet: the items before it are still to be done.
 bool Walk::TooManyFailed() const {
@@ -269,7 +272,7 @@ void Walk::CloseBatch(bool interrupted) {
   counters.items_failed += failed;
   counters.batches += handled_ > 0 ? 1 : 0;
   counters.rows_affected += rows_;
-  const TimestampTz now = GetCurrentTimestamp();
+  const policy::AwakeTime now = pg::AwakeNow();
   const bool complete = IsAtEnd(interrupted);
   if (brakes) {
     ended_ = true;
@@ -285,7 +288,7 @@ void Walk::CloseBatch(bool interrupted) {
     ending_ = Ending::kComplete;
   } else if (OutOfTime()) {
     ended_ = true;
-    ending_ = Deadline() == run_.ticket->closes_at ? Ending::kWindowClosed : Ending::kOutOfTime;
+    ending_ = Limit().IsClosed() ? Ending::kWindowClosed : Ending::kOutOfTime;
   } else {
     progress_.Refresh(*supply_, now_.at, counters.items_done + counters.items_failed, now);
   }

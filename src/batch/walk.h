@@ -43,8 +43,8 @@ struct WalkRun {
   int slot;  // on the board
   const board::RunTicket* ticket;
   const catalog::JobVersion* definition;
-  TimestampTz started_at;
-  MemoryContext memory;  // outlives every transaction of the run
+  policy::AwakeTime time_since;  // its time counts from here
+  MemoryContext memory;          // outlives every transaction of the run
 };
 
 enum class Ending : std::uint8_t {
@@ -119,7 +119,7 @@ class Walk {
   bool Work();
   void TrySlice(const policy::ItemIsolation::Slice& slice);
   bool TooManyFailed() const;
-  TimestampTz Deadline() const;  // 0: none
+  RunLimit Limit() const;
   bool OutOfTime() const;
   bool IsAtEnd(bool interrupted);
   void CloseBatch(bool interrupted);
@@ -189,7 +189,7 @@ class Walk {
   Alike alike_;
 
   // The batch in hand.
-  TimestampTz began_ = 0;
+  policy::AwakeTime began_{};
   Items items_;
   bool more_ = false;  // items behind it
   std::vector<Failure> failures_;

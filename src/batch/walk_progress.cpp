@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "board/run_board.h"
+#include "pg/clock.h"
 
 namespace ratchet::batch {
 namespace {
@@ -15,11 +16,11 @@ constexpr std::int64_t kRefreshEvery = 5'000'000;  // microseconds
 void WalkProgress::Begin(Supply& supply, const std::string& at, std::int64_t earlier) {
   earlier_ = earlier;
   at_first_ = at_last_ = supply.Estimate(at);
-  last_ = GetCurrentTimestamp();
+  last_ = pg::AwakeNow();
 }
 
 void WalkProgress::Refresh(Supply& supply, const std::string& at, std::int64_t handled,
-                           TimestampTz now) {
+                           policy::AwakeTime now) {
   if (now - last_ < kRefreshEvery) {
     return;
   }

@@ -2,6 +2,7 @@
 #include "batch/failure_words.h"
 #include "batch/in_the_way.h"
 #include "batch/walk.h"
+#include "pg/clock.h"
 #include "pg/guard.h"
 #include "policy/error_class.h"
 
@@ -72,7 +73,7 @@ bool Walk::RollBack(const pg::PgError& error) {
 
 bool Walk::TryAgainLater() {
   ended_ = false;
-  if (!retry_.MayTryAgain(GetCurrentTimestamp()) || !host_.Abort(clean_ && !saving_)) {
+  if (!retry_.MayTryAgain(pg::AwakeNow().micros) || !host_.Abort(clean_ && !saving_)) {
     return false;
   }
   now_ = committed_;

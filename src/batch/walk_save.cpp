@@ -5,6 +5,7 @@
 #include "batch/walk.h"
 #include "catalog/failed_item.h"
 #include "catalog/run_log.h"
+#include "pg/clock.h"
 #include "pg/guard.h"
 
 extern "C" {
@@ -31,9 +32,9 @@ std::int64_t LongestHold() {
 // What is saved is saved where nothing can be canceled any more. So whatever it might wait for is
 // taken before, in plain sight, as long as cancels, time-outs and another try are possible.
 void Walk::HoldForSave() {
-  const TimestampTz until = GetCurrentTimestamp() + LongestHold();
+  const policy::AwakeTime until = pg::AwakeNow() + LongestHold();
   while (!dry_run() && !TryHoldForSave()) {
-    if (GetCurrentTimestamp() >= until) {
+    if (pg::AwakeNow() >= until) {
       throw InTheWay("another transaction has the checkpoint of job \"" + definition_.job_name +
                      "\" or the extension's tables in hand");
     }

@@ -1,7 +1,10 @@
 #include "board/board.h"
 
 #include <algorithm>
+#include <cstdlib>
 
+#include "pg/clock.h"
+#include "pg/data_directory.h"
 #include "pg/guard.h"
 #include "pg/settings.h"
 
@@ -60,7 +63,12 @@ void Initialize() {
   the_board->workers = pg::settings.max_workers;
   the_board->runs = RunSlots();
   the_board->rescan_databases = true;
-  the_board->server_start = GetCurrentTimestamp();
+  const policy::Moment now = pg::Now();
+  the_board->server_start = now.wall;
+  the_board->clock_offset = now.wall - now.steady.micros;
+  const policy::DirectoryMark mark = pg::ExamineDataDirectory();
+  the_board->copy = mark.copy;
+  the_board->copy_id = mark.copy_id;
   ConditionVariableInit(&the_board->run_ended);
   for (int i = 0; i < the_board->databases; i++) {
     databases[i].scheduler_proc = kNone;
@@ -138,6 +146,14 @@ void WakeProc(int proc) {
   if (proc != kNone) {
     SetLatch(&ProcGlobal->allProcs[proc].procLatch);
   }
+}
+
+bool IsFirstToNotice(const policy::Moment& now) {
+  const Lock lock;
+  const std::int64_t offset = now.wall - now.steady.micros;
+  const bool is_news = std::abs(offset - TheBoard()->clock_offset) > policy::kLeastJump / 2;
+  TheBoard()->clock_offset = offset;
+  return is_news;
 }
 
 void WakeLauncher() {

@@ -23,7 +23,10 @@ extern "C" {
 #include <cstdint>
 #include <type_traits>
 
+#include "policy/clock_watch.h"
+#include "policy/data_directory.h"
 #include "policy/run.h"
+#include "policy/steady_time.h"
 #include "policy/watch.h"
 
 namespace ratchet::board {
@@ -39,7 +42,7 @@ struct Change {
   std::int64_t id;
   // kTableChange: the job with this id that was made at `job_born` shall run by `due`.
   std::int64_t job_born = 0;
-  TimestampTz due = 0;
+  policy::SteadyTime due{};
 };
 constexpr int kChangeRingSize = 256;
 
@@ -64,6 +67,7 @@ struct DatabaseEntry {
   Oid database;  // InvalidOid: the entry is free
   DatabaseState state;
   bool quarantined;   // a copy of another database: starts nothing
+  policy::Copy copy;  // of another server, which is why it is quarantined
   bool misfit;        // extension or tables do not fit, or are not in safe hands: starts nothing
   bool leave;         // asks the scheduler to leave
   bool changes_lost;  // the ring was full: read everything
@@ -74,19 +78,20 @@ struct DatabaseEntry {
   int holds;              // sessions that do something for which nobody may be connected
   int scheduler_proc;
   pid_t scheduler_pid;
-  TimestampTz rest_until;
-  TimestampTz active_since;
+  policy::SteadyTime rest_until;
+  policy::SteadyTime active_since;
   // Until then the end of a run does not wake the scheduler as long as the workers of its pool have
   // more to do: it will look by itself. 0: it wakes it.
-  TimestampTz looks_again_at;
-  std::int64_t jobs;      // for ratchet.status(), and so are
-  std::int64_t problems;  // jobs whose schedule cannot be read
+  policy::SteadyTime looks_again_at;
+  policy::ClockWatch clock;  // written by the scheduler alone
+  std::int64_t jobs;         // for ratchet.status(), and so are
+  std::int64_t problems;     // jobs whose schedule cannot be read
   HighestNumber numbers[kNumberKinds];
   // Passes of its scheduler fail since then, for this reason; 0: the last one did not.
   TimestampTz failing_since;
   char failure[256];
-  // Ready work has waited for a worker since then; 0: none does.
-  TimestampTz work_waits_since;
+  // Ready work has waited for a worker since then; not set: none does.
+  policy::SteadyTime work_waits_since;
   int change_count;
   int first_ended;  // list of ended runs through RunSlot.next
   Change changes[kChangeRingSize];
@@ -99,7 +104,8 @@ struct ChangedJob {
   std::int64_t job_id;
   std::int64_t job_born;
   pg_atomic_uint32 used;
-  pg_atomic_uint64 due;  // when its run is to start; 0: nothing has changed
+  pg_atomic_uint64
+      due;  // when its run is to start, in microseconds of SteadyTime; 0: nothing has changed
 };
 constexpr int kChangedJobs = 4096;
 
@@ -115,9 +121,9 @@ struct WorkerSlot {
   int proc;
   pid_t pid;
   std::uint32_t generation;
-  int run;                 // the run in hand, or kNone
-  TimestampTz since;       // of the state
-  TimestampTz turn_since;  // of its first run since it was last idle
+  int run;                        // the run in hand, or kNone
+  policy::SteadyTime since;       // of the state
+  policy::SteadyTime turn_since;  // of its first run since it was last idle
 };
 
 // Runs and workers of one role in one database.
@@ -129,8 +135,9 @@ struct Pool {
   int ready;
   int workers;
   int idle;
-  TimestampTz waiting_since;  // has ready runs and asked for a worker in vain; 0: does not wait
-  TimestampTz asked_at;
+  // Has ready runs and asked for a worker in vain; not set: does not wait.
+  policy::SteadyTime waiting_since;
+  policy::SteadyTime asked_at;
   int failed_starts;  // workers that died before their first run since the scheduler last looked
   int sqlstate;
   char last_words[256];
@@ -219,11 +226,14 @@ struct RunSlot {
   int worker;       // slot of the worker, or kNone
   int proc;
   pid_t pid;
-  TimestampTz started_at;
-  TimestampTz ended_at;  // its process is free again: its last commit is over
-  TimestampTz cancel_at;
-  TimestampTz condition_until;  // while its only_if is evaluated: when it is canceled; 0: no limit
-  bool walks;                   // a batch job: the next three are known
+  TimestampTz started_at;        // as the wall clock said then
+  policy::SteadyTime begun;      // at the same moment
+  policy::AwakeTime time_since;  // at the same moment: its time-out counts from here
+  policy::SteadyTime ended;      // its process is free again: its last commit is over
+  policy::AwakeTime cancel_at;
+  policy::AwakeTime condition_until;  // while its only_if is evaluated; not set: no limit
+  bool condition_canceled;            // the scheduler has done so
+  bool walks;                         // a batch job: the next three are known
   RunWait wait;
   RunCounters committed;   // of a batch job: items and batches so far
   std::int64_t walk_done;  // items of its walk that are done, those of earlier runs included
@@ -244,9 +254,12 @@ struct Board {
       session_epoch;          // grows with ALTER ROLE/DATABASE ... SET: older sessions are replaced
   std::uint32_t zones_epoch;  // grows when time zones change: workers that are older are replaced
   TimestampTz server_start;
-  TimestampTz processes_short_at;  // a process could not be registered
-  int active_foreground;           // running runs of foreground sessions
-  int run_waiters;                 // sessions in ratchet.wait()
+  policy::Copy copy;     // what the data directory was when it was last found to be a copy
+  std::int64_t copy_id;  // of then; 0: never
+  policy::SteadyTime processes_short_at;  // a process could not be registered
+  std::int64_t clock_offset;  // of the wall clock from the steady one, as the log has been told
+  int active_foreground;      // running runs of foreground sessions
+  int run_waiters;            // sessions in ratchet.wait()
   ConditionVariable run_ended;
   int databases;  // sizes of the arrays
   int workers;
@@ -291,5 +304,8 @@ class Lock {
 // Wakes the process, if it is there.
 void WakeProc(int proc);
 void WakeLauncher();
+
+// Of the processes that notice that the clock was set, the first one tells the log.
+bool IsFirstToNotice(const policy::Moment& now);
 
 }  // namespace ratchet::board

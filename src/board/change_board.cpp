@@ -88,22 +88,21 @@ bool Ask(ChangedJob* entry, std::uint64_t due) {
 void AppendIfAsked(ChangedJob* entry, std::vector<Change>* changes) {
   const std::uint64_t due = pg_atomic_read_u64(&entry->due);
   if (due != 0) {
-    changes->push_back(
-        {Change::kTableChange, entry->job_id, entry->job_born, static_cast<TimestampTz>(due)});
+    changes->push_back({Change::kTableChange, entry->job_id, entry->job_born,
+                        policy::SteadyTime{static_cast<std::int64_t>(due)}});
   }
 }
 
 }  // namespace
 
 void AnnounceTableChange(Oid database, std::int64_t job_id, std::int64_t job_born,
-                         TimestampTz due) {
+                         policy::SteadyTime due) {
   if (TheBoard() == nullptr) {
     return;
   }
-  due = std::max<TimestampTz>(due, 1);  // 0 stands for "nothing"
   pg_memory_barrier();
   ChangedJob* entry = FindOrAdd(database, job_id, job_born);
-  if (entry != nullptr && !Ask(entry, static_cast<std::uint64_t>(due))) {
+  if (entry != nullptr && !Ask(entry, static_cast<std::uint64_t>(due.micros))) {
     return;
   }
   // When the table is full, every commit tells the scheduler: slower, and nothing is lost.

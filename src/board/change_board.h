@@ -26,7 +26,8 @@
 namespace ratchet::board {
 
 // After the commit. Without a board, in a server that did not preload the library, it does nothing.
-void AnnounceTableChange(Oid database, std::int64_t job_id, std::int64_t job_born, TimestampTz due);
+void AnnounceTableChange(Oid database, std::int64_t job_id, std::int64_t job_born,
+                         policy::SteadyTime due);
 // The run that was asked for leaves the queue.
 void ClearTableChange(Oid database, std::int64_t job_id);
 // Appends what is asked for: of one job, or of all those of the database (0).

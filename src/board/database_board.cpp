@@ -2,6 +2,7 @@
 
 #include "board/database_list.h"
 #include "board/worker_board.h"
+#include "pg/clock.h"
 #include "pg/compat.h"
 
 extern "C" {
@@ -36,7 +37,7 @@ constexpr std::int64_t kRestartDelay = USECS_PER_SEC;
 
 void SchedulerGone(int /*code*/, Datum /*argument*/) {
   if (my_entry != nullptr) {
-    Detach(my_entry, DatabaseState::kUnknown, GetCurrentTimestamp() + kRestartDelay);
+    Detach(my_entry, DatabaseState::kUnknown, pg::SteadyNow() + kRestartDelay);
   }
 }
 
@@ -64,7 +65,7 @@ void WakeSchedulerOrLauncher(DatabaseEntry* entry) {
   }
   if (entry->state == DatabaseState::kResting || entry->state == DatabaseState::kAbsent) {
     entry->state = DatabaseState::kUnknown;
-    entry->rest_until = 0;
+    entry->rest_until = policy::kNoSteadyTime;
   }
   WakeLauncher();
 }
@@ -241,7 +242,7 @@ void DropDatabase(Oid database) {
   }
 }
 
-void MarkStarting(Oid database, TimestampTz now) {
+void MarkStarting(Oid database, policy::SteadyTime now) {
   const Lock lock;
   DatabaseEntry* entry = FindEntry(database);
   if (entry != nullptr && entry->scheduler_proc == kNone) {
@@ -250,13 +251,23 @@ void MarkStarting(Oid database, TimestampTz now) {
   }
 }
 
-void MarkStopped(Oid database, TimestampTz retry) {
+void MarkStopped(Oid database, policy::SteadyTime retry) {
   const Lock lock;
   DatabaseEntry* entry = FindEntry(database);
   if (entry != nullptr && entry->scheduler_proc == kNone &&
       entry->state == DatabaseState::kStarting) {
     entry->state = DatabaseState::kResting;
     entry->rest_until = retry;
+  }
+}
+
+void EndRests() {
+  const Lock lock;
+  for (int i = 0; i < TheBoard()->databases; i++) {
+    DatabaseEntry& entry = Databases()[i];
+    if (OidIsValid(entry.database) && entry.state == DatabaseState::kResting) {
+      entry.rest_until = policy::kNoSteadyTime;
+    }
   }
 }
 
@@ -279,7 +290,7 @@ DatabaseEntry* AttachScheduler(Oid database) {
     entry->state = DatabaseState::kActive;
     entry->scheduler_proc = pg::MyPlaceInAllProcs();
     entry->scheduler_pid = MyProcPid;
-    entry->active_since = GetCurrentTimestamp();
+    entry->active_since = pg::SteadyNow();
     entry->leave = false;
     entry->changes_lost = true;  // a new scheduler reads everything
     entry->change_count = 0;
@@ -289,7 +300,7 @@ DatabaseEntry* AttachScheduler(Oid database) {
   return my_entry;
 }
 
-void Detach(DatabaseEntry* entry, DatabaseState state, TimestampTz rest_until) {
+void Detach(DatabaseEntry* entry, DatabaseState state, policy::SteadyTime rest_until) {
   const Lock lock;
   // What was touched in the meantime has not been seen: rest is not for now.
   const bool touched =
@@ -299,7 +310,7 @@ void Detach(DatabaseEntry* entry, DatabaseState state, TimestampTz rest_until) {
   entry->scheduler_proc = kNone;
   entry->scheduler_pid = 0;
   entry->waits_for_worker = false;
-  entry->work_waits_since = 0;
+  entry->work_waits_since = policy::kNoSteadyTime;
   entry->leave = false;
   my_entry = nullptr;
   WakeLauncher();
@@ -321,10 +332,10 @@ void NotePass(DatabaseEntry* entry, TimestampTz now, const char* failure) {
   strlcpy(entry->failure, failure, sizeof(entry->failure));
 }
 
-void NoteWaitingWork(DatabaseEntry* entry, TimestampTz now, bool waits) {
-  if (waits != (entry->work_waits_since != 0)) {
+void NoteWaitingWork(DatabaseEntry* entry, policy::SteadyTime now, bool waits) {
+  if (waits != entry->work_waits_since.IsSet()) {
     const Lock lock;
-    entry->work_waits_since = waits ? now : 0;
+    entry->work_waits_since = waits ? now : policy::kNoSteadyTime;
   }
 }
 

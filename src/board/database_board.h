@@ -51,8 +51,8 @@ struct DatabaseView {
   bool held;
   bool waits_for_worker;
   pid_t scheduler_pid;
-  TimestampTz rest_until;
-  TimestampTz active_since;
+  policy::SteadyTime rest_until;
+  policy::SteadyTime active_since;
 };
 void ListDatabases(std::vector<DatabaseView>* out);
 // A copy of the database's entry, when it has one.
@@ -63,9 +63,11 @@ bool TakeNewDatabases();
 bool AddDatabase(Oid database);
 // The database is gone.
 void DropDatabase(Oid database);
-void MarkStarting(Oid database, TimestampTz now);
+void MarkStarting(Oid database, policy::SteadyTime now);
 // The scheduler that was started is not there any more: back to kUnknown, or resting until `retry`.
-void MarkStopped(Oid database, TimestampTz retry);
+void MarkStopped(Oid database, policy::SteadyTime retry);
+// What rests until something is due is looked at now: the clock was set.
+void EndRests();
 // Asks the scheduler to leave because another database needs its place.
 void AskToRest(Oid database);
 
@@ -74,11 +76,11 @@ void AskToRest(Oid database);
 // Null when the database is held, or already has a scheduler: the process must exit. On exit the
 // entry goes back to kUnknown, whatever the reason, unless Detach came first.
 DatabaseEntry* AttachScheduler(Oid database);
-void Detach(DatabaseEntry* entry, DatabaseState state, TimestampTz rest_until);
+void Detach(DatabaseEntry* entry, DatabaseState state, policy::SteadyTime rest_until);
 // For ratchet.status(): a pass has failed for this reason, or not (null).
 void NotePass(DatabaseEntry* entry, TimestampTz now, const char* failure);
 // For ratchet.status(): work waits for a worker, or not.
-void NoteWaitingWork(DatabaseEntry* entry, TimestampTz now, bool waits);
+void NoteWaitingWork(DatabaseEntry* entry, policy::SteadyTime now, bool waits);
 // True when the scheduler must leave: held, or asked to rest.
 bool MustLeave(DatabaseEntry* entry);
 // What was touched since the last call; true when everything must be read again.

@@ -49,7 +49,7 @@ void DropPoolIfEmpty(int pool) {
   Pool& p = Pools()[pool];
   if (p.ready == 0 && p.workers == 0 && p.failed_starts == 0) {
     p.database = InvalidOid;
-    p.waiting_since = 0;
+    p.waiting_since = policy::kNoSteadyTime;
   }
 }
 
@@ -114,18 +114,18 @@ void WakeIdleWorker(int pool) {
 
 // Fewer workers first, then who has waited longer: nobody starves, and the pool is shared out
 // evenly among those who want it.
-int BetterClaim(int pool, TimestampTz now) {
+int BetterClaim(int pool, policy::SteadyTime now) {
   const Pool& own = Pools()[pool];
   int best = kNone;
   for (int i = 0; i < TheBoard()->pools; i++) {
     const Pool& other = Pools()[i];
-    if (i == pool || !OidIsValid(other.database) || other.waiting_since == 0 ||
+    if (i == pool || !OidIsValid(other.database) || !other.waiting_since.IsSet() ||
         now - other.asked_at > kClaimLifetime) {
       continue;
     }
     const bool better = other.workers < own.workers ||
                         (other.workers == own.workers &&
-                         (own.waiting_since == 0 || other.waiting_since < own.waiting_since));
+                         (!own.waiting_since.IsSet() || other.waiting_since < own.waiting_since));
     if (better && (best == kNone || other.workers < Pools()[best].workers ||
                    (other.workers == Pools()[best].workers &&
                     other.waiting_since < Pools()[best].waiting_since))) {

@@ -22,9 +22,10 @@ void WakeIdleWorker(int pool);
 
 // A pool of another role or database that waits for a worker and has a better claim than `pool` on
 // the next one: kNone when there is none.
-int BetterClaim(int pool, TimestampTz now);
+int BetterClaim(int pool, policy::SteadyTime now);
 
 // Shared with run_board.cpp.
+void SetStarted(RunSlot* run, const policy::Moment& now);
 void EndLocked(int slot, const RunOutcome& outcome);
 
 }  // namespace ratchet::board

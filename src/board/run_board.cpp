@@ -5,6 +5,7 @@
 
 #include "board/database_list.h"
 #include "board/pool_list.h"
+#include "pg/clock.h"
 #include "pg/compat.h"
 #include "pg/guard.h"
 
@@ -56,21 +57,52 @@ RunInTheWay InTheWay(const RunSlot& run) {
   return blocking;
 }
 
-// When the run was or will be asked to stop; 0: never. A worker cancels its run by a timer of its
-// own, in whose signal handler it could not note it here. The session of a foreground run is its
-// user's.
-TimestampTz CanceledAt(const RunSlot& run) {
-  if (run.cancel != CancelReason::kNotCanceled) {
-    return run.cancel_at;
-  }
-  if (run.ticket.foreground) {
-    return 0;
-  }
-  const TimestampTz timed_out = run.ticket.timeout > 0 ? run.started_at + run.ticket.timeout : 0;
-  if (run.condition_until == 0 || timed_out == 0) {
+// A process whose time is over stops by a timer of its own, in whose signal handler it could not
+// note it here. So much later it is taken not to have gone off.
+constexpr std::int64_t kTimerIsLate = 200'000;
+
+// When the time of what the run does is over; not set: never.
+policy::AwakeTime LimitOf(const RunSlot& run) {
+  const policy::AwakeTime timed_out =
+      run.ticket.timeout > 0 ? run.time_since + run.ticket.timeout : policy::AwakeTime{};
+  if (!run.condition_until.IsSet() || !timed_out.IsSet()) {
     return std::max(run.condition_until, timed_out);
   }
   return std::min(run.condition_until, timed_out);
+}
+
+// When the run was or will be asked to stop; not set: never.
+policy::AwakeTime CanceledAt(const RunSlot& run) {
+  return run.cancel != CancelReason::kNotCanceled ? run.cancel_at : LimitOf(run);
+}
+
+// The session of a foreground run is its user's: it is not ended because of a time-out.
+bool MayTerminate(const RunSlot& run) {
+  return !run.ticket.foreground || run.cancel == CancelReason::kCanceled;
+}
+
+// When EnforceLimits() has something to do about the run; not set: never.
+policy::AwakeTime DueOf(const RunSlot& run, std::int64_t grace) {
+  const policy::AwakeTime limit = LimitOf(run);
+  const bool is_canceled =
+      run.cancel != CancelReason::kNotCanceled || (run.condition_canceled && limit.IsSet());
+  if (!is_canceled) {
+    return limit.IsSet() ? limit + std::min(kTimerIsLate, grace) : limit;
+  }
+  return MayTerminate(run) ? CanceledAt(run) + grace : policy::AwakeTime{};
+}
+
+// As if by its own timer. The signal is sent under the lock that End takes: it cannot hit the
+// process's next run.
+void CancelOverdue(RunSlot* run) {
+  const policy::AwakeTime limit = LimitOf(*run);
+  if (limit == run->condition_until) {
+    run->condition_canceled = true;
+  } else {
+    run->cancel = CancelReason::kTimedOut;
+    run->cancel_at = limit;
+  }
+  kill(run->pid, SIGINT);
 }
 
 int TakeFreeSlot(const RunTicket& ticket, RunState state) {
@@ -89,10 +121,13 @@ int TakeFreeSlot(const RunTicket& ticket, RunState state) {
   run.proc = kNone;
   run.pid = 0;
   run.started_at = 0;
-  run.cancel_at = 0;
+  run.begun = {};
+  run.time_since = {};
+  run.cancel_at = {};
   run.progress_done = 0;
   run.progress_remaining = -1;
-  run.condition_until = 0;
+  run.condition_until = {};
+  run.condition_canceled = false;
   run.ticket = ticket;
   run.walks = false;
   run.wait = RunWait::kNothing;
@@ -112,7 +147,7 @@ void ReturnSlot(int index) {
 // wakes it once too often; a new one is older than the sleep which ends by itself.
 bool CanBeTakenUpLater(const RunSlot& run, const DatabaseEntry& database) {
   if (run.worker == kNone || database.scheduler_proc == kNone ||
-      run.ended_at >= database.looks_again_at) {
+      run.ended >= database.looks_again_at) {
     return false;
   }
   const Pool& pool = Pools()[Workers()[run.worker].pool];
@@ -130,10 +165,16 @@ void EndUnstarted(int slot) {
 }  // namespace
 
 // Shared with worker_board.cpp; the lock is held.
+void SetStarted(RunSlot* run, const policy::Moment& now) {
+  run->started_at = now.wall;
+  run->begun = now.steady;
+  run->time_since = pg::AwakeNow();
+}
+
 void EndLocked(int slot, const RunOutcome& outcome) {
   RunSlot& run = Runs()[slot];
   run.state = RunState::kEnded;
-  run.ended_at = GetCurrentTimestamp();
+  run.ended = pg::SteadyNow();
   // The texts are long and mostly empty: only their used part is copied.
   const std::size_t fixed = offsetof(RunOutcome, text);
   std::memcpy(&run.outcome, &outcome, fixed);
@@ -239,7 +280,7 @@ ForegroundResult BeginForeground(const RunTicket& ticket, int* slot, RunInTheWay
   RunSlot& run = Runs()[*slot];
   run.proc = pg::MyPlaceInAllProcs();
   run.pid = MyProcPid;
-  run.started_at = GetCurrentTimestamp();
+  SetStarted(&run, pg::Now());
   TheBoard()->active_foreground++;
   return ForegroundResult::kRunning;
 }
@@ -282,9 +323,10 @@ void SetCommitted(int slot, const RunCounters& committed, std::int64_t walk_done
 
 bool IsWalk(int slot) { return Runs()[slot].walks; }
 
-void SetConditionUntil(int slot, TimestampTz until) {
+void SetConditionUntil(int slot, policy::AwakeTime until) {
   const Lock lock;
   Runs()[slot].condition_until = until;
+  Runs()[slot].condition_canceled = false;
 }
 
 void SetWait(int slot, RunWait wait) { Runs()[slot].wait = wait; }
@@ -301,7 +343,7 @@ CancelResult Cancel(Oid database, std::int64_t run_id, bool (*allowed)(Oid owner
     }
     if (run.cancel == CancelReason::kNotCanceled) {
       run.cancel = CancelReason::kCanceled;
-      run.cancel_at = GetCurrentTimestamp();
+      run.cancel_at = pg::AwakeNow();
       WakeSchedulerOf(database);  // it sees to it that the run obeys
     }
     if (run.state == RunState::kReady) {
@@ -359,44 +401,52 @@ void FreeReserved(Oid database) {
   }
 }
 
+namespace {
+
+// As the wall clock counts now; 0: it has not started.
+TimestampTz StartOf(const RunSlot& run, const policy::Moment& now) {
+  return run.started_at == 0 ? 0 : policy::OnClockOf(now, {run.started_at, run.begun});
+}
+
+}  // namespace
+
 void ListRuns(Oid database, std::vector<LiveRun>* out) {
   out->clear();
   out->reserve(static_cast<std::size_t>(TheBoard()->runs));
+  const policy::Moment now = pg::Now();
   const Lock lock(LW_SHARED);
   for (int i = 0; i < TheBoard()->runs; i++) {
     const RunSlot& run = Runs()[i];
     if (run.state != RunState::kFree &&
         (!OidIsValid(database) || run.ticket.database == database)) {
-      out->push_back({i, run.state, run.cancel, run.terminated, run.ticket, run.pid, run.started_at,
-                      run.cancel_at, run.progress_done, run.progress_remaining, run.walks, run.wait,
-                      run.committed, run.walk_done, run.outcome.status});
+      out->push_back({i, run.state, run.cancel, run.terminated, run.ticket, run.pid,
+                      StartOf(run, now), run.progress_done, run.progress_remaining, run.walks,
+                      run.wait, run.committed, run.walk_done, run.outcome.status});
     }
   }
 }
 
-int TerminateStubborn(Oid database, TimestampTz now, std::int64_t grace, TimestampTz* next) {
+int EnforceLimits(Oid database, policy::AwakeTime now, std::int64_t grace,
+                  policy::AwakeTime* next) {
   int terminated = 0;
-  *next = 0;
+  *next = {};
   const Lock lock;
   for (int i = 0; i < TheBoard()->runs; i++) {
     RunSlot& run = Runs()[i];
     if (run.state != RunState::kRunning || run.ticket.database != database || run.terminated) {
       continue;
     }
-    const TimestampTz canceled = CanceledAt(run);
-    if (canceled == 0) {
-      continue;
+    policy::AwakeTime due = DueOf(run, grace);
+    const bool is_canceled = run.cancel != CancelReason::kNotCanceled || run.condition_canceled;
+    if (due.IsSet() && due <= now && !is_canceled) {
+      CancelOverdue(&run);
+      due = DueOf(run, grace);
     }
-    const TimestampTz due = canceled + grace;
-    if (due <= now) {
-      if (run.cancel == CancelReason::kNotCanceled && canceled != run.condition_until) {
-        run.cancel = CancelReason::kTimedOut;
-        run.cancel_at = canceled;
-      }
+    if (due.IsSet() && due <= now) {
       kill(run.pid, SIGTERM);
       run.terminated = true;
       terminated++;
-    } else if (*next == 0 || due < *next) {
+    } else if (due.IsSet() && (!next->IsSet() || due < *next)) {
       *next = due;
     }
   }

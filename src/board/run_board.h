@@ -65,7 +65,7 @@ void SetProgress(int slot, std::int64_t done, std::int64_t remaining);
 void SetCommitted(int slot, const RunCounters& committed, std::int64_t walk_done,
                   std::int64_t remaining);
 // While the run's only_if is evaluated: when that is canceled; 0: it is not, or is over.
-void SetConditionUntil(int slot, TimestampTz until);
+void SetConditionUntil(int slot, policy::AwakeTime until);
 void SetWait(int slot, RunWait wait);
 // The run is one of a batch job. For the run's own process.
 bool IsWalk(int slot);
@@ -95,8 +95,7 @@ struct LiveRun {
   bool terminated;
   RunTicket ticket;
   pid_t pid;
-  TimestampTz started_at;
-  TimestampTz cancel_at;
+  TimestampTz started_at;  // as the wall clock counts now; 0: it has not
   std::int64_t progress_done;
   std::int64_t progress_remaining;
   bool walks;
@@ -108,9 +107,11 @@ struct LiveRun {
 // Live runs of the database (all databases for InvalidOid).
 void ListRuns(Oid database, std::vector<LiveRun>* out);
 
-// Ends the process of a run that has ignored its cancel since before `deadline`. Returns how many
-// were terminated, and in *next when the next one is due (0: none).
-int TerminateStubborn(Oid database, TimestampTz now, std::int64_t grace, TimestampTz* next);
+// Ends the process of a run that has ignored its cancel for longer than `grace`, and cancels runs
+// whose time is over if their own timer has not: the server's timers go by the wall clock, and go
+// off late when it is set back. Returns how many were terminated, and in *next when the next one is
+// due (not set: none).
+int EnforceLimits(Oid database, policy::AwakeTime now, std::int64_t grace, policy::AwakeTime* next);
 
 // ---- Waiting -----------------------------------------------------------------------------------
 

@@ -5,6 +5,7 @@
 
 #include "board/database_list.h"
 #include "board/pool_list.h"
+#include "pg/clock.h"
 #include "pg/compat.h"
 #include "policy/worker_share.h"
 
@@ -44,11 +45,11 @@ void ReleaseSlot(WorkerSlot& worker) {
 }
 
 // The slot is free: whoever waits has the word.
-void OfferSlot(TimestampTz now) {
+void OfferSlot(policy::SteadyTime now) {
   int best = kNone;
   for (int i = 0; i < TheBoard()->pools; i++) {
     const Pool& pool = Pools()[i];
-    if (OidIsValid(pool.database) && pool.waiting_since != 0 &&
+    if (OidIsValid(pool.database) && pool.waiting_since.IsSet() &&
         (best == kNone || pool.workers < Pools()[best].workers ||
          (pool.workers == Pools()[best].workers &&
           pool.waiting_since < Pools()[best].waiting_since))) {
@@ -88,7 +89,7 @@ void WorkerGone(int /*code*/, Datum /*argument*/) {
   if (my_worker == kNone) {
     return;
   }
-  const TimestampTz now = GetCurrentTimestamp();
+  const policy::Moment now = pg::Now();
   const Lock lock;
   WorkerSlot& worker = Workers()[my_worker];
   if (worker.run != kNone) {
@@ -99,9 +100,9 @@ void WorkerGone(int /*code*/, Datum /*argument*/) {
                   : run.terminated                        ? policy::RunStatus::kFailed
                                                           : policy::RunStatus::kCrashed;
     lost.recorded = false;
-    lost.condition_failed = run.condition_until != 0;
+    lost.condition_failed = run.condition_until.IsSet();
     lost.sqlstate = last_sqlstate;
-    lost.finished_at = now;
+    lost.finished_at = now.wall;
     lost.counters = run.committed;
     lost.own = {};
     std::memset(lost.text, 0, sizeof(lost.text));
@@ -125,7 +126,7 @@ void WorkerGone(int /*code*/, Datum /*argument*/) {
     WakeIdleWorker(pool);
     WakeSchedulerOf(database);
   }
-  OfferSlot(now);
+  OfferSlot(now.steady);
   my_worker = kNone;
 }
 
@@ -139,11 +140,11 @@ int FreeWorker() {
 }
 
 // Without ready runs it wants no worker: others have done what there was.
-void Wait(Pool& pool, TimestampTz now) {
+void Wait(Pool& pool, policy::SteadyTime now) {
   if (pool.ready == 0) {
     return;
   }
-  if (pool.waiting_since == 0) {
+  if (!pool.waiting_since.IsSet()) {
     pool.waiting_since = now;
   }
   pool.asked_at = now;
@@ -151,12 +152,12 @@ void Wait(Pool& pool, TimestampTz now) {
 
 }  // namespace
 
-bool ProcessesAreShort(TimestampTz now) {
-  return TheBoard()->processes_short_at != 0 &&
+bool ProcessesAreShort(policy::SteadyTime now) {
+  return TheBoard()->processes_short_at.IsSet() &&
          now - TheBoard()->processes_short_at < kShortageLifetime;
 }
 
-WorkerGrant ReserveWorker(Oid database, Oid role, TimestampTz now, int* worker,
+WorkerGrant ReserveWorker(Oid database, Oid role, policy::SteadyTime now, int* worker,
                           std::uint32_t* generation) {
   const Lock lock;
   const int index = FindPool(database, role);
@@ -176,7 +177,7 @@ WorkerGrant ReserveWorker(Oid database, Oid role, TimestampTz now, int* worker,
     WakeSchedulerOf(Pools()[better].database);
     return WorkerGrant::kNotNow;
   }
-  pool.waiting_since = 0;
+  pool.waiting_since = policy::kNoSteadyTime;
   pool.workers++;
   WorkerSlot& reserved = Workers()[slot];
   reserved.state = WorkerState::kStarting;
@@ -193,7 +194,7 @@ WorkerGrant ReserveWorker(Oid database, Oid role, TimestampTz now, int* worker,
   return WorkerGrant::kGranted;
 }
 
-void UnreserveWorker(int worker, TimestampTz now) {
+void UnreserveWorker(int worker, policy::SteadyTime now) {
   const Lock lock;
   TheBoard()->processes_short_at = now;
   const int index = Workers()[worker].pool;
@@ -205,7 +206,7 @@ void UnreserveWorker(int worker, TimestampTz now) {
   DismissOneIdle(index);  // its process is what is missing
 }
 
-void NoteProcessShortage(TimestampTz now) {
+void NoteProcessShortage(policy::SteadyTime now) {
   const Lock lock;
   TheBoard()->processes_short_at = now;
 }
@@ -216,7 +217,7 @@ bool HasAttached(int worker, std::uint32_t generation) {
   return slot.generation != generation || slot.pid != 0;
 }
 
-void UnreserveUnattached(int worker, std::uint32_t generation, TimestampTz now) {
+void UnreserveUnattached(int worker, std::uint32_t generation, policy::SteadyTime now) {
   if (!HasAttached(worker, generation)) {
     UnreserveWorker(worker, now);
   }
@@ -248,14 +249,14 @@ PoolView ViewPool(Oid database, Oid role) {
   return view;
 }
 
-TimestampTz WorkersShortSince() {
+policy::SteadyTime WorkersShortSince() {
   const Lock lock(LW_SHARED);
-  TimestampTz since = 0;
+  policy::SteadyTime since{};
   if (FreeWorker() != kNone) {
     return since;  // what is missing is a process
   }
-  const auto sooner = [&since](TimestampTz at) {
-    since = at != 0 && (since == 0 || at < since) ? at : since;
+  const auto sooner = [&since](policy::SteadyTime at) {
+    since = at.IsSet() && (!since.IsSet() || at < since) ? at : since;
   };
   for (int i = 0; i < TheBoard()->pools; i++) {
     if (OidIsValid(Pools()[i].database)) {
@@ -307,17 +308,17 @@ bool AttachWorker(int worker, std::uint32_t generation, Oid* database, Oid* role
   return true;
 }
 
-Turn Take(int worker, TimestampTz now, int* run) {
+Turn Take(int worker, const policy::Moment& now, int* run) {
   const Lock lock;
   WorkerSlot& slot = Workers()[worker];
   Pool& pool = Pools()[slot.pool];
   if (slot.state == WorkerState::kLeaving) {
     return Turn::kLeave;
   }
-  if (pool.ready > 0 && had_a_run && (FreeWorker() == kNone || ProcessesAreShort(now))) {
-    const int better = BetterClaim(slot.pool, now);
-    if (better != kNone &&
-        policy::ShouldGiveWay(pool.workers, Pools()[better].workers, now - slot.turn_since)) {
+  if (pool.ready > 0 && had_a_run && (FreeWorker() == kNone || ProcessesAreShort(now.steady))) {
+    const int better = BetterClaim(slot.pool, now.steady);
+    if (better != kNone && policy::ShouldGiveWay(pool.workers, Pools()[better].workers,
+                                                 now.steady - slot.turn_since)) {
       slot.state = WorkerState::kLeaving;
       return Turn::kLeave;
     }
@@ -326,7 +327,7 @@ Turn Take(int worker, TimestampTz now, int* run) {
   if (next == kNone) {
     if (slot.state != WorkerState::kIdle) {
       slot.state = WorkerState::kIdle;
-      slot.since = now;
+      slot.since = now.steady;
       pool.idle++;
     }
     return Turn::kNothing;
@@ -335,10 +336,10 @@ Turn Take(int worker, TimestampTz now, int* run) {
     pool.idle--;
   }
   if (slot.state != WorkerState::kBusy) {
-    slot.turn_since = now;
+    slot.turn_since = now.steady;
   }
   slot.state = WorkerState::kBusy;
-  slot.since = now;
+  slot.since = now.steady;
   slot.run = next;
   had_a_run = true;
   RunSlot& taken = Runs()[next];
@@ -346,7 +347,7 @@ Turn Take(int worker, TimestampTz now, int* run) {
   taken.worker = worker;
   taken.proc = slot.proc;
   taken.pid = slot.pid;
-  taken.started_at = now;
+  SetStarted(&taken, now);
   taken.next = kNone;
   *run = next;
   return Turn::kRun;

@@ -21,24 +21,24 @@ enum class WorkerGrant {
 
 // For the scheduler: asks for one more worker for the pool. When all are in use, an idle worker of
 // another pool is asked to leave.
-WorkerGrant ReserveWorker(Oid database, Oid role, TimestampTz now, int* worker,
+WorkerGrant ReserveWorker(Oid database, Oid role, policy::SteadyTime now, int* worker,
                           std::uint32_t* generation);
 // The process could not be registered.
-void UnreserveWorker(int worker, TimestampTz now);
+void UnreserveWorker(int worker, policy::SteadyTime now);
 
 // A process of ours could not be registered.
-void NoteProcessShortage(TimestampTz now);
+void NoteProcessShortage(policy::SteadyTime now);
 
 // Since when runs wait for a worker, of whichever database; 0: none does.
-TimestampTz WorkersShortSince();
+policy::SteadyTime WorkersShortSince();
 
 // A free place is of no use while no process can be started for it.
-bool ProcessesAreShort(TimestampTz now);
+bool ProcessesAreShort(policy::SteadyTime now);
 
 // Whether the process has taken its place (or has come and gone).
 bool HasAttached(int worker, std::uint32_t generation);
 // The process ended before it took its place.
-void UnreserveUnattached(int worker, std::uint32_t generation, TimestampTz now);
+void UnreserveUnattached(int worker, std::uint32_t generation, policy::SteadyTime now);
 
 // The pool as it is now; ready and workers are 0 when there is none of its own.
 struct PoolView {
@@ -47,9 +47,9 @@ struct PoolView {
   int starting;  // or woken: about to look for a run
   int idle;
   int free;  // places left for workers of anybody
-  TimestampTz waiting_since;
-  TimestampTz
-      last_take;  // when a worker that is busy now took its run, the latest; 0: none is busy
+  policy::SteadyTime waiting_since;
+  // When a worker that is busy now took its run, the latest; not set: none is busy.
+  policy::SteadyTime last_take;
 };
 PoolView ViewPool(Oid database, Oid role);
 // Workers of the pool that could not start (FATAL before their first run) since the last call:
@@ -65,7 +65,7 @@ bool AttachWorker(int worker, std::uint32_t generation, Oid* database, Oid* role
 enum class Turn { kRun, kNothing, kLeave };
 // The next ready run of the pool. kNothing: the worker is now idle and sleeps on its latch; kLeave:
 // it must exit (asked to, or a pool with a better claim waits and this one had its turn).
-Turn Take(int worker, TimestampTz now, int* run);
+Turn Take(int worker, const policy::Moment& now, int* run);
 // For an idle worker that wants to exit: false when it has been given work at the same time.
 bool Leave(int worker);
 

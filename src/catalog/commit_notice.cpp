@@ -6,6 +6,7 @@
 #include "board/change_board.h"
 #include "board/database_board.h"
 #include "board/run_board.h"
+#include "pg/clock.h"
 #include "pg/guard.h"
 
 namespace ratchet::catalog {
@@ -92,7 +93,7 @@ void AskForRunsOnChange(const std::vector<TableChange>& changes) {
   if (changes.empty() || !TransactionIdIsValid(GetTopTransactionIdIfAny())) {
     return;
   }
-  const TimestampTz now = GetCurrentTimestamp();
+  const policy::SteadyTime now = pg::SteadyNow();
   for (const TableChange& change : changes) {
     board::AnnounceTableChange(MyDatabaseId, change.job_id, change.job_born, now + change.debounce);
   }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "board/board.h"
 #include "catalog/table_layouts.h"
 #include "pg/guard.h"
 #include "pg/row_change.h"
@@ -15,7 +16,7 @@ namespace {
 
 constexpr const pg::TableLayout& kTable = kHomeTable;
 
-enum Column { kSystemIdentifier = 1, kDatabaseOid, kJobTableOid, kSince, kAdopted };
+enum Column { kSystemIdentifier = 1, kDatabaseOid, kJobTableOid, kSince, kAdopted, kCopyId };
 
 bool IsThisTable(const pg::Row& row) {
   return row.ObjectId(kDatabaseOid) == MyDatabaseId &&
@@ -25,6 +26,9 @@ bool IsThisTable(const pg::Row& row) {
 bool IsThisSystem(const pg::Row& row) {
   return row.Int64(kSystemIdentifier) == static_cast<int64>(GetSystemIdentifier());
 }
+
+// Of the data directory; 0: it is not known to be a copy.
+std::int64_t CopyId() { return board::TheBoard() != nullptr ? board::TheBoard()->copy_id : 0; }
 
 }  // namespace
 
@@ -36,23 +40,29 @@ HomeFinding CheckHome() {
     int rows = 0;
     bool elsewhere = false;
     bool other_system = false;
+    bool copied = false;
     pg::TableScan scan(kTable, AccessShareLock);
     pg::Row row;
     while (scan.Next(&row)) {
       rows++;
       elsewhere = elsewhere || !IsThisTable(row);
       other_system = other_system || !IsThisSystem(row);
+      copied = CopyId() != 0 && row.Int64(kCopyId) != CopyId();
     }
     scan.End();
     if (rows == 0) {
       return HomeFinding::kNew;
     }
-    return elsewhere || (other_system && rows > 1) ? HomeFinding::kElsewhere : HomeFinding::kHere;
+    if (elsewhere || (other_system && rows > 1)) {
+      return HomeFinding::kElsewhere;
+    }
+    return copied ? HomeFinding::kCopied : HomeFinding::kHere;
   });
 }
 
 bool SettleIfEmpty(TimestampTz now) {
-  if (CheckHome() != HomeFinding::kElsewhere) {
+  const HomeFinding finding = CheckHome();
+  if (finding != HomeFinding::kElsewhere && finding != HomeFinding::kCopied) {
     return false;
   }
   const bool empty = pg::Call([] {
@@ -97,6 +107,7 @@ void MakeHome(TimestampTz now, bool adopted) {
     row.SetOid(kJobTableOid, pg::TableOid("job"));
     row.SetTime(kSince, now);
     row.SetBool(kAdopted, adopted);
+    row.SetInt64(kCopyId, CopyId());
     pg::InsertRow(scan.table(), row);
     scan.End();
     CommandCounterIncrement();

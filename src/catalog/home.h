@@ -8,7 +8,8 @@ namespace ratchet::catalog {
 enum class HomeFinding {
   kHere,
   kNew,        // nobody has run these jobs yet
-  kElsewhere,  // the jobs came here in a copy
+  kElsewhere,  // the jobs came here in a copy of the database
+  kCopied,     // the whole server is a copy, and nobody has said yet that they run here
 };
 
 // Needs a transaction. A server that pg_upgrade made from the old one is the same home.

@@ -359,27 +359,39 @@ struct OldRecord {
   ItemPointerData tid;
 };
 
-// Oldest ids first. A long run that holds a small id keeps the later ones for as long as itself.
-// Returns when the first one that stays has ended; 0: none stays.
-TimestampTz FindOldRecords(std::int64_t job_id, TimestampTz before, int limit,
+// Oldest ids first. A long run that holds a small id keeps the later ones for as long as itself;
+// records of the future are those that go if an old one follows. Returns when the first one that
+// stays has ended, at the latest now; 0: none stays.
+TimestampTz FindOldRecords(std::int64_t job_id, const PurgeLimits& limits,
                            std::vector<OldRecord>* records) {
-  return pg::Call([=] {
-    TimestampTz oldest = 0;
+  const auto most = static_cast<std::size_t>(limits.most);
+  records->reserve(most);
+  std::size_t certain = 0;
+  const TimestampTz oldest = pg::Call([&, job_id] {
+    TimestampTz first_left = 0;
     pg::IndexScan scan(kRunLogTable, "run_log_job_idx", RowExclusiveLock);
     scan.Equal(kJobId, job_id).Begin();
     pg::Row row;
     ItemPointerData tid;
-    while (oldest == 0 && scan.Next(&row, &tid)) {
-      if (row.Time(kFinishedAt) >= before || records->size() == static_cast<std::size_t>(limit)) {
-        oldest = row.Time(kFinishedAt);
-      } else {
-        records->push_back(
-            {row.Int64(kRunId), row.Time(kFinishedAt), row.Int64Or(kItemsFailed, 0) > 0, tid});
+    while (first_left == 0 && certain < most && scan.Next(&row, &tid)) {
+      const TimestampTz finished_at = row.Time(kFinishedAt);
+      const bool is_of_future = finished_at > limits.now;
+      if (!is_of_future && finished_at >= limits.before) {
+        first_left = finished_at;
+        continue;
       }
+      if (records->size() < most) {
+        records->push_back(
+            {row.Int64(kRunId), finished_at, row.Int64Or(kItemsFailed, 0) > 0, tid});
+      }
+      certain = is_of_future ? certain : records->size();
     }
     scan.End();
-    return oldest;
+    return first_left;
   });
+  const bool any_left = certain == most || certain < records->size();
+  records->resize(certain);
+  return oldest == 0 && any_left ? limits.now : oldest;
 }
 
 // False when another transaction has it in hand.
@@ -394,13 +406,13 @@ bool DeleteRecord(OldRecord* record) {
 
 }  // namespace
 
-Purged PurgeRunRecords(std::int64_t job_id, TimestampTz before, int limit) {
+Purged PurgeRunRecords(std::int64_t job_id, const PurgeLimits& limits) {
   std::vector<OldRecord> records;
   Purged purged;
-  purged.oldest = FindOldRecords(job_id, before, limit, &records);
+  purged.oldest = FindOldRecords(job_id, limits, &records);
   for (OldRecord& record : records) {
     if ((record.has_items && !DeleteFailedItems(record.run_id)) || !DeleteRecord(&record)) {
-      purged.oldest = record.finished_at;
+      purged.oldest = std::min(record.finished_at, limits.now);
       purged.was_held_up = true;
       break;
     }

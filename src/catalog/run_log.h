@@ -86,13 +86,21 @@ std::optional<Success> FindNewestSuccess(std::int64_t job_id, std::int64_t after
 // somebody is in the way.
 bool HoldRunLog();
 
-// Deletes up to `limit` of the job's oldest records, with their failed items, that finished before
-// `before`. Waits for nobody: what a session has in hand stays, and all that is newer.
+struct PurgeLimits {
+  TimestampTz before;  // what finished earlier goes
+  TimestampTz now;
+  int most;
+};
+// Deletes the job's oldest records, with their failed items. Waits for nobody: what a session has in
+// hand stays, and all that is newer.
+//
+// A record that seems to finish in the future is one of a clock that was ahead. It goes with a later
+// one, and keeps no other one from going.
 struct Purged {
   int deleted = 0;
-  TimestampTz oldest = 0;  // when the oldest one left has finished; 0: none are left
+  TimestampTz oldest = 0;  // when the oldest one left has finished, at the latest now; 0: none
   bool was_held_up = false;
 };
-Purged PurgeRunRecords(std::int64_t job_id, TimestampTz before, int limit);
+Purged PurgeRunRecords(std::int64_t job_id, const PurgeLimits& limits);
 
 }  // namespace ratchet::catalog

@@ -244,7 +244,7 @@ constexpr pg::Column kBackfill[] = {
 
 constexpr pg::Column kHome[] = {
     {"system_identifier", INT8OID}, {"database_oid", OIDOID}, {"job_table_oid", OIDOID},
-    {"since", TIMESTAMPTZOID},      {"adopted", BOOLOID},
+    {"since", TIMESTAMPTZOID},      {"adopted", BOOLOID},     {"copy_id", INT8OID},
 };
 
 constexpr pg::Column kCalendarDays[] = {

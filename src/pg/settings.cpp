@@ -55,8 +55,8 @@ void DefineReloadableSettings() {
                              "A job with the option environments runs only where it is listed.",
                              &settings.environment, "", PGC_SIGHUP, 0, nullptr, nullptr, nullptr);
   DefineCustomStringVariable("ratchet.node", "Names this server in the records of its runs.",
-                             "Empty: cluster_name, else the name of the host.", &settings.node, "",
-                             PGC_SIGHUP, 0, nullptr, nullptr, nullptr);
+                             "Empty: cluster_name, else the name of the host and the port.",
+                             &settings.node, "", PGC_SIGHUP, 0, nullptr, nullptr, nullptr);
   DefineCustomIntVariable("ratchet.keep_history", "Sets how long the records of runs are kept.",
                           "The option keep_history of a job overrides it.", &settings.keep_history,
                           30 * 24 * 60, 0, INT_MAX, PGC_SIGHUP, GUC_UNIT_MIN, nullptr, nullptr,
@@ -134,11 +134,14 @@ const char* NodeName() {
   if (cluster_name != nullptr && cluster_name[0] != '\0') {
     return cluster_name;
   }
-  static char host[256] = "";
-  if (host[0] == '\0' && gethostname(host, sizeof(host) - 1) != 0) {
-    return "localhost";
+  // There may be several servers on a host.
+  static char name[280] = "";
+  if (name[0] == '\0') {
+    char host[256] = "";
+    const bool known = gethostname(host, sizeof(host) - 1) == 0;
+    snprintf(name, sizeof(name), "%s:%d", known ? host : "localhost", PostPortNumber);
   }
-  return host;
+  return name;
 }
 
 }  // namespace ratchet::pg

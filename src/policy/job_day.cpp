@@ -11,6 +11,10 @@ constexpr std::int64_t kHourLength = 3'600'000'000;
 constexpr std::int64_t kHalfLength = 12 * kHourLength;
 constexpr int kFormat = 1;
 
+// What is kept as of so many hours after a run that has ended now, is of a clock that was ahead.
+constexpr std::int64_t kAheadHours = 48;
+constexpr std::int64_t kAheadHalves = 4;
+
 constexpr std::int64_t FloorDiv(std::int64_t a, std::int64_t b) {
   return a / b - (a % b != 0 && (a < 0) != (b < 0) ? 1 : 0);
 }
@@ -40,7 +44,7 @@ std::int64_t ValueOf(int bucket) {
 
 JobDay::Hour& JobDay::HourOf(std::int64_t hour) {
   Hour& slot = hours_[static_cast<std::size_t>(hour - FloorDiv(hour, kHours) * kHours)];
-  if (slot.hour < hour) {
+  if (slot.hour < hour || slot.hour > hour + kAheadHours) {
     slot = Hour{};
     slot.hour = hour;
   }
@@ -49,7 +53,7 @@ JobDay::Hour& JobDay::HourOf(std::int64_t hour) {
 
 JobDay::Half& JobDay::HalfOf(std::int64_t half) {
   Half& slot = halves_[static_cast<std::size_t>(half & 1)];
-  if (slot.half < half) {
+  if (slot.half < half || slot.half > half + kAheadHalves) {
     slot = Half{};
     slot.half = half;
   }
@@ -113,7 +117,7 @@ JobDay::Summary JobDay::Summarize(std::int64_t at) const {
   std::int64_t longest = 0;
   const std::int64_t newest = FloorDiv(at, kHourLength);
   for (const Hour& slot : hours_) {
-    if (slot.hour < 0 || slot.hour <= newest - kHours) {
+    if (slot.hour < 0 || slot.hour <= newest - kHours || slot.hour > newest) {
       continue;
     }
     shortest = std::min(shortest, slot.shortest);
@@ -133,7 +137,7 @@ JobDay::Summary JobDay::Summarize(std::int64_t at) const {
   std::array<std::uint64_t, kBuckets> counts{};
   std::uint64_t total = 0;
   for (const Half& half : halves_) {
-    if (half.half < 0 || half.half < newest_half - 1) {
+    if (half.half < 0 || half.half < newest_half - 1 || half.half > newest_half) {
       continue;
     }
     for (std::size_t i = 0; i < counts.size(); i++) {

@@ -254,34 +254,76 @@ Start JobPlan::StartAt(const Step& ready, Instant now) const {
   return start;
 }
 
-void ForgetTheFuture(JobPlan* plan, Instant now, std::int64_t longest_rest) {
+// Where a job that goes by elapsed time stands, if what it has accounted for seems to lie in the
+// future. `at` is where that lies by the clock as it is now. An occurrence that would come too soon
+// after is the one that it was.
+Instant JobPlan::Remembered(Instant at) const {
+  const calendar::OpenTimeline open = Occurrences();
+  const Instant first = open.Next(at);
+  if (first > watermark) {
+    return at;
+  }
+  const Instant second = open.Next(first);
+  const bool is_soon = second == kNever || first - at < (second - first) / 2;
+  return is_soon ? first : at;
+}
+
+void ForgetTheFuture(JobPlan* plan, Instant now, std::int64_t longest_rest, bool starts_anew) {
   if (plan->start_at == 0 && plan->anchor > now) {
     plan->anchor = plan->schedule->kind() == Kind::kInterval
                        ? plan->schedule->AnchorBefore(now, *plan->zone, plan->anchor)
                        : now;
   }
-  switch (plan->schedule->kind()) {
-    case Kind::kInterval:
-    case Kind::kCron:
-    case Kind::kRule:
-      if (!plan->schedule->MeansWallClock() || plan->watermark - now > kLongestStepBack) {
-        plan->watermark = std::min(plan->watermark, now);
-      }
-      break;
-    case Kind::kAfterCompletion:
-    case Kind::kContinuous:
-      plan->watermark = std::min(plan->watermark, now);
-      break;
-    case Kind::kOnce:
-    case Kind::kManual:
-    case Kind::kStartup:
-      break;  // what comes once does not come twice
-  }
+  plan->TakeWatermark(now, now, starts_anew);
   plan->last_finished = std::min(plan->last_finished, now);
   plan->claimed_at = std::min(plan->claimed_at, now);
   if (plan->backoff_until > now) {
     plan->backoff_until = std::min(plan->backoff_until, now + longest_rest);
   }
+}
+
+void JobPlan::TakeWatermark(Instant at, Instant now, bool starts_anew) {
+  const std::int64_t ahead = watermark - now;
+  if (ahead <= 0) {
+    return;
+  }
+  switch (schedule->kind()) {
+    case Kind::kInterval:
+    case Kind::kCron:
+    case Kind::kRule:
+      if (schedule->MeansWallClock()) {
+        watermark = ahead > kLongestStepBack ? now : watermark;
+      } else if (ahead > kSwing) {
+        watermark = Remembered(at);
+      }
+      break;
+    case Kind::kAfterCompletion:
+    case Kind::kContinuous:
+      watermark = now;
+      break;
+    case Kind::kStartup:
+      // Of another start, by a clock that was ahead of this one.
+      watermark = starts_anew ? std::min(watermark, server_start - 1) : watermark;
+      break;
+    case Kind::kOnce:
+    case Kind::kManual:
+      break;  // what comes once does not come twice
+  }
+}
+
+void MoveWithClock(JobPlan* plan, Instant now, std::int64_t by, std::int64_t longest_rest) {
+  const auto move = [by](Instant* at) { *at = *at != 0 ? std::max(*at + by, Instant{1}) : 0; };
+  move(&plan->last_finished);
+  move(&plan->claimed_at);
+  move(&plan->backoff_until);
+  const Kind kind = plan->schedule->kind();
+  if (kind == Kind::kAfterCompletion || kind == Kind::kContinuous) {
+    plan->watermark += by;
+    plan->anchor += plan->start_at == 0 ? by : 0;
+  } else if (by < 0) {
+    plan->TakeWatermark(std::min(plan->watermark + by, now), now, false);
+  }
+  ForgetTheFuture(plan, now, longest_rest, false);
 }
 
 }  // namespace ratchet::policy

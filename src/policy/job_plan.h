@@ -106,26 +106,40 @@ struct JobPlan {
   // For a job whose step at this instant is kReady.
   Start StartAt(const Step& ready, calendar::Instant now) const;
 
+  // What is accounted for seems to lie in the future, perhaps; `at` is where it lies by the clock
+  // as it is now.
+  void TakeWatermark(calendar::Instant at, calendar::Instant now, bool starts_anew);
+
  private:
   calendar::OpenTimeline Occurrences() const;
   calendar::Instant NextOfRuns() const;
   calendar::Instant LookAtWaiting(calendar::Instant due) const;
   calendar::Instant SettledBy(const DueOccurrences& due) const;
+  calendar::Instant Remembered(calendar::Instant at) const;
   calendar::ClosedOccurrences ClosedUpTo(calendar::Instant until) const;
   Step SkipStep(SkipReason reason, const DueOccurrences& due, bool is_first) const;
   calendar::Instant MissedUntil(const DueOccurrences& due, const MisfireDecision& decision) const;
 };
 
-// ---- A clock that was set back
+// ---- A clock that is set
 //
 // Who finds its own past in the future would keep still until it comes again. Beyond this time
 // (microseconds) it is forgotten; below it a job that is meant on the wall clock does not run again
-// what it has run, as in cron. What goes by elapsed time goes on at once in any case.
+// what it has run, as in cron. What goes by elapsed time goes on as if the clock had not been set.
 constexpr std::int64_t kLongestStepBack = 3 * calendar::kHour;
+// Clocks that are put right to and fro by less than this (microseconds) make nothing run twice.
+constexpr std::int64_t kSwing = 5 * calendar::kSecond;
 
 // The plan as a scheduler takes it up at `now`: nothing that has happened lies in the future.
-// longest_rest: beyond which no back-off lasts.
-void ForgetTheFuture(JobPlan* plan, calendar::Instant now, std::int64_t longest_rest);
+// longest_rest: beyond which no back-off lasts. starts_anew: nobody has looked at the job since the
+// server was started.
+void ForgetTheFuture(JobPlan* plan, calendar::Instant now, std::int64_t longest_rest,
+                     bool starts_anew);
+
+// The clock that says `now` was set by so much, forward if positive: what is measured in spans lies
+// where it would if the clock had always said what it says now.
+void MoveWithClock(JobPlan* plan, calendar::Instant now, std::int64_t by,
+                   std::int64_t longest_rest);
 
 // When a waiting run is due that was queued at `queued_at`, as the clock said then. `fixed`: it was
 // asked for at just that time.

@@ -8,7 +8,7 @@ namespace ratchet::policy {
 
 struct SchedulerTurn {
   std::uint32_t database;
-  std::int64_t active_since;  // microseconds since 2000-01-01 UTC
+  std::int64_t active_since;  // microseconds of SteadyTime
   std::int64_t next_due;      // when it has something to do next; 0: now
 };
 

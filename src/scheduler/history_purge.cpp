@@ -49,25 +49,26 @@ void HistoryPurge::LookAgain(std::int64_t job_id, TimestampTz now) {
   }
 }
 
-bool HistoryPurge::Step(TimestampTz now, const std::function<bool(std::int64_t)>& is_needed) {
-  if (next_scan_ != 0 && now >= next_scan_) {
-    next_scan_ = now + kScanEvery;
-    FindJobsWithHistory(now);
+bool HistoryPurge::Step(TimestampTz believed, TimestampTz now,
+                        const std::function<bool(std::int64_t)>& is_needed) {
+  if (next_scan_ != 0 && believed >= next_scan_) {
+    next_scan_ = believed + kScanEvery;
+    FindJobsWithHistory(believed);
     return true;
   }
-  if (plan_.NextTime() > now) {
+  if (plan_.NextTime() > believed) {
     return false;
   }
   const std::int64_t job_id = plan_.Take();
   if (is_needed(job_id)) {
-    plan_.Put(job_id, now + kAfterReplay);
+    plan_.Put(job_id, believed + kAfterReplay);
   } else {
-    Purge(job_id, now);
+    Purge(job_id, believed, now);
   }
   return true;
 }
 
-void HistoryPurge::Purge(std::int64_t job_id, TimestampTz now) {
+void HistoryPurge::Purge(std::int64_t job_id, TimestampTz believed, TimestampTz now) {
   pg::Transaction transaction;
   const std::int64_t keep = KeepOf(job_id);
   if (jobs_.Find(job_id) == JobTable::kNoJob) {
@@ -76,11 +77,11 @@ void HistoryPurge::Purge(std::int64_t job_id, TimestampTz now) {
     catalog::DeleteCheckpoints(job_id, pg::IfBusy::kGiveUp);
   }
   const catalog::Purged purged =
-      catalog::PurgeRunRecords(job_id, policy::PurgeBefore(now, keep), kBatch);
+      catalog::PurgeRunRecords(job_id, {policy::PurgeBefore(believed, keep), now, kBatch});
   if (purged.was_held_up) {
-    plan_.Put(job_id, now + kAfterReplay);
+    plan_.Put(job_id, believed + kAfterReplay);
   } else if (purged.oldest != 0) {
-    plan_.Put(job_id, purged.deleted == kBatch ? now : policy::PurgeAt(purged.oldest, keep));
+    plan_.Put(job_id, purged.deleted == kBatch ? believed : policy::PurgeAt(purged.oldest, keep));
   } else if (jobs_.Find(job_id) == JobTable::kNoJob) {
     catalog::DeleteJobVersions(job_id);
   }

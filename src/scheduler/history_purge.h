@@ -26,13 +26,17 @@ class HistoryPurge {
 
   // kNever when nothing is planned.
   TimestampTz NextTime() const { return plan_.NextTime(); }
+  // Times of the plan are those of ClockWatch::Believed(): what the clock says is not old enough to
+  // go because a clock says so that has just been set.
+  //
   // One small step, in a transaction of its own; false when nothing is to be done. `is_needed` says
   // of a job whether something that waits or is under way reads its history. Throws PgError.
-  bool Step(TimestampTz now, const std::function<bool(std::int64_t)>& is_needed);
+  bool Step(TimestampTz believed, TimestampTz now,
+            const std::function<bool(std::int64_t)>& is_needed);
 
  private:
   std::int64_t KeepOf(std::int64_t job_id) const;
-  void Purge(std::int64_t job_id, TimestampTz now);
+  void Purge(std::int64_t job_id, TimestampTz believed, TimestampTz now);
   void FindJobsWithHistory(TimestampTz now);
 
   const JobTable& jobs_;

@@ -220,15 +220,22 @@ calendar::OpenTimeline JobTable::TimelineOf(const Job& job, calendar::Instant fr
   return TimingOf(job).Occurrences(job.anchor, job.start_at(), job.end_at, from);
 }
 
-void JobTable::ForgetTheFuture(std::uint32_t index, std::int64_t now) {
+bool JobTable::TakeClock(std::uint32_t index, std::int64_t now, std::int64_t by, bool starts_anew) {
   Job& job = jobs_[index];
   policy::JobPlan plan = PlanOf(job);
-  policy::ForgetTheFuture(&plan, now, RulesOf(job).retry.backoff.cap);
+  const std::int64_t longest_rest = RulesOf(job).retry.backoff.cap;
+  if (by != 0) {
+    policy::MoveWithClock(&plan, now, by, longest_rest);
+  } else {
+    policy::ForgetTheFuture(&plan, now, longest_rest, starts_anew);
+  }
+  const bool is_news = job.watermark != plan.watermark || job.backoff_until != plan.backoff_until;
   job.anchor = plan.anchor;
   job.watermark = plan.watermark;
   job.last_finished = plan.last_finished;
   job.claimed_at = plan.claimed_at;
   job.backoff_until = plan.backoff_until;
+  return is_news;
 }
 
 void JobTable::SetDue(std::uint32_t index, std::int64_t due) {

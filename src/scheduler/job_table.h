@@ -116,8 +116,9 @@ class JobTable {
   // Its occurrences since `from`, those before it was defined included.
   calendar::OpenTimeline TimelineOf(const Job& job, calendar::Instant from) const;
 
-  // For a clock that was set back, perhaps while nobody was here.
-  void ForgetTheFuture(std::uint32_t index, std::int64_t now);
+  // For a clock that was set: by so much, or while nobody was here (0). True when that changes what
+  // the job's state tells.
+  bool TakeClock(std::uint32_t index, std::int64_t now, std::int64_t by, bool starts_anew);
 
   void SetDue(std::uint32_t index, std::int64_t due);
   // kNever when nothing is due, ever.

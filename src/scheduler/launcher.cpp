@@ -8,6 +8,7 @@
 #include "board/database_board.h"
 #include "board/worker_board.h"
 #include "catalog/databases.h"
+#include "pg/clock.h"
 #include "pg/compat.h"
 #include "pg/guard.h"
 #include "pg/transaction.h"
@@ -24,7 +25,8 @@ extern "C" {
 namespace ratchet::scheduler {
 namespace {
 
-constexpr std::int64_t kLongestSleep = 60 * USECS_PER_SEC;
+// The clock may be set: nobody sleeps for longer than this.
+constexpr std::int64_t kLongestSleep = 10 * USECS_PER_SEC;
 constexpr std::int64_t kCheckStarting = 100'000;
 // So many schedulers start at the same time: each must look into its database first.
 constexpr int kMostStarting = 4;
@@ -36,28 +38,29 @@ constexpr std::int64_t kTellEvery = 600 * USECS_PER_SEC;
 class Launcher {
  public:
   // Returns when there is something to do next.
-  TimestampTz Pass(TimestampTz now);
+  policy::SteadyTime Pass(const policy::Moment& moment);
 
  private:
   struct Starting {
     BackgroundWorkerHandle* handle;
-    TimestampTz since;
+    policy::SteadyTime since;
   };
 
   void ReadDatabases();
   bool MustRead();
   bool MayBeIn(Oid database) const;
-  void CheckStarting(TimestampTz now);
-  static int MostSchedulers(TimestampTz now);
-  bool StartScheduler(Oid database, TimestampTz now);
-  void MakeRoom(TimestampTz now);
-  void TellShortage(TimestampTz now);
+  void CheckStarting(policy::SteadyTime now);
+  static int MostSchedulers(policy::SteadyTime now);
+  bool StartScheduler(Oid database, policy::SteadyTime now);
+  void MakeRoom(policy::SteadyTime now);
+  void TellShortage(policy::SteadyTime now);
 
   std::vector<board::DatabaseView> views_;
   std::unordered_map<Oid, bool>
       databases_;  // as of the last look: whether a scheduler may be there
   std::unordered_map<Oid, Starting> starting_;
-  TimestampTz told_at_ = 0;
+  policy::SteadyTime told_at_{};
+  policy::ClockWatch clock_{};
 };
 
 // Adds the databases that may have jobs to the board, and takes those that are gone from it.
@@ -88,7 +91,7 @@ bool Launcher::MustRead() {
   bool read = board::TakeNewDatabases();
   for (const board::DatabaseView& view : views_) {
     // A scheduler that died: perhaps its database is gone.
-    const bool died = view.state == board::DatabaseState::kUnknown && view.rest_until != 0;
+    const bool died = view.state == board::DatabaseState::kUnknown && view.rest_until.IsSet();
     read = read || !databases_.contains(view.database) || (died && MayBeIn(view.database));
   }
   return read;
@@ -99,7 +102,7 @@ bool Launcher::MayBeIn(Oid database) const {
   return known != databases_.end() && known->second;
 }
 
-void Launcher::CheckStarting(TimestampTz now) {
+void Launcher::CheckStarting(policy::SteadyTime now) {
   for (auto it = starting_.begin(); it != starting_.end();) {
     pid_t pid = 0;
     const BgwHandleStatus status =
@@ -122,19 +125,20 @@ void Launcher::CheckStarting(TimestampTz now) {
 
 // When processes are short, half of them are left to the workers: schedulers alone get nothing
 // done.
-int Launcher::MostSchedulers(TimestampTz now) {
-  if (now - board::TheBoard()->processes_short_at > kShortageLasts) {
+int Launcher::MostSchedulers(policy::SteadyTime now) {
+  const policy::SteadyTime short_at = board::TheBoard()->processes_short_at;
+  if (!short_at.IsSet() || now - short_at > kShortageLasts) {
     return INT_MAX;
   }
   return std::max(1, (max_worker_processes - 1) / 2);
 }
 
-bool Launcher::StartScheduler(Oid database, TimestampTz now) {
+bool Launcher::StartScheduler(Oid database, policy::SteadyTime now) {
   board::MarkStarting(database, now);
   BackgroundWorkerHandle* handle = StartProcess("pg_ratchet scheduler", "ratchet_scheduler_main",
                                                 ObjectIdGetDatum(database), nullptr, 0);
   if (handle == nullptr) {
-    board::MarkStopped(database, 0);
+    board::MarkStopped(database, policy::kNoSteadyTime);
     board::NoteProcessShortage(now);
     return false;
   }
@@ -143,22 +147,22 @@ bool Launcher::StartScheduler(Oid database, TimestampTz now) {
 }
 
 // More databases than processes: the schedulers take turns.
-void Launcher::MakeRoom(TimestampTz now) {
+void Launcher::MakeRoom(policy::SteadyTime now) {
   std::vector<policy::SchedulerTurn> turns;
   for (const board::DatabaseView& view : views_) {
     if (view.state == board::DatabaseState::kActive) {
-      turns.push_back({view.database, view.active_since, view.rest_until});
+      turns.push_back({view.database, view.active_since.micros, view.rest_until.micros});
     }
   }
-  const std::uint32_t database = policy::WhoRests(turns, now);
+  const std::uint32_t database = policy::WhoRests(turns, now.micros);
   if (database != 0) {
     board::AskToRest(database);
   }
   TellShortage(now);
 }
 
-void Launcher::TellShortage(TimestampTz now) {
-  if (told_at_ == 0 || now - told_at_ >= kTellEvery) {
+void Launcher::TellShortage(policy::SteadyTime now) {
+  if (!told_at_.IsSet() || now - told_at_ >= kTellEvery) {
     told_at_ = now;
     ereport(LOG, (errmsg("databases with jobs wait for a scheduler: no background process can be "
                          "started"),
@@ -166,14 +170,18 @@ void Launcher::TellShortage(TimestampTz now) {
   }
 }
 
-TimestampTz Launcher::Pass(TimestampTz now) {
+policy::SteadyTime Launcher::Pass(const policy::Moment& moment) {
+  const policy::SteadyTime now = moment.steady;
+  if (clock_.Look(moment) != 0) {
+    board::EndRests();  // what is due when, each scheduler has said by another clock
+  }
   board::ListDatabases(&views_);
   if (MustRead()) {
     ReadDatabases();
     board::ListDatabases(&views_);
   }
   CheckStarting(now);
-  TimestampTz next = now + kLongestSleep;
+  policy::SteadyTime next = now + kLongestSleep;
   bool short_of_processes = false;
   int schedulers = static_cast<int>(
       std::count_if(views_.begin(), views_.end(), [](const board::DatabaseView& view) {
@@ -224,14 +232,14 @@ void Main() {
   Launcher launcher;
   while (true) {
     ServeInterrupts();
-    TimestampTz next = 0;
+    policy::SteadyTime next{};
     try {
-      next = launcher.Pass(GetCurrentTimestamp());
+      next = launcher.Pass(pg::Now());
     } catch (const std::exception& error) {
       ReportAndRecover("launching schedulers", error);
-      next = GetCurrentTimestamp() + kRetry;
+      next = pg::SteadyNow() + kRetry;
     }
-    SleepUntil(next);
+    SleepFor(std::max<std::int64_t>(next - pg::SteadyNow(), 0));
   }
 }
 

@@ -50,13 +50,13 @@ bool ServeInterrupts() {
   });
 }
 
-void SleepUntil(TimestampTz until) {
-  pg::Call([until] {
-    const std::int64_t left = until - GetCurrentTimestamp();
+void SleepFor(std::int64_t left) {
+  pg::Call([left] {
     if (left > 0 && left < 1000) {
       // A latch waits for whole milliseconds, which is late for what is due in less.
       static const TimeoutId timer = RegisterTimeout(USER_TIMEOUT, DoNothing);
-      enable_timeout_at(timer, until);
+      // The signal comes after that time, and sets the latch, also if the clock is set meanwhile.
+      enable_timeout_at(timer, GetCurrentTimestamp() + left);
       WaitLatch(MyLatch, WL_LATCH_SET | WL_EXIT_ON_PM_DEATH, 0, PG_WAIT_EXTENSION);
       disable_timeout(timer, false);
     } else {

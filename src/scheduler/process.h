@@ -1,6 +1,7 @@
 // What the launcher and the schedulers have in common as processes.
 #pragma once
 
+#include <cstdint>
 #include <exception>
 
 #include "pg/server.h"
@@ -17,8 +18,8 @@ void InstallSignalHandlers();
 // Serves interrupts and reads the settings again when asked to; true when it did the latter.
 bool ServeInterrupts();
 
-// Sleeps until `until`, to the fraction of a millisecond, or until the latch is set.
-void SleepUntil(TimestampTz until);
+// Sleeps for so many microseconds, to the fraction of a millisecond, or until the latch is set.
+void SleepFor(std::int64_t micros);
 
 // Asks the postmaster to start a process of ours that is connected to a database and never
 // restarted. `function` is its entry point, `extra` up to BGW_EXTRALEN bytes for it. Null when it

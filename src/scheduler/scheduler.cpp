@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "board/worker_board.h"
+#include "pg/clock.h"
 #include "pg/settings.h"
 
 extern "C" {
@@ -16,8 +17,6 @@ namespace {
 
 // The clock may be set: nobody sleeps for longer than this.
 constexpr std::int64_t kLongestSleep = 10 * USECS_PER_SEC;
-// By so much a clock is set back, and not just kept in time.
-constexpr std::int64_t kStepBack = USECS_PER_SEC;
 // A claim is committed asynchronously. The commit of a short run makes it durable; for a longer one
 // it is flushed after this time, so that a crash finds its mark.
 constexpr std::int64_t kFlushAfter = 20'000;
@@ -51,14 +50,15 @@ void FillTexts(const catalog::RunError& error, board::RunOutcome* outcome) {
 }  // namespace
 
 Scheduler::Scheduler(board::DatabaseEntry* entry)
-    : entry_(entry), random_(static_cast<std::uint64_t>(GetCurrentTimestamp()) ^ MyProcPid) {}
+    : entry_(entry), random_(static_cast<std::uint64_t>(pg::Now().wall) ^ MyProcPid) {}
 
-PassResult Scheduler::Pass(TimestampTz now) {
+PassResult Scheduler::Pass(const policy::Moment& now) {
   if (board::MustLeave(entry_)) {
     return PassResult::kLeave;
   }
-  NoticeStepBack(now);
-  Decide(now);
+  clock_ = now;
+  LookAtClock();
+  Decide(now.wall);
   if (absent_) {
     // The log that ended runs belong into is gone.
     board::CollectAllEnded(entry_, &ended_);
@@ -67,25 +67,17 @@ PassResult Scheduler::Pass(TimestampTz now) {
     return PassResult::kAbsent;
   }
   Publish();
-  starter_.Reap(now);
-  StartWorkers(now);
-  FlushClaims(now);
-  Maintain(now);
+  starter_.Reap(now.steady);
+  StartWorkers();
+  FlushClaims();
+  Maintain();
   return PassResult::kGoOn;
 }
 
-// What this scheduler remembers is ordered by a clock that is not in force any more.
-void Scheduler::NoticeStepBack(TimestampTz now) {
-  if (now < last_pass_ - kStepBack) {
-    ereport(LOG, (errmsg("the clock was set back by %lld seconds: all jobs are looked at again",
-                         static_cast<long long>((last_pass_ - now) / USECS_PER_SEC))));
-    Finish();
-    Forget();
-  }
-  last_pass_ = now;
-}
-
 void Scheduler::Decide(TimestampTz now) {
+  if (!load_) {
+    TakeClock();
+  }
   TakeChanges(now);
   if (absent_ || load_) {
     return;
@@ -97,7 +89,7 @@ void Scheduler::Decide(TimestampTz now) {
     FeedBackfills(now);
     Claim(now);
   } else {
-    board::NoteWaitingWork(entry_, now, false);
+    board::NoteWaitingWork(entry_, clock_.steady, false);
   }
   ForgetDropped(now);
   WriteStates();
@@ -147,9 +139,9 @@ void Scheduler::Commit() {
     transaction_.reset();
     const bool is_left = pg::Call([] { return pgstat_report_stat(false); }) > 0;
     if (!is_left) {
-      counts_due_ = 0;
-    } else if (counts_due_ == 0) {
-      counts_due_ = last_pass_ + kCountsDelay;
+      counts_due_ = {};
+    } else if (!counts_due_.IsSet()) {
+      counts_due_ = clock_.steady + kCountsDelay;
     }
   }
   statistics_.Keep();
@@ -168,14 +160,14 @@ void Scheduler::Publish() {
   if (reserved_.empty()) {
     return;
   }
-  const TimestampTz now = GetCurrentTimestamp();
+  const policy::Moment now = pg::Now();
   for (const int slot : reserved_) {
-    unflushed_.push_back({now, XactLastCommitEnd, board::Runs()[slot].ticket.run_id});
+    unflushed_.push_back({now.steady, XactLastCommitEnd, board::Runs()[slot].ticket.run_id});
     if (!board::Publish(slot)) {
       board::RunOutcome outcome{};
       outcome.status = policy::RunStatus::kFailed;
       outcome.sqlstate = ERRCODE_CONFIGURATION_LIMIT_EXCEEDED;
-      outcome.finished_at = now;
+      outcome.finished_at = now.wall;
       strlcpy(outcome.text, "too many roles and databases have runs at the same time",
               sizeof(outcome.text));
       board::EndReserved(slot, outcome);
@@ -184,21 +176,22 @@ void Scheduler::Publish() {
   reserved_.clear();
 }
 
-void Scheduler::StartWorkers(TimestampTz now) {
+void Scheduler::StartWorkers() {
+  const policy::SteadyTime now = clock_.steady;
   bool waits = false;
   bool laid_out = false;
   for (auto& [role_id, role] : roles_) {
     if (role.in_flight == 0 && role.ready.empty()) {
       continue;
     }
-    FailedStarts(role_id, &role, now);
+    FailedStarts(role_id, &role, clock_.wall);
     board::PoolView view = board::ViewPool(entry_->database, role_id);
     int wanted = view.ready - view.idle - view.starting;
     if (view.ready == 0) {
       continue;
     }
     // What the runs took so far says little when the one in hand takes longer.
-    const double in_hand = view.last_take != 0 ? static_cast<double>(now - view.last_take) : 0;
+    const double in_hand = view.last_take.IsSet() ? static_cast<double>(now - view.last_take) : 0;
     const double soon = std::max(role.mean_run_time, in_hand);
     laid_out = laid_out || (view.workers > 0 && view.ready >= view.workers && soon < kGather);
     if (view.workers > 0 && view.ready * soon / view.workers < kWorthAWorker) {
@@ -213,7 +206,7 @@ void Scheduler::StartWorkers(TimestampTz now) {
     }
   }
   entry_->waits_for_worker = waits;
-  entry_->looks_again_at = laid_out ? now + kGather : 0;
+  entry_->looks_again_at = laid_out ? now + kGather : policy::kNoSteadyTime;
 }
 
 // Workers that could not connect: what they had to do fails with their error.
@@ -225,9 +218,9 @@ void Scheduler::FailedStarts(Oid role_id, Role* role, TimestampTz now) {
   }
   outcome.status = policy::RunStatus::kFailed;
   outcome.finished_at = now;
-  role->checked_at = 0;
+  role->checked_at = {};
   Begin();
-  if (const auto& problem = ProblemOf(role_id, role, now)) {
+  if (const auto& problem = ProblemOf(role_id, role)) {
     outcome.sqlstate = problem->sqlstate;
     FillTexts(*problem, &outcome);
   }
@@ -285,9 +278,9 @@ void Scheduler::WriteStates() {
 }
 
 // A run that is still under way after a moment must be found by who comes after a crash.
-void Scheduler::FlushClaims(TimestampTz now) {
+void Scheduler::FlushClaims() {
   XLogRecPtr lsn = InvalidXLogRecPtr;
-  while (!unflushed_.empty() && unflushed_.front().since + kFlushAfter <= now) {
+  while (!unflushed_.empty() && unflushed_.front().since + kFlushAfter <= clock_.steady) {
     const auto flight = flights_.find(unflushed_.front().run_id);
     if (flight != flights_.end()) {
       lsn = std::max(lsn, unflushed_.front().lsn);
@@ -309,34 +302,36 @@ void Scheduler::FlushClaims(TimestampTz now) {
   pg::Call([lsn] { XLogFlush(lsn); });
 }
 
-void Scheduler::Watch(TimestampTz now) {
+void Scheduler::Watch() {
+  const policy::AwakeTime now = pg::AwakeNow();
   if (flights_.empty() && board::TheBoard()->active_foreground == 0) {
-    next_stubborn_ = 0;
-  } else if (now >= last_watch_ + kWatchEvery || now < last_watch_) {
+    next_limit_ = {};
+  } else if (now >= last_watch_ + kWatchEvery) {
     last_watch_ = now;
-    board::TerminateStubborn(entry_->database, now,
-                             static_cast<std::int64_t>(pg::settings.cancel_grace) * 1000,
-                             &next_stubborn_);
-  } else if (next_stubborn_ == 0) {
-    next_stubborn_ = last_watch_ + kWatchEvery;
+    board::EnforceLimits(entry_->database, now,
+                         static_cast<std::int64_t>(pg::settings.cancel_grace) * 1000, &next_limit_);
+  } else if (!next_limit_.IsSet()) {
+    next_limit_ = last_watch_ + kWatchEvery;
   }
 }
 
 // What can wait until there is nothing else to do.
-void Scheduler::Maintain(TimestampTz now) {
-  const bool busy = backlog_ || jobs_.FirstDue() <= now;
+void Scheduler::Maintain() {
+  const policy::SteadyTime now = clock_.steady;
+  const bool busy = backlog_ || jobs_.FirstDue() <= clock_.wall;
   const bool may_wait = busy || statistics_unwritten_;
   if (!statistics_.empty() && (!may_wait || now - statistics_written_ >= kStatisticsDelay)) {
     statistics_written_ = now;
     statistics_unwritten_ = true;
     WriteStatistics();
   }
-  if (counts_due_ != 0 && counts_due_ <= now) {
+  if (counts_due_.IsSet() && counts_due_ <= now) {
     pg::Call([] { pgstat_report_stat(true); });
-    counts_due_ = 0;
+    counts_due_ = {};
   }
   if (!busy && !WriteStaleStates()) {
-    purge_.Step(now, [this](std::int64_t job_id) { return NeedsHistory(job_id); });
+    purge_.Step(entry_->clock.Believed(clock_), clock_.wall,
+                [this](std::int64_t job_id) { return NeedsHistory(job_id); });
   }
 }
 
@@ -401,59 +396,68 @@ void Scheduler::LastWords() {
   transaction.Commit();
 }
 
-TimestampTz Scheduler::NextWake(TimestampTz now) const {
-  TimestampTz next = now + kLongestSleep;
-  const auto sooner = [&next](TimestampTz at) { next = std::min(next, at); };
+std::int64_t Scheduler::NextWake(const policy::Moment& now) const {
+  std::int64_t sleep = kLongestSleep;
+  const auto within = [&sleep](std::int64_t span) { sleep = std::min(sleep, span); };
+  const auto at = [&](TimestampTz when) {
+    within(when != calendar::kNever ? when - now.wall : sleep);
+  };
+  const auto after = [&](policy::SteadyTime since, std::int64_t span) {
+    within(since - now.steady + span);
+  };
   if (load_) {
-    sooner(now + USECS_PER_SEC);
+    within(USECS_PER_SEC);
   }
   if (pg::settings.enabled && !quarantined_) {
-    sooner(jobs_.FirstDue());
-    sooner(waiting_.NextLook());
+    at(jobs_.FirstDue());
+    at(waiting_.NextLook());
     if (!feeds_.empty()) {
-      sooner(feeds_.begin()->first);
+      at(feeds_.begin()->first);
     }
     if (backlog_) {
-      sooner(now + (entry_->waits_for_worker ? kWaitLook : kBacklogLook));
+      within(entry_->waits_for_worker ? kWaitLook : kBacklogLook);
     } else if (entry_->waits_for_worker || starter_.any_starting()) {
-      sooner(now + kWaitLook);
+      within(kWaitLook);
     }
   }
-  if (entry_->looks_again_at != 0) {
-    sooner(entry_->looks_again_at);
+  if (entry_->looks_again_at.IsSet()) {
+    after(entry_->looks_again_at, 0);
   }
   if (!unflushed_.empty()) {
-    sooner(unflushed_.front().since + kFlushAfter);
+    after(unflushed_.front().since, kFlushAfter);
   }
-  if (next_stubborn_ != 0) {
-    sooner(next_stubborn_);
+  if (next_limit_.IsSet()) {
+    within(next_limit_ - pg::AwakeNow());
   }
   if (!statistics_.empty()) {
-    sooner(statistics_written_ + kStatisticsDelay);
+    after(statistics_written_, kStatisticsDelay);
   }
-  if (counts_due_ != 0) {
-    sooner(counts_due_);
+  if (counts_due_.IsSet()) {
+    after(counts_due_, 0);
   }
-  sooner(purge_.NextTime());
+  if (purge_.NextTime() != calendar::kNever) {
+    within(purge_.NextTime() - entry_->clock.Believed(now));
+  }
   if (!stale_states_.empty()) {
-    sooner(now);
+    within(0);
   }
-  return next;
+  return std::max<std::int64_t>(sleep, 0);
 }
 
-TimestampTz Scheduler::RestUntil() const {
+policy::SteadyTime Scheduler::RestUntil(const policy::Moment& now) const {
+  if (backlog_ || !flights_.empty() || load_) {
+    return policy::kNoSteadyTime;
+  }
   TimestampTz until = std::min<TimestampTz>(jobs_.FirstDue(), waiting_.NextLook());
   if (!feeds_.empty()) {
     until = std::min(until, feeds_.begin()->first);
   }
   if (jobs_.problems() > 0) {
     // Nobody else looks whether the zone is back.
-    until = std::min(until, last_pass_ + kRestWithProblems);
+    until = std::min(until, now.wall + kRestWithProblems);
   }
-  if (backlog_ || !flights_.empty() || load_) {
-    until = 0;
-  }
-  return until;
+  return until == calendar::kNever ? policy::kNeverSteady
+                                   : now.steady + std::max<std::int64_t>(until - now.wall, 0);
 }
 
 }  // namespace ratchet::scheduler

@@ -58,19 +58,19 @@ class Scheduler {
   explicit Scheduler(board::DatabaseEntry* entry);
 
   // One round. `now` is the only time that it looks at.
-  PassResult Pass(TimestampTz now);
+  PassResult Pass(const policy::Moment& now);
 
   // Throws away the picture; the next pass reads everything.
   void Forget();
 
-  // When the next pass is due if nothing happens before.
-  TimestampTz NextWake(TimestampTz now) const;
-  // When a scheduler must be here again if this one leaves now.
-  TimestampTz RestUntil() const;
+  // In how many microseconds the next pass is due if nothing happens before.
+  std::int64_t NextWake(const policy::Moment& now) const;
+  // When a scheduler must be here again if this one leaves now; not set: at once.
+  policy::SteadyTime RestUntil(const policy::Moment& now) const;
   // Shows the launcher how long this scheduler could rest.
-  void TellNextWork() { entry_->rest_until = RestUntil(); }
-  // Called by the main loop for what is due between passes: stubborn runs, unflushed claims.
-  void Watch(TimestampTz now);
+  void TellNextWork(const policy::Moment& now) { entry_->rest_until = RestUntil(now); }
+  // Called by the main loop for what is due between passes: runs whose time is over.
+  void Watch();
   // Leaves nothing in memory that belongs into the tables.
   void Finish();
   // The same for a process that is ending, perhaps in the middle of a pass: it waits for nobody.
@@ -103,21 +103,23 @@ class Scheduler {
     policy::TurnLine ready;
     int in_flight = 0;
     double mean_run_time = 10'000;             // microseconds, moving average
-    TimestampTz checked_at = 0;                // when `problem` was found out
+    policy::SteadyTime checked_at{};           // when `problem` was found out
     std::uint32_t checked_version = 0;         // what was known of roles then
     std::optional<catalog::RunError> problem;  // why nothing can run as this role
   };
 
   // ---- scheduler_load.cpp: reading the tables
   bool Load(TimestampTz now);
+  using ToldTime = std::pair<std::uint32_t, TimestampTz>;  // a job, and its next_run_at
   // States of jobs that are not there, in *left.
-  void LoadJobs(TimestampTz now, std::vector<std::pair<std::int64_t, ItemPointerData>>* left);
+  std::vector<ToldTime> LoadJobs(std::vector<std::pair<std::int64_t, ItemPointerData>>* left);
+  void FindStaleStates(const std::vector<ToldTime>& told);
   void LoadRuns(TimestampTz now);
   void CountClaim(std::uint32_t index, const catalog::QueuedRun& run);
   void AdoptClaimedRun(const catalog::QueuedRun& run, ItemPointerData tid, TimestampTz now,
                        const std::unordered_map<std::int64_t, board::LiveRun>& live);
   void CheckHome(TimestampTz now);
-  void HoldBack();
+  void HoldBack(policy::Copy copy);
   void TellMisfit(const catalog::Installation& installation);
   void NoteProblem(std::uint32_t index, TimestampTz now);
   void TakeChanges(TimestampTz now);
@@ -129,7 +131,7 @@ class Scheduler {
 
   // ---- scheduler_changes.cpp: runs that change triggers ask for
   void LoadTableChanges(TimestampTz now);
-  static bool SweepChangeTriggers(TimestampTz now);
+  static bool SweepChangeTriggers();
   void LookForTableChanges(std::int64_t job_id, TimestampTz now);
   void RunOnChange(const board::Change& change, TimestampTz now);
   void ChangeRunLeaves(const catalog::QueuedRun& run);
@@ -216,7 +218,7 @@ class Scheduler {
   void FailWithoutStart(std::uint32_t index, const catalog::QueuedRun& run, ItemPointer tid,
                         const catalog::RunError& error, TimestampTz now);
   bool Pin(Job* job);
-  const std::optional<catalog::RunError>& ProblemOf(Oid role_id, Role* role, TimestampTz now);
+  const std::optional<catalog::RunError>& ProblemOf(Oid role_id, Role* role);
 
   // ---- scheduler_mutex.cpp: one run at a time of all jobs of a mutex
   bool WaitsForMutex(Oid role_id, const policy::Turn& turn, TimestampTz now);
@@ -268,13 +270,18 @@ class Scheduler {
     return run.version != 0 ? run.owner : job.owner;
   }
 
+  // ---- scheduler_clock.cpp: what follows when the clock is set
+  void LookAtClock();
+  void TakeClock();
+  void TakeClockOfJobs(bool starts_anew);
+  static bool IsForFixedTime(const catalog::QueuedRun& run);
+
   // ---- scheduler.cpp
-  void NoticeStepBack(TimestampTz now);
   void Decide(TimestampTz now);
   void Begin();
   void Commit();
   void Publish();
-  void StartWorkers(TimestampTz now);
+  void StartWorkers();
   void FailedStarts(Oid role_id, Role* role, TimestampTz now);
   // The job's row, which is written at the end of this pass.
   catalog::JobState& StateOf(std::uint32_t index);
@@ -283,8 +290,8 @@ class Scheduler {
   catalog::JobState& StateForClaim(std::uint32_t index);
   void WriteStates();
   void WriteStatistics();
-  void FlushClaims(TimestampTz now);
-  void Maintain(TimestampTz now);
+  void FlushClaims();
+  void Maintain();
   bool WriteStaleStates();
   bool NeedsHistory(std::int64_t job_id) const;
 
@@ -326,17 +333,19 @@ class Scheduler {
   bool backlog_ = false;   // ready work was left for want of a worker or a slot
 
   struct Unflushed {
-    TimestampTz since;
+    policy::SteadyTime since;
     XLogRecPtr lsn;
     std::int64_t run_id;
   };
   std::deque<Unflushed> unflushed_;
-  TimestampTz next_stubborn_ = 0;
-  TimestampTz last_watch_ = 0;
-  TimestampTz last_pass_ = 0;
-  TimestampTz statistics_written_ = 0;  // or tried
-  bool statistics_unwritten_ = false;   // that failed
-  TimestampTz counts_due_ = 0;          // the server's own counters of our tables; 0: all handed on
+  policy::Moment clock_{};         // of the pass
+  std::int64_t clock_set_by_ = 0;  // since the one before
+  bool starts_anew_ = false;       // nobody has read the tables since the server was started
+  policy::AwakeTime next_limit_{};
+  policy::AwakeTime last_watch_{};
+  policy::SteadyTime statistics_written_{};  // or tried
+  bool statistics_unwritten_ = false;        // that failed
+  policy::SteadyTime counts_due_{};  // the server's own counters of our tables; not set: handed on
 };
 
 }  // namespace ratchet::scheduler

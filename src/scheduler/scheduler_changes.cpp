@@ -2,6 +2,7 @@
 #include "scheduler/scheduler.h"
 
 #include "catalog/numbers.h"
+#include "pg/clock.h"
 
 #include "board/change_board.h"
 #include "catalog/change_trigger.h"
@@ -16,7 +17,7 @@ void Scheduler::LoadTableChanges(TimestampTz now) {
     return;
   }
   if (!entry_->changes_swept || board::TheBoard()->changed_jobs_full) {
-    const bool prepared = SweepChangeTriggers(now);
+    const bool prepared = SweepChangeTriggers();
     const board::Lock lock;
     entry_->changes_swept = true;
     entry_->prepared_changes = entry_->prepared_changes || prepared;
@@ -27,12 +28,13 @@ void Scheduler::LoadTableChanges(TimestampTz now) {
 // A change that was committed before the server stopped or crashed may not have been served: every
 // job with a change trigger shall run. It is asked for on the board, where an error of this
 // transaction does not undo it. Returns whether there are transactions that were prepared before.
-bool Scheduler::SweepChangeTriggers(TimestampTz now) {
+bool Scheduler::SweepChangeTriggers() {
   std::vector<catalog::ChangeTrigger> triggers;
   catalog::FindChangeTriggers(InvalidOid, &triggers);
   for (const catalog::ChangeTrigger& trigger : triggers) {
     if (trigger.enabled) {
-      board::AnnounceTableChange(MyDatabaseId, trigger.target.job_id, trigger.target.job_born, now);
+      board::AnnounceTableChange(MyDatabaseId, trigger.target.job_id, trigger.target.job_born,
+                                 pg::SteadyNow());
     }
   }
   return catalog::HasPreparedTransactions();
@@ -50,9 +52,10 @@ void Scheduler::LookForTableChanges(std::int64_t job_id, TimestampTz now) {
 // A change of a job that is paused or of another environment stays asked for: it runs when that is
 // over (RefreshJob, Load). One of a job that is not there, or is another one, is of no interest.
 void Scheduler::RunOnChange(const board::Change& change, TimestampTz now) {
+  const TimestampTz due = now + (change.due - clock_.steady);
   if (const WaitingRuns::Run* known = waiting_.ChangeRunOf(change.id)) {
-    if (known->place == Place::kOut && change.due < known->run.run_at) {
-      waiting_.LookAt(known->run.run_id, change.due);
+    if (known->place == Place::kOut && due < known->run.run_at) {
+      waiting_.LookAt(known->run.run_id, due);
     }
     return;
   }
@@ -71,8 +74,8 @@ void Scheduler::RunOnChange(const board::Change& change, TimestampTz now) {
   run.job_id = change.id;
   run.owner = jobs_[index].owner;
   run.cause = policy::Cause::kTrigger;
-  run.scheduled_at = change.due;
-  run.run_at = change.due;
+  run.scheduled_at = due;
+  run.run_at = due;
   run.queued_at = now;
   run.on_change = true;
   Queue(std::move(run));

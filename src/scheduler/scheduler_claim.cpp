@@ -61,9 +61,9 @@ void Scheduler::Claim(TimestampTz now) {
       waits = !ClaimRole(role_id, &role, now) || waits;
     }
   }
-  board::NoteWaitingWork(entry_, now, waits);
+  board::NoteWaitingWork(entry_, clock_.steady, waits);
   if (waits || !entry_->waits_for_worker) {
-    starter_.NoteWaitingWork(now, waits);
+    starter_.NoteWaitingWork(clock_.steady, waits);
   }
 }
 
@@ -79,7 +79,7 @@ bool Scheduler::ClaimRole(Oid role_id, Role* role, TimestampTz now) {
   const int room = RoomOf(role_id, *role);
   int claims = 0;
   while (!role->ready.empty()) {
-    const bool hopeless = ProblemOf(role_id, role, now).has_value();
+    const bool hopeless = ProblemOf(role_id, role).has_value();
     const bool is_full = role->in_flight >= room && !hopeless;
     if (is_full || claims >= kMostClaims) {
       backlog_ = true;
@@ -130,7 +130,7 @@ bool Scheduler::ClaimOccurrence(std::uint32_t index, TimestampTz now) {
   run.cause = start.catchup ? policy::Cause::kCatchup : policy::Cause::kSchedule;
   int slot = board::kNone;
   std::string blocked_by;
-  if (start.run != calendar::kNever && !ProblemOf(job.owner, &roles_[job.owner], now) &&
+  if (start.run != calendar::kNever && !ProblemOf(job.owner, &roles_[job.owner]) &&
       !Reserve(index, run, &slot, &blocked_by)) {
     if (!mutexes_.IsFree(job.mutex)) {
       mutexes_.Wait(job.mutex, {job.owner, KeyOf(job, 0, job.ready_due)});
@@ -251,7 +251,7 @@ bool Scheduler::ClaimWaiting(std::int64_t run_id, TimestampTz now) {
     blocked_by = BlockingRun(job);
   } else if (PassOverFollower(index, run_id, now)) {
     return true;
-  } else if (!ProblemOf(owner, &roles_[owner], now) &&
+  } else if (!ProblemOf(owner, &roles_[owner]) &&
              !Reserve(index, waiting.run, &slot, &blocked_by) && blocked_by.empty()) {
     if (mutexes_.IsFree(job.mutex)) {
       return false;
@@ -423,14 +423,13 @@ void Scheduler::FailWithoutStart(std::uint32_t index, const catalog::QueuedRun& 
   Settle(index, end, now);
 }
 
-const std::optional<catalog::RunError>& Scheduler::ProblemOf(Oid role_id, Role* role,
-                                                             TimestampTz now) {
+const std::optional<catalog::RunError>& Scheduler::ProblemOf(Oid role_id, Role* role) {
   const std::uint32_t version = RolesVersion();
-  if (role->checked_version != version || now - role->checked_at > kRoleCheckLifetime ||
-      now < role->checked_at) {
+  if (role->checked_version != version || !role->checked_at.IsSet() ||
+      clock_.steady - role->checked_at > kRoleCheckLifetime) {
     Begin();
     role->problem = catalog::CheckRole(role_id, entry_->database);
-    role->checked_at = now;
+    role->checked_at = clock_.steady;
     role->checked_version = version;
   }
   return role->problem;

@@ -95,8 +95,11 @@ void Scheduler::HandleEnded(int slot, TimestampTz now) {
   const std::uint32_t index = jobs_.Find(ticket.job_id);
   catalog::RunRecord record = catalog::RecordOf(ticket);
   record.status = run.outcome.status;
-  record.started_at = run.started_at;
-  record.finished_at = run.outcome.finished_at;
+  // Both by one clock, so that what lies between is what has passed.
+  const policy::Moment ended{run.outcome.finished_at, run.ended};
+  record.finished_at = ended.wall;
+  record.started_at =
+      run.started_at != 0 ? policy::OnClockOf(ended, {run.started_at, run.begun}) : 0;
   record.counters = run.outcome.counters;
   record.has_counters = run.started_at != 0;
   record.worker_pid = run.pid;
@@ -130,6 +133,8 @@ void Scheduler::HandleEnded(int slot, TimestampTz now) {
     }
   }
   RunEnd end = EndOf(record);
+  end.finished_at = policy::OnClockOf(clock_, {record.finished_at, run.ended});
+  end.started_at += end.started_at != 0 ? end.finished_at - record.finished_at : 0;
   end.sqlstate = run.outcome.sqlstate;  // also of those that have recorded themselves
   end.own = run.outcome.own;
   EndFlight(slot, index, &end);
@@ -160,7 +165,7 @@ void Scheduler::EndFlight(int slot, std::uint32_t index, RunEnd* end) {
     Role& role = roles_[flight->second.role];
     role.in_flight--;
     if (run.started_at != 0) {
-      const auto took = static_cast<double>(run.ended_at - run.started_at);
+      const auto took = static_cast<double>(run.ended - run.begun);
       role.mean_run_time += kMeanWeight * (took - role.mean_run_time);
     }
     flights_.erase(flight);

@@ -6,6 +6,7 @@
 #include "catalog/home.h"
 #include "catalog/installation.h"
 #include "catalog/numbers.h"
+#include "pg/clock.h"
 #include "pg/settings.h"
 
 namespace ratchet::scheduler {
@@ -13,6 +14,20 @@ namespace {
 
 // So soon after the tables were read, history is looked for that has to go.
 constexpr std::int64_t kPurgeDelay = 10 * USECS_PER_SEC;
+
+const char* WhatIsCopied(policy::Copy copy) {
+  switch (copy) {
+    case policy::Copy::kRestored:
+      return "This server was restored from a backup.";
+    case policy::Copy::kBackup:
+      return "This server was started from a base backup of another one.";
+    case policy::Copy::kDirectory:
+      return "The data directory of this server is a copy of another one.";
+    case policy::Copy::kNone:
+      break;
+  }
+  return "The jobs of this database were scheduled on another server or in another database.";
+}
 
 }  // namespace
 
@@ -33,20 +48,24 @@ bool Scheduler::Load(TimestampTz now) {
   CheckHome(now);
   board::FreeReserved(entry_->database);
   std::vector<std::pair<std::int64_t, ItemPointerData>> left;
-  LoadJobs(now, &left);
+  const std::vector<ToldTime> told = LoadJobs(&left);
   entry_->quarantined = quarantined_;
   LoadBackfills(now);
   LoadRuns(now);
   DropLeftovers(left, now);
   FindLostSuccesses();
   LoadTableChanges(now);
+  TakeClockOfJobs(starts_anew_);
+  FindStaleStates(told);
   for (std::uint32_t i = 0; i < jobs_.end(); i++) {
     if (jobs_[i].alive) {
       Reconsider(i, now);
     }
   }
-  purge_.ScanAt(now + kPurgeDelay);
+  purge_.ScanAt(entry_->clock.Believed(clock_) + kPurgeDelay);
   JobTable::GiveBackMemory();
+  clock_set_by_ = 0;
+  starts_anew_ = false;
   load_ = false;
   return true;
 }
@@ -66,15 +85,16 @@ void Scheduler::TellMisfit(const catalog::Installation& installation) {
   }
 }
 
-void Scheduler::LoadJobs(TimestampTz now,
-                         std::vector<std::pair<std::int64_t, ItemPointerData>>* left) {
+std::vector<Scheduler::ToldTime> Scheduler::LoadJobs(
+    std::vector<std::pair<std::int64_t, ItemPointerData>>* left) {
   struct Context {
     Scheduler* self;
     std::vector<std::pair<std::int64_t, ItemPointerData>>* left;
     std::int64_t newest_run = 0;
     TimestampTz oldest = DT_NOEND;
-    std::vector<std::pair<std::uint32_t, TimestampTz>> told{};  // next_run_at of a job
-    std::vector<std::uint32_t> mended{};                        // had a schedule problem
+    TimestampTz newest = 0;  // end of a run, as far as it does not lie in the future
+    std::vector<ToldTime> told{};
+    std::vector<std::uint32_t> mended{};  // had a schedule problem
   } context{this, left};
   catalog::ScanJobs(
       [](void* argument, const catalog::JobDefinition& definition) {
@@ -105,6 +125,8 @@ void Scheduler::LoadJobs(TimestampTz now,
         job.state_tid = tid;
         job.watermark = std::max<std::int64_t>(job.watermark, state.last_scheduled_at);
         job.last_finished = std::max(state.last_finished_at, state.last_not_needed_at);
+        seen->newest =
+            std::max(seen->newest, std::min<TimestampTz>(job.last_finished, self->clock_.wall));
         job.backoff_until = state.backoff_until;
         job.run_count = state.run_count;
         self->LoadDependencyState(state);
@@ -122,28 +144,32 @@ void Scheduler::LoadJobs(TimestampTz now,
   entry_->jobs = static_cast<std::int64_t>(jobs_.size());
   const catalog::Home home = catalog::FindHome();
   if (!home.adopted && context.oldest < home.since) {
-    HoldBack();
+    HoldBack(policy::Copy::kNone);
   }
   for (std::uint32_t i = 0; i < jobs_.end(); i++) {
     // What a copied job missed before it was told to run here is not to be caught up.
     jobs_[i].watermark = std::max<std::int64_t>(jobs_[i].watermark, home.since);
-    if (jobs_[i].alive) {
-      jobs_.ForgetTheFuture(i, now);
-    }
     if (jobs_[i].alive && !ItemPointerIsValid(&jobs_[i].state_tid)) {
       stale_states_.push_back(jobs_[i].job_id);
     }
   }
   for (const std::uint32_t index : context.mended) {
-    NoteProblem(index, now);
+    NoteProblem(index, clock_.wall);
   }
   for (std::uint32_t i = 0; i < jobs_.end() && jobs_.problems() > 0; i++) {
     if (jobs_[i].alive && jobs_.ProblemOf(jobs_[i]) != nullptr) {
-      NoteProblem(i, now);
+      NoteProblem(i, clock_.wall);
     }
   }
-  // Days that are left out, the environment or the rules of a time zone may have changed.
-  for (const auto& [index, next_run_at] : context.told) {
+  if (starts_anew_ && context.newest != 0) {
+    entry_->clock.DoubtSince(context.newest, clock_);
+  }
+  return std::move(context.told);
+}
+
+// Days that are left out, the environment, the rules of a time zone or the clock may have changed.
+void Scheduler::FindStaleStates(const std::vector<ToldTime>& told) {
+  for (const auto& [index, next_run_at] : told) {
     const Job& job = jobs_[index];
     if (!quarantined_ && jobs_.TimingOf(job).schedule.HasFixedTimes() &&
         NextRunAt(job) != next_run_at) {
@@ -199,9 +225,8 @@ void Scheduler::LoadRuns(TimestampTz now) {
     if (row.run.claimed_at == 0) {
       const std::int64_t run_id = row.run.run_id;
       const bool is_orphan = IsOrphan(row.run);
-      const bool fixed = row.run.cause == policy::Cause::kTrigger && !row.run.on_change &&
-                         row.run.run_at > row.run.queued_at;
-      row.run.run_at = policy::DueAfterStepBack(row.run.run_at, row.run.queued_at, now, fixed);
+      row.run.run_at =
+          policy::DueAfterStepBack(row.run.run_at, row.run.queued_at, now, IsForFixedTime(row.run));
       waiting_.Add(std::move(row.run), row.tid);
       if (is_orphan) {
         CancelOrphan(run_id, now);
@@ -265,9 +290,9 @@ void Scheduler::AdoptClaimedRun(const catalog::QueuedRun& run, ItemPointerData t
     record.job_name = index != JobTable::kNoJob ? IdentityOf(jobs_[index], run).job_name
                                                 : NameOfDropped(run.job_id);
     record.status = policy::RunStatus::kCrashed;
-    record.started_at = run.claimed_at;
+    record.started_at = std::min(run.claimed_at, now);  // the clock may have been ahead then
     record.finished_at = now;
-    record.reason = run.claimed_at <= board::TheBoard()->server_start
+    record.reason = starts_anew_ || run.claimed_at <= board::TheBoard()->server_start
                         ? "the server stopped or crashed during the run"
                         : "the process that ran it ended before the run did";
     AddCommitted(&record);
@@ -288,7 +313,8 @@ void Scheduler::AdoptClaimedRun(const catalog::QueuedRun& run, ItemPointerData t
 }
 
 // Whether these jobs are at home here. A copy made by pg_restore or from a template database
-// carries the row of where it came from, and holds still until ratchet.adopt().
+// carries the row of where it came from, and holds still until ratchet.adopt(). So does one of the
+// whole server (policy/data_directory.h).
 void Scheduler::CheckHome(TimestampTz now) {
   catalog::SettleIfEmpty(now);
   switch (catalog::CheckHome()) {
@@ -298,18 +324,21 @@ void Scheduler::CheckHome(TimestampTz now) {
       catalog::MakeHome(now, true);
       break;
     case catalog::HomeFinding::kElsewhere:
-      HoldBack();
+      HoldBack(policy::Copy::kNone);
+      break;
+    case catalog::HomeFinding::kCopied:
+      HoldBack(board::TheBoard()->copy);
       break;
   }
 }
 
-void Scheduler::HoldBack() {
+void Scheduler::HoldBack(policy::Copy copy) {
   quarantined_ = true;
+  entry_->copy = copy;
   if (!entry_->quarantined) {
-    ereport(WARNING, (errmsg("jobs of a copied database are held back"),
-                      errdetail("The jobs of this database were scheduled on another server or in "
-                                "another database."),
-                      errhint("Run SELECT ratchet.adopt() in it to let them run here.")));
+    ereport(WARNING,
+            (errmsg("jobs of a copied database are held back"), errdetail("%s", WhatIsCopied(copy)),
+             errhint("Run SELECT ratchet.adopt() in it to let them run here.")));
   }
 }
 
@@ -349,7 +378,7 @@ void Scheduler::RefreshJob(std::int64_t job_id, TimestampTz now) {
   }
   const std::uint32_t index = jobs_.Put(*definition, environment_);
   watched_.Set(*definition);
-  jobs_.ForgetTheFuture(index, now);
+  jobs_.TakeClock(index, now, 0, false);
   jobs_[index].skip_noted = false;
   jobs_[index].mutex = mutexes_.Find(definition->mutex);
   dropped_.erase(job_id);
@@ -357,7 +386,7 @@ void Scheduler::RefreshJob(std::int64_t job_id, TimestampTz now) {
   RefreshDependencies(index, *definition);
   StateOf(index);
   NoteProblem(index, now);
-  purge_.LookAgain(job_id, now);
+  purge_.LookAgain(job_id, entry_->clock.Believed(clock_));
   ReadyAgain(index, now);
   LookForTableChanges(job_id, now);
   EndLostRetries(index, now);  // with another key there is another walk

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "catalog/installation.h"
+#include "pg/clock.h"
 #include "pg/compat.h"
 #include "pg/guard.h"
 #include "pg/open_tables.h"
@@ -96,40 +97,40 @@ bool NeedsFreshProcess() {
 
 // What the scheduler does until it has to go.
 PassResult Work(board::DatabaseEntry* entry, Scheduler* scheduler) {
-  TimestampTz pause_until = 0;
-  TimestampTz zones_seen = GetCurrentTimestamp();
+  policy::SteadyTime pause_until{};
+  policy::SteadyTime zones_seen = pg::SteadyNow();
   pg::ZoneDirectoryHasChanged();
   while (true) {
     const bool reloaded = ServeInterrupts();
     if (reloaded) {
       scheduler->SettingsChanged();
     }
-    TimestampTz now = GetCurrentTimestamp();
-    if (reloaded || now - zones_seen >= kZonesEvery || now < zones_seen) {
-      zones_seen = now;
+    policy::Moment now = pg::Now();
+    if (reloaded || now.steady - zones_seen >= kZonesEvery) {
+      zones_seen = now.steady;
       if (NeedsFreshProcess()) {
         return PassResult::kAfresh;
       }
     }
-    if (now >= pause_until) {
+    if (now.steady >= pause_until) {
       try {
         const PassResult result = scheduler->Pass(now);
         if (result != PassResult::kGoOn) {
           return result;
         }
-        scheduler->Watch(now);
-        scheduler->TellNextWork();
-        pause_until = 0;
-        board::NotePass(entry, now, nullptr);
+        scheduler->Watch();
+        scheduler->TellNextWork(now);
+        pause_until = {};
+        board::NotePass(entry, now.wall, nullptr);
       } catch (const std::exception& error) {
         scheduler->Forget();
         ReportAndRecover("scheduling", error);
-        board::NotePass(entry, now, error.what());
-        pause_until = GetCurrentTimestamp() + kPauseAfterError;
+        board::NotePass(entry, now.wall, error.what());
+        pause_until = pg::SteadyNow() + kPauseAfterError;
       }
-      now = GetCurrentTimestamp();
+      now = pg::Now();
     }
-    SleepUntil(pause_until != 0 ? pause_until : scheduler->NextWake(now));
+    SleepFor(pause_until.IsSet() ? pause_until - now.steady : scheduler->NextWake(now));
   }
 }
 
@@ -149,7 +150,8 @@ void Main(Oid database) {
   board::Detach(entry,
                 result == PassResult::kAbsent ? board::DatabaseState::kAbsent
                                               : board::DatabaseState::kResting,
-                result == PassResult::kAfresh ? 0 : scheduler.RestUntil());
+                result == PassResult::kAfresh ? policy::kNoSteadyTime
+                                              : scheduler.RestUntil(pg::Now()));
 }
 
 }  // namespace

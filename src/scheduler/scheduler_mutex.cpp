@@ -42,7 +42,7 @@ void Scheduler::OpenMutexes(TimestampTz now) {
 void Scheduler::PassOn(std::uint32_t mutex, TimestampTz now) {
   const auto has_room = [&](Oid role_id) {
     Role& role = roles_[role_id];
-    return role.in_flight < RoomOf(role_id, role) || ProblemOf(role_id, &role, now).has_value();
+    return role.in_flight < RoomOf(role_id, role) || ProblemOf(role_id, &role).has_value();
   };
   // Not every turn becomes a run that holds the mutex.
   for (int turns = 0; mutexes_.open().contains(mutex); turns++) {

@@ -73,7 +73,9 @@ void Statistics::CountRun(std::int64_t job_id, const RunEnd& end) {
   counted.status = end.status;
   counted.counters = end.counters;
   counted.finished_at = end.finished_at;
-  counted.duration = end.started_at != 0 ? end.finished_at - end.started_at : 0;
+  // Of a run that was lost the start may be by another clock than the end.
+  counted.duration =
+      end.started_at != 0 ? std::max<std::int64_t>(0, end.finished_at - end.started_at) : 0;
   counted.lag = end.lag_known && end.started_at != 0 && end.attempt == 1
                     ? std::max<std::int64_t>(0, end.started_at - end.scheduled_at)
                     : 0;

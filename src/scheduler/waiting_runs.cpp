@@ -69,6 +69,25 @@ void WaitingRuns::SetPlace(std::int64_t run_id, Place place) {
   run.place = place;
 }
 
+void WaitingRuns::MoveWithClock(std::int64_t by,
+                                bool (*is_for_fixed_time)(const catalog::QueuedRun& run)) {
+  looks_.clear();
+  for (auto& [run_id, run] : runs_) {
+    const Place place = run.place;
+    if (place == Place::kAside) {
+      SetPlace(run_id, Place::kOut);
+    }
+    if (!is_for_fixed_time(run.run)) {
+      run.run.run_at += by;
+    }
+    if (place == Place::kAside) {
+      SetPlace(run_id, place);
+    } else if (place == Place::kOut) {
+      LookAt(run_id, run.run.run_at);
+    }
+  }
+}
+
 TimestampTz WaitingRuns::NextLook() const {
   return looks_.empty() ? calendar::kNever : looks_.begin()->first;
 }

@@ -56,6 +56,9 @@ class WaitingRuns {
 
   void SetPlace(std::int64_t run_id, Place place);
 
+  // The clock was set by so much: what waits for a span to end waits for the rest of it.
+  void MoveWithClock(std::int64_t by, bool (*is_for_fixed_time)(const catalog::QueuedRun& run));
+
   void LookAt(std::int64_t run_id, TimestampTz at) { looks_.emplace(at, run_id); }
   // kNever when there is none.
   TimestampTz NextLook() const;

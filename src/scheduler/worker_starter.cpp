@@ -14,7 +14,7 @@ constexpr std::int64_t kPatience = USECS_PER_SEC;
 
 }  // namespace
 
-bool WorkerStarter::Start(Oid database, Oid role, TimestampTz now) {
+bool WorkerStarter::Start(Oid database, Oid role, policy::SteadyTime now) {
   int worker = board::kNone;
   std::uint32_t generation = 0;
   switch (board::ReserveWorker(database, role, now, &worker, &generation)) {
@@ -34,20 +34,20 @@ bool WorkerStarter::Start(Oid database, Oid role, TimestampTz now) {
     TellOnce(now, true);
     return false;
   }
-  short_since_ = 0;
+  short_since_ = {};
   starting_.push_back({handle, worker, generation});
   return true;
 }
 
-void WorkerStarter::NoteWaitingWork(TimestampTz now, bool waits) {
+void WorkerStarter::NoteWaitingWork(policy::SteadyTime now, bool waits) {
   if (waits) {
     TellOnce(now, false);
   } else {
-    short_since_ = 0;
+    short_since_ = {};
   }
 }
 
-void WorkerStarter::Reap(TimestampTz now) {
+void WorkerStarter::Reap(policy::SteadyTime now) {
   std::erase_if(starting_, [now](const Starting& starting) {
     pid_t pid = 0;
     const BgwHandleStatus status =
@@ -64,11 +64,11 @@ void WorkerStarter::Reap(TimestampTz now) {
   });
 }
 
-void WorkerStarter::TellOnce(TimestampTz now, bool processes) {
-  if (short_since_ == 0) {
+void WorkerStarter::TellOnce(policy::SteadyTime now, bool processes) {
+  if (!short_since_.IsSet()) {
     short_since_ = now;
   }
-  if (now - short_since_ < kPatience || (told_at_ != 0 && now - told_at_ < kTellEvery)) {
+  if (now - short_since_ < kPatience || (told_at_.IsSet() && now - told_at_ < kTellEvery)) {
     return;
   }
   told_at_ = now;

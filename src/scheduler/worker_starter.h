@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "pg/server.h"
+#include "policy/steady_time.h"
 
 extern "C" {
 #include "postmaster/bgworker.h"
@@ -15,13 +16,13 @@ namespace ratchet::scheduler {
 class WorkerStarter {
  public:
   // Starts one more worker for the role's pool if it may have one. False when it has to wait.
-  bool Start(Oid database, Oid role, TimestampTz now);
+  bool Start(Oid database, Oid role, policy::SteadyTime now);
 
   // Ready work is left because all workers are busy; or nothing waits for one.
-  void NoteWaitingWork(TimestampTz now, bool waits);
+  void NoteWaitingWork(policy::SteadyTime now, bool waits);
 
   // Gives back the places of processes that ended before they took them.
-  void Reap(TimestampTz now);
+  void Reap(policy::SteadyTime now);
   bool any_starting() const { return !starting_.empty(); }
 
  private:
@@ -30,11 +31,11 @@ class WorkerStarter {
     int worker;
     std::uint32_t generation;
   };
-  void TellOnce(TimestampTz now, bool processes);
+  void TellOnce(policy::SteadyTime now, bool processes);
 
   std::vector<Starting> starting_;
-  TimestampTz told_at_ = 0;
-  TimestampTz short_since_ = 0;
+  policy::SteadyTime told_at_{};
+  policy::SteadyTime short_since_{};
 };
 
 }  // namespace ratchet::scheduler

@@ -1,7 +1,7 @@
 // Time limits in the process that runs a job.
 #pragma once
 
-#include "pg/server.h"
+#include "pg/clock.h"
 
 extern "C" {
 #include "miscadmin.h"
@@ -9,24 +9,31 @@ extern "C" {
 #include "utils/timeout.h"
 }
 
+#include <algorithm>
 #include <csignal>
+#include <cstdint>
 
 namespace ratchet::worker {
 
 // When it goes off, what the process does is canceled as if by pg_cancel_backend(). Job text that
-// swallows the cancel is terminated by the scheduler (board::TerminateStubborn). Each purpose has a
+// swallows the cancel is terminated by the scheduler (board::EnforceLimits). Each purpose has a
 // timer of its own.
+//
+// The server's timers go by the wall clock. When that is set forward, one may go off long before
+// its time, and is started again for the rest. When it is set back, one goes off too late, and the
+// scheduler is the one who cancels.
 template <typename Purpose>
 class CancelTimer {
  public:
   // For use inside pg::Call.
-  static void Start(TimestampTz when) {
+  static void Start(policy::AwakeTime when) {
     if (!registered) {
       timer = RegisterTimeout(USER_TIMEOUT, GoOff);
       registered = true;
     }
     fired = 0;
-    enable_timeout_at(timer, when);
+    due = when;
+    Arm();
   }
   static void Stop() noexcept {
     if (registered && get_timeout_active(timer)) {
@@ -35,11 +42,25 @@ class CancelTimer {
   }
   // Since it was last started.
   static bool Fired() { return fired != 0; }
-  static void Forget() { fired = 0; }
+  // Its time is over, whether it has gone off or not.
+  static bool IsOver() { return due.IsSet() && pg::AwakeNow() >= due; }
+  static void Forget() {
+    fired = 0;
+    due = {};
+  }
 
  private:
-  // In a signal handler: only flags and the latch.
+  static void Arm() {
+    const std::int64_t left = std::max<std::int64_t>(due - pg::AwakeNow(), 0);
+    enable_timeout_at(timer, GetCurrentTimestamp() + left);
+  }
+
+  // In a signal handler: only flags, the timer and the latch.
   static void GoOff() {
+    if (!IsOver()) {
+      Arm();
+      return;
+    }
     fired = 1;
     QueryCancelPending = true;
     InterruptPending = true;
@@ -48,6 +69,7 @@ class CancelTimer {
 
   static inline bool registered = false;
   static inline TimeoutId timer{};
+  static inline policy::AwakeTime due{};
   static inline volatile std::sig_atomic_t fired = 0;
 };
 

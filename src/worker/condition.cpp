@@ -1,6 +1,7 @@
 #include "worker/condition.h"
 
 #include "board/run_board.h"
+#include "pg/clock.h"
 #include "pg/guard.h"
 #include "pg/settings.h"
 #include "pg/snapshot_watch.h"
@@ -26,21 +27,21 @@ namespace {
 // Each of them is due to somebody's change of a table or a function in that very moment.
 constexpr int kMostAttempts = 1000;
 
-// Returns when it will go off; 0: never. For use inside pg::Call.
-TimestampTz StartTimer() {
+// Returns when it will go off; not set: never. For use inside pg::Call.
+policy::AwakeTime StartTimer() {
   ConditionTimer::Forget();
   if (pg::settings.only_if_timeout == 0) {
-    return 0;
+    return {};
   }
-  const TimestampTz until =
-      TimestampTzPlusMilliseconds(GetCurrentTimestamp(), pg::settings.only_if_timeout);
+  const policy::AwakeTime until =
+      pg::AwakeNow() + std::int64_t{pg::settings.only_if_timeout} * 1000;
   ConditionTimer::Start(until);
   return until;
 }
 
 // No other run's cancel may be taken for this timer's, and no other reason to stop be forgotten.
 bool TimedOut(int slot) {
-  return ConditionTimer::Fired() && !RunTimer::Fired() &&
+  return ConditionTimer::IsOver() && !RunTimer::Fired() &&
          board::CancelReasonOf(slot) == board::CancelReason::kNotCanceled;
 }
 
@@ -137,7 +138,7 @@ bool EvaluateTimed(const std::string& only_if, int slot) {
   } catch (const pg::PgError& error) {
     ConditionTimer::Stop();
     error_context_stack = context.previous;
-    board::SetConditionUntil(slot, 0);
+    board::SetConditionUntil(slot, {});
     if (error.sqlstate() == ERRCODE_QUERY_CANCELED && TimedOut(slot)) {
       ThrowTimedOut();
     }
@@ -150,7 +151,7 @@ bool EvaluateTimed(const std::string& only_if, int slot) {
   }
   ConditionTimer::Stop();
   error_context_stack = context.previous;
-  board::SetConditionUntil(slot, 0);
+  board::SetConditionUntil(slot, {});
   if (TimedOut(slot)) {
     ThrowTimedOut();  // its cancel is on its way
   }

@@ -8,6 +8,7 @@
 #include "catalog/numbers.h"
 #include "catalog/run_log.h"
 #include "catalog/run_queue.h"
+#include "pg/clock.h"
 #include "pg/compat.h"
 #include "pg/guard.h"
 #include "pg/snapshot_watch.h"
@@ -243,7 +244,7 @@ const catalog::RunRecord& RunInPlace(const catalog::JobDefinition& job,
     pg::Call([&] {
       TakeJobLock(ticket.job_id, ticket.exclusive);
       if (ticket.timeout > 0) {
-        RunTimer::Start(GetCurrentTimestamp() + ticket.timeout);
+        RunTimer::Start(pg::AwakeNow() + ticket.timeout);
       }
     });
     session.settings().Lend(ParseSettings(job.settings));
@@ -264,7 +265,9 @@ const catalog::RunRecord& RunInPlace(const catalog::JobDefinition& job,
     return session.record();
   } catch (const std::exception& failure) {
     catalog::RunError error = catalog::ErrorOf(failure);
-    const bool timed_out = RunTimer::Fired() && error.sqlstate == ERRCODE_QUERY_CANCELED;
+    const bool is_over =
+        RunTimer::Fired() || board::CancelReasonOf(slot) == board::CancelReason::kTimedOut;
+    const bool timed_out = is_over && error.sqlstate == ERRCODE_QUERY_CANCELED;
     session.Fail(std::move(error));
     if (timed_out) {
       throw pg::Error(ERRCODE_QUERY_CANCELED, kTimeoutMessage);

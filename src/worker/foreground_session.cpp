@@ -3,7 +3,9 @@
 #include <cstring>
 
 #include "board/run_board.h"
+#include "pg/clock.h"
 #include "pg/guard.h"
+#include "policy/clock_watch.h"
 #include "worker/cancel_timer.h"
 #include "worker/condition.h"
 #include "worker/job_lock.h"
@@ -79,7 +81,9 @@ void ForegroundSession::InstallCallbacks() {
 
 void ForegroundSession::Count() {
   const board::RunSlot& slot = board::Runs()[run_.slot];
-  record_.finished_at = GetCurrentTimestamp();
+  const policy::Moment now = pg::Now();
+  record_.finished_at = now.wall;
+  record_.started_at = policy::OnClockOf(now, {slot.started_at, slot.begun});
   if (!slot.walks) {
     record_.counters.items_done = slot.progress_done;
   }

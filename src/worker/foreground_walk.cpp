@@ -1,6 +1,7 @@
 #include "worker/foreground_walk.h"
 
 #include "batch/walk.h"
+#include "pg/clock.h"
 #include "pg/guard.h"
 #include "worker/quiet_locks.h"
 #include "worker/run_report.h"
@@ -83,7 +84,7 @@ void RunWalkInForeground(ForegroundSession& session, const board::RunTicket& tic
     return AllocSetContextCreate(CurrentMemoryContext, "ratchet walk", ALLOCSET_DEFAULT_SIZES);
   });
   ForegroundWalk host(session, ticket, definition);
-  batch::Walk walk({slot, &ticket, &definition, GetCurrentTimestamp(), memory}, host);
+  batch::Walk walk({slot, &ticket, &definition, pg::AwakeNow(), memory}, host);
   try {
     walk.Run();
   } catch (...) {

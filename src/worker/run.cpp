@@ -9,7 +9,9 @@
 #include "catalog/role_check.h"
 #include "catalog/run_log.h"
 #include "catalog/run_queue.h"
+#include "pg/clock.h"
 #include "pg/transaction.h"
+#include "policy/clock_watch.h"
 #include "worker/cancel_timer.h"
 #include "worker/checkpoint_wait.h"
 #include "worker/condition.h"
@@ -46,7 +48,7 @@ namespace ratchet::worker {
 namespace {
 
 // A run after which a look at the process's memory does not count.
-constexpr TimestampTz kLongRun = 10'000;  // microseconds
+constexpr std::int64_t kLongRun = 10'000;  // microseconds
 
 class Run : public batch::Host {
  public:
@@ -67,9 +69,7 @@ class Run : public batch::Host {
   void End() noexcept;
 
   bool failed() const { return record_.error.sqlstate != 0; }
-  bool TookLong() const {
-    return record_.finished_at - board::Runs()[run_.slot].started_at > kLongRun;
-  }
+  bool TookLong() const { return pg::SteadyNow() - begun_ > kLongRun; }
   void AddContext() const;
 
  private:
@@ -93,6 +93,8 @@ class Run : public batch::Host {
   CurrentRun run_;
   MemoryContext memory_;
   UsageMark usage_;
+  policy::SteadyTime begun_{};
+  policy::AwakeTime time_since_{};  // as on the board
   catalog::RunRecord record_;
   const catalog::JobVersion* definition_ = nullptr;
   bool recorded_ = false;
@@ -123,7 +125,10 @@ Run::Run(int slot) : memory_(RunMemory()), usage_(MarkUsage()) {
   run_.slot = slot;
   run_.ticket = board::TicketOf(slot);
   record_ = catalog::RecordOf(run_.ticket);
-  record_.started_at = board::Runs()[slot].started_at;
+  const board::RunSlot& taken = board::Runs()[slot];
+  record_.started_at = taken.started_at;
+  begun_ = taken.begun;
+  time_since_ = taken.time_since;
   record_.worker_pid = MyProcPid;
   record_.has_counters = true;
   BeginTransactionWatch();
@@ -168,7 +173,7 @@ void Run::Prepare() {
     }
     TakeJobLock(ticket.job_id, ticket.exclusive);
     if (ticket.timeout > 0) {
-      RunTimer::Start(record_.started_at + ticket.timeout);
+      RunTimer::Start(time_since_ + ticket.timeout);
     }
   });
   last_job = ticket.job_id;
@@ -232,7 +237,7 @@ void Run::Perform() {
     return;
   }
   if (definition_->is_batch()) {
-    walk_.emplace(batch::WalkRun{run_.slot, &run_.ticket, definition_, record_.started_at, memory_},
+    walk_.emplace(batch::WalkRun{run_.slot, &run_.ticket, definition_, time_since_, memory_},
                   *this);
     walk_->Run();
     return;
@@ -264,7 +269,9 @@ void Run::CloseUserPart() {
   RunTimer::Stop();
   SetCurrentRun(nullptr);
   const board::RunSlot& slot = board::Runs()[run_.slot];
-  record_.finished_at = GetCurrentTimestamp();
+  const policy::Moment now = pg::Now();
+  record_.finished_at = now.wall;
+  record_.started_at = policy::OnClockOf(now, {record_.started_at, begun_});
   record_.counters.items_done = slot.progress_done;
   record_.counters.rows_affected = execution_ ? execution_->rows_affected() : 0;
   CountUsage(usage_, &record_.counters);
@@ -347,7 +354,7 @@ bool Run::Abort(bool /*clean*/) {
   pg::AbortOpenTransaction();
   if (run_.ticket.timeout > 0) {
     // The last batch has stopped it, and is to be done again.
-    pg::Call([this] { RunTimer::Start(record_.started_at + run_.ticket.timeout); });
+    pg::Call([this] { RunTimer::Start(time_since_ + run_.ticket.timeout); });
   }
   AllowCancel();
   return true;

@@ -85,14 +85,16 @@ void FillAlike(const batch::Alike& alike, catalog::RunRecord* record) {
 
 void FillFailure(const Failure& failure, catalog::RunError error, catalog::RunRecord* record) {
   using policy::RunStatus;
-  const bool canceled = board::CancelReasonOf(failure.slot) == board::CancelReason::kCanceled;
-  record->status = failure.timed_out ? RunStatus::kTimedOut
-                   : canceled        ? RunStatus::kCanceled
-                                     : RunStatus::kFailed;
+  const board::CancelReason reason = board::CancelReasonOf(failure.slot);
+  const bool canceled = reason == board::CancelReason::kCanceled;
+  const bool timed_out = failure.timed_out || reason == board::CancelReason::kTimedOut;
+  record->status = timed_out  ? RunStatus::kTimedOut
+                   : canceled ? RunStatus::kCanceled
+                              : RunStatus::kFailed;
   if (failure.in_condition && record->status != RunStatus::kCanceled) {
     record->reason = kConditionFailed;
   }
-  if (failure.timed_out && error.sqlstate == ERRCODE_QUERY_CANCELED) {
+  if (timed_out && error.sqlstate == ERRCODE_QUERY_CANCELED) {
     error.message = kTimeoutMessage;
   }
   if (failure.shares_transaction && error.sqlstate == ERRCODE_INVALID_TRANSACTION_TERMINATION &&

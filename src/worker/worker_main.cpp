@@ -4,6 +4,7 @@
 
 #include "board/run_board.h"
 #include "board/worker_board.h"
+#include "pg/clock.h"
 #include "pg/guard.h"
 #include "pg/open_tables.h"
 #include "pg/settings.h"
@@ -121,7 +122,7 @@ void Worker::Work() {
     // run.
     QueryCancelPending = false;
     int run = board::kNone;
-    switch (board::Take(slot_, GetCurrentTimestamp(), &run)) {
+    switch (board::Take(slot_, pg::Now(), &run)) {
       case board::Turn::kRun:
         if (!RunNext(run)) {
           return;

@@ -198,6 +198,8 @@ promise 'a server from a copy of the files, with another ratchet.environment, ru
 	$clone->append_conf('postgresql.conf', "ratchet.environment = 'staging'\nratchet.node = 'clone'\n");
 	watch_log($clone);
 	$clone->start;
+	wait_until($clone, q{SELECT state = 'quarantined' FROM ratchet.status() WHERE component = 'scheduler'}, 'it holds still', db => 'shop');
+	value($clone, 'SELECT ratchet.adopt()', db => 'shop');
 	succeeded_on($clone, 'clone', 'for_staging', 'the job of this environment runs');
 	succeeded_on($clone, 'clone', 'tick', 'the job of any environment runs');
 	wait_until($clone, q{

@@ -48,6 +48,18 @@ TEST(JobDay, ExtremeDurationsAreNoTrouble) {
   EXPECT_EQ(day.Summarize(kHour).runs, 2) << "the clock is never before 2000";
 }
 
+TEST(JobDay, GoesOnWhenTheClockWasAhead) {
+  const std::int64_t now = 1000 * kHour;
+  JobDay day;
+  for (int i = 0; i < 30; i++) {
+    day.Add(now + (87'600 + i) * kHour, true, 1000, 10);
+  }
+  EXPECT_EQ(day.Summarize(now).runs, 0);
+  day.Add(now, false, 2000, 10);
+  EXPECT_EQ(day.Summarize(now).runs, 1);
+  EXPECT_EQ(day.Summarize(now).average_duration, 2000);
+}
+
 TEST(JobDay, MergeIsAddition) {
   JobDay a;
   JobDay b;

@@ -86,6 +86,7 @@ class World {
   }
 
   // The server is down: what ran then has crashed, and is not taken up again here.
+  // A negative length: it comes back on a machine whose clock is behind.
   void Outage(Instant length) {
     end_of_run_.reset();
     retry_at_.reset();
@@ -94,7 +95,7 @@ class World {
     plan.claimed_at = 0;
     plan.server_start = now;
     plan.skip_noted = false;
-    ForgetTheFuture(&plan, now, rules.backoff.cap);
+    ForgetTheFuture(&plan, now, rules.backoff.cap, true);
   }
 
   // Of a child: the last of the jobs that it depends on has succeeded since its last run.
@@ -103,13 +104,18 @@ class World {
     plan.ready_since = now;
   }
 
+  // While a scheduler is there, which notices it; what runs takes as long as it takes.
   void SetClock(Instant to) {
+    const std::int64_t by = to - now;
     now = to;
     if (end_of_run_) {
-      end_of_run_ = to;
+      end_of_run_ = *end_of_run_ + by;
+    }
+    if (retry_at_) {
+      retry_at_ = *retry_at_ + by;
     }
     plan.skip_noted = false;
-    ForgetTheFuture(&plan, now, rules.backoff.cap);
+    MoveWithClock(&plan, now, by, rules.backoff.cap);
   }
 
   JobPlan plan;
