@@ -171,7 +171,7 @@ std::vector<Scheduler::ToldTime> Scheduler::LoadJobs(
 void Scheduler::FindStaleStates(const std::vector<ToldTime>& told) {
   for (const auto& [index, next_run_at] : told) {
     const Job& job = jobs_[index];
-    if (!quarantined_ && jobs_.TimingOf(job).schedule.HasFixedTimes() &&
+    if ((quarantined_ || jobs_.TimingOf(job).schedule.HasFixedTimes()) &&
         NextRunAt(job) != next_run_at) {
       stale_states_.push_back(job.job_id);
     }

@@ -147,11 +147,11 @@ void Main(Oid database) {
   if (result != PassResult::kAbsent) {
     scheduler.Finish();
   }
-  board::Detach(entry,
-                result == PassResult::kAbsent ? board::DatabaseState::kAbsent
-                                              : board::DatabaseState::kResting,
-                result == PassResult::kAfresh ? policy::kNoSteadyTime
-                                              : scheduler.RestUntil(pg::Now()));
+  board::Detach(
+      entry,
+      result == PassResult::kAbsent ? board::DatabaseState::kAbsent
+                                    : board::DatabaseState::kResting,
+      result == PassResult::kAfresh ? policy::kNoSteadyTime : scheduler.RestUntil(pg::Now()));
 }
 
 }  // namespace

@@ -11,7 +11,7 @@ use PostgreSQL::Test::Cluster;
 use Test::More;
 
 my $origin = new_node('origin', init => [ allows_streaming => 1, has_archiving => 1 ],
-	conf => "ratchet.log_runs = none\nlog_statement = none\nmax_wal_senders = 8\nfsync = off\n");
+	conf => "ratchet.log_runs = none\nlog_statement = none\nmax_wal_senders = 8\nfsync = off\nwal_log_hints = on\nfull_page_writes = on\nwal_keep_size = 512MB\n");
 $origin->safe_psql('postgres', q{
 	CREATE TABLE effect (port text);
 	SELECT ratchet.schedule('tick', '200 ms', $$INSERT INTO effect VALUES (current_setting('port'))$$);
@@ -42,7 +42,7 @@ sub holds_still
 		wait_until($node, q{SELECT state = 'quarantined' FROM ratchet.status() WHERE component = 'scheduler'}, "$start: it is quarantined");
 		like(state_of($node)->{detail}, $why, "$start: it says why");
 		wait_until($node, q{SELECT state = 'active' FROM ratchet.status() WHERE component = 'scheduler'}, "$start: a database without jobs is not", db => 'empty');
-		is(value($node, q{SELECT count(*) FROM ratchet.jobs WHERE next_run_at IS NOT NULL}), 0, "$start: it has no next run");
+		wait_until($node, q{SELECT count(*) = 0 FROM ratchet.jobs WHERE next_run_at IS NOT NULL}, "$start: it has no next run");
 		# What would run is due five times a second.
 		value($node, 'SELECT pg_sleep(0.5)');
 		is(effects($node), 0, "$start: nothing has run");
@@ -119,9 +119,11 @@ promise 'a standby that is promoted, and the former primary as its standby' => s
 	$standby->restart;
 	runs_here($standby, 'nor is it one after a restart');
 
-	# The former primary has stopped behind what the standby has received.
+	# pg_rewind brings along the mark of where it copies from, and a backup_label.
+	value($standby, 'CHECKPOINT');
+	$origin->command_ok([ 'pg_rewind', '--no-sync', '-D', $origin->data_dir, '--source-server', $standby->connstr('postgres') ], 'the former primary is rewound');
 	$origin->set_standby_mode;
-	$origin->append_conf('postgresql.conf', sprintf("primary_conninfo = '%s'\narchive_mode = off\n", $standby->connstr));
+	$origin->append_conf('postgresql.conf', sprintf("primary_conninfo = '%s'\nport = %d\n", $standby->connstr, $origin->port));
 	$origin->start;
 	my $done = effects($standby);
 	wait_until($origin, "SELECT count(*) > $done FROM effect WHERE port = '" . $standby->port . "'", 'the former primary follows');
