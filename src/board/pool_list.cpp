@@ -11,7 +11,7 @@ constexpr std::int64_t kClaimLifetime = 2 * USECS_PER_SEC;
 // It wants no worker any more.
 void NothingReady(Pool* pool) {
   if (pool->ready == 0) {
-    pool->waiting_since = 0;
+    pool->waiting_since = policy::kNoSteadyTime;
   }
 }
 
