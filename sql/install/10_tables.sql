@@ -62,6 +62,7 @@ CREATE TABLE ratchet.job (
     max_failed_items integer CHECK (max_failed_items >= 0),
     pause_ratio    float8,
     max_replication_lag interval,
+    columns        jsonb,
     has_parents    boolean,
     PRIMARY KEY (job_id),
     CHECK ((command IS NULL) = (source IS NOT NULL AND action IS NOT NULL))
@@ -76,6 +77,8 @@ COMMENT ON TABLE ratchet.job IS
 COMMENT ON COLUMN ratchet.job.version IS
     'grows with every change of what a run does; the versions that ran are kept in ratchet.job_version';
 COMMENT ON COLUMN ratchet.job.command IS 'null for a batch job, which has a source and an action';
+COMMENT ON COLUMN ratchet.job.columns IS
+    'of a batch job: the columns of its source when source and action were given, with their types, and which of them action and key use: $3 means the third of these';
 COMMENT ON COLUMN ratchet.job.depends_on IS
     'names of jobs: they follow a job that is renamed, and mean the new one when a job is dropped and defined anew';
 COMMENT ON COLUMN ratchet.job.has_parents IS
@@ -111,6 +114,7 @@ CREATE TABLE ratchet.job_version (
     max_failed_items integer,
     pause_ratio float8,
     max_replication_lag interval,
+    columns     jsonb,
     keep_history interval,
     PRIMARY KEY (job_id, version)
 );

@@ -1,5 +1,7 @@
 #include "api/action_check.h"
 
+#include <memory>
+
 #include "batch/analysis.h"
 #include "pg/guard.h"
 #include "pg/text_context.h"
@@ -20,7 +22,7 @@ struct Parameters {
   const Oid* types;
   int count;
   const char* list;  // "$1 = id (bigint), $2 = name (text)"
-  bool used;
+  bool* used;        // of each
 };
 
 // Everything up to CheckAction is for use inside pg::Call.
@@ -79,7 +81,7 @@ Node* ParameterOf(ParseState* state, ParamRef* reference) {
                               parameters->list),
              parser_errposition(state, reference->location)));
   }
-  parameters->used = true;
+  parameters->used[number - 1] = true;
   auto* parameter = makeNode(Param);
   parameter->paramkind = PARAM_EXTERN;
   parameter->paramid = number;
@@ -110,7 +112,8 @@ void CheckStatement(RawStmt* statement, const char* text, Parameters* parameters
 
 }  // namespace
 
-bool CheckAction(const std::string& action, const batch::Shape& shape, catalog::Per per) {
+std::vector<bool> CheckAction(const std::string& action, const batch::Shape& shape,
+                              catalog::Per per) {
   const std::vector<Oid> types = batch::ParameterTypes(shape, per);
   std::string list;
   for (std::size_t i = 0; i < types.size(); i++) {
@@ -118,7 +121,8 @@ bool CheckAction(const std::string& action, const batch::Shape& shape, catalog::
     pg::Call([&] { list += format_type_be(types[i]); });
     list += ")";
   }
-  Parameters parameters{types.data(), static_cast<int>(types.size()), list.c_str(), false};
+  const auto used = std::make_unique<bool[]>(types.size());
+  Parameters parameters{types.data(), static_cast<int>(types.size()), list.c_str(), used.get()};
   const pg::TextContext context(action.c_str(), "action");
   pg::Call([&] {
     List* statements = pg_parse_query(action.c_str());
@@ -128,7 +132,7 @@ bool CheckAction(const std::string& action, const batch::Shape& shape, catalog::
       CheckStatement(lfirst_node(RawStmt, cell), action.c_str(), &parameters);
     }
   });
-  return parameters.used;
+  return std::vector<bool>(used.get(), used.get() + types.size());
 }
 
 }  // namespace ratchet::api

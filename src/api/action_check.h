@@ -8,8 +8,9 @@
 namespace ratchet::api {
 
 // Analyses and plans each statement of the action as the current user, with the parameters that a
-// source of this shape gives. Throws for what no run can execute, or may not. Returns whether it
-// uses any of the parameters.
-bool CheckAction(const std::string& action, const batch::Shape& shape, catalog::Per per);
+// source of this shape gives. Throws for what no run can execute, or may not. Returns which of
+// the parameters it uses.
+std::vector<bool> CheckAction(const std::string& action, const batch::Shape& shape,
+                              catalog::Per per);
 
 }  // namespace ratchet::api

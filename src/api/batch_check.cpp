@@ -1,13 +1,18 @@
 #include "api/batch_check.h"
 
+#include <algorithm>
+
 #include "api/action_check.h"
 #include "api/job_settings.h"
+#include "batch/key_order.h"
+#include "batch/pinned_columns.h"
 #include "batch/reads.h"
 #include "batch/shape.h"
 #include "batch/subquery.h"
 #include "batch/walk_check.h"
 #include "catalog/checkpoint.h"
 #include "pg/as_role.h"
+#include "pg/subtransaction.h"
 
 namespace ratchet::api {
 namespace {
@@ -146,6 +151,55 @@ bool MeansTheSame(const JobDefinition& a, const JobDefinition& b) {
          a.overlap == b.overlap && a.transaction == b.transaction;
 }
 
+// Throws when something is gone that the job uses of its source. That a table is gone is for its
+// runs to tell, as ever.
+void RequirePins(const JobDefinition& job) {
+  try {
+    pg::Subtransaction attempt;
+    AsOwner(job, [&] { (void)batch::ShapeOf(job); });
+    attempt.Release();
+  } catch (const pg::PgError& error) {
+    if (ERRCODE_TO_CATEGORY(error.sqlstate()) != ERRCODE_SYNTAX_ERROR_OR_ACCESS_RULE_VIOLATION) {
+      throw;
+    }
+  }
+}
+
+// Whether the job's columns are those of its old definition, which are filled in then: who deploys
+// the same again does not change what $3 means.
+bool KeepsColumns(JobDefinition* job, const JobDefinition& old) {
+  JobDefinition kept = *job;
+  const std::vector<batch::PinnedColumn> pins = batch::ParsePins(old.columns);
+  if (kept.key.empty() && !pins.empty()) {
+    kept.key.push_back(pins.front().name);
+  }
+  kept.columns = old.columns;
+  if (!MeansTheSame(kept, old)) {
+    return false;
+  }
+  if (job->columns.empty() && !pins.empty()) {
+    RequirePins(kept);
+  }
+  *job = std::move(kept);
+  return true;
+}
+
+void WarnOfOtherColumns(const JobDefinition& job, const std::vector<batch::PinnedColumn>& before,
+                        const batch::Shape& shape, const std::vector<bool>& used) {
+  std::string others;
+  for (std::size_t i = 0; i < used.size() && i < before.size(); i++) {
+    const std::string& name = shape.columns[i].name;
+    if (used[i] && name != before[i].name) {
+      others += (others.empty() ? "$" : " $") + std::to_string(i + 1) + " was column \"" +
+                before[i].name + "\", and is column \"" + name + "\" now.";
+    }
+  }
+  if (!others.empty()) {
+    Warn("the columns of the source of job \"" + job.job_name + "\" have changed", others,
+         "Name the columns in the source, so that the action means what it did.");
+  }
+}
+
 void NoteCheckpointKept(const JobDefinition& job) {
   pg::Call([&job] {
     ereport(NOTICE, (errmsg("job \"%s\" goes on behind its checkpoint", job.job_name.c_str()),
@@ -154,32 +208,60 @@ void NoteCheckpointKept(const JobDefinition& job) {
   });
 }
 
-}  // namespace
-
-void CompleteBatch(JobDefinition* job) {
-  if (!job->is_batch() || !job->key.empty()) {
-    return;
+// Whether the walk has begun in an order that the new source does not have.
+bool IsOfAnotherOrder(const JobDefinition& job, const catalog::Checkpoint& checkpoint) {
+  if (!job.is_batch() || checkpoint.key.empty()) {
+    return false;
   }
-  batch::Shape shape;
-  AsOwner(*job, [&] { shape = batch::ShapeOf(*job); });
-  job->key.push_back(shape.columns[static_cast<std::size_t>(shape.key.front())].name);
+  std::string why;
+  AsOwner(job, [&] {
+    why = batch::WhyOrderDiffers(batch::ParseKeyOrder(checkpoint.key),
+                                 batch::OrderOf(batch::ShapeOf(job)));
+  });
+  return !why.empty();
 }
 
-void CheckBatch(const JobDefinition& job, const JobDefinition* old) {
+}  // namespace
+
+bool CompleteBatch(JobDefinition* job, const JobDefinition* old) {
+  if (!job->is_batch()) {
+    job->columns.clear();
+    return true;
+  }
+  const bool was_batch = old != nullptr && old->is_batch();
+  if (was_batch && KeepsColumns(job, *old)) {
+    return true;
+  }
+  job->columns.clear();
+  CheckOptions(*job, false);
+  batch::Shape shape;
+  std::vector<bool> used;
+  AsOwner(*job, [&] {
+    shape = batch::ShapeOf(*job);
+    CheckOptions(*job, shape.descending);
+    used = CheckAction(job->action, shape, job->per);
+  });
+  if (job->key.empty()) {
+    job->key.push_back(shape.columns[static_cast<std::size_t>(shape.key.front())].name);
+  }
+  job->columns = batch::PinsOf(shape, used);
+  if (was_batch && job->source == old->source) {
+    WarnOfOtherColumns(*job, batch::ParsePins(old->columns), shape, used);
+  }
+  return std::find(used.begin(), used.end(), true) != used.end();
+}
+
+void CheckBatch(const JobDefinition& job, const JobDefinition* old, bool uses_items) {
   if (old != nullptr && MeansTheSame(job, *old)) {
     return;
   }
-  CheckOptions(job, false);
-  bool uses_items = false;
   batch::WalkFindings walk;
   AsOwner(job, [&] {
     const batch::Shape shape = batch::ShapeOf(job);
-    CheckOptions(job, shape.descending);
     walk = batch::CheckWalk(job, shape);
     if (job.mode == catalog::BatchMode::kIncremental) {
       CheckWriters(job, shape);
     }
-    uses_items = CheckAction(job.action, shape, job.per);
   });
   RequireUniqueKey(job, walk);
   WarnOfKey(job, walk);
@@ -192,9 +274,12 @@ void CheckBatch(const JobDefinition& job, const JobDefinition* old) {
 
 void DropVoidCheckpoint(const JobDefinition& job, const JobDefinition& old) {
   const bool changed_kind = job.is_batch() != old.is_batch();
-  const bool was_there = catalog::FindCheckpoint(job.job_id, 0).has_value();
-  if (!changed_kind && job.key == old.key) {
-    if (was_there && job.source != old.source) {
+  const auto checkpoint = catalog::FindCheckpoint(job.job_id, 0);
+  const bool was_there = checkpoint.has_value();
+  const bool changed_source = job.source != old.source;
+  if (!changed_kind && job.key == old.key &&
+      !(was_there && changed_source && IsOfAnotherOrder(job, *checkpoint))) {
+    if (was_there && changed_source) {
       NoteCheckpointKept(job);
     }
     return;

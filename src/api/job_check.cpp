@@ -184,7 +184,7 @@ bool CompleteJob(JobDefinition* job, const JobDefinition* old, const std::string
   }
   CheckDependencies(*job, old);
   CompleteSettings(job, old, search_path);
-  CompleteBatch(job);
+  const bool uses_items = CompleteBatch(job, old);
   if (old != nullptr && *job == *old) {
     return false;
   }
@@ -208,7 +208,7 @@ bool CompleteJob(JobDefinition* job, const JobDefinition* old, const std::string
     TellOfWeekdays(*job);
   }
   if (job->is_batch()) {
-    CheckBatch(*job, old);
+    CheckBatch(*job, old, uses_items);
   } else if (old == nullptr || job->command != old->command ||
              job->transaction != old->transaction || job->settings != old->settings ||
              job->owner != old->owner) {

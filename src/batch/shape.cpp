@@ -1,8 +1,10 @@
 #include "batch/shape.h"
 
 #include <algorithm>
+#include <numeric>
 
 #include "batch/analysis.h"
+#include "batch/pinned_columns.h"
 #include "pg/guard.h"
 #include "pg/text_context.h"
 
@@ -37,6 +39,7 @@ std::vector<Column> ColumnsOf(const std::string& source) {
       column.type = exprType(expression);
       column.typmod = exprTypmod(expression);
       column.collation = exprCollation(expression);
+      column.output = static_cast<int>(columns.size()) - 1;
     }
   });
   return columns;
@@ -172,9 +175,25 @@ void ResolveKey(const std::vector<std::string>& key, Shape* shape) {
 Shape ShapeOf(const catalog::BatchDefinition& batch) {
   Shape shape;
   shape.columns = ColumnsOf(batch.source);
+  const std::vector<PinnedColumn> pins = ParsePins(batch.columns);
+  if (pins.empty()) {
+    shape.outputs.resize(shape.columns.size());
+    std::iota(shape.outputs.begin(), shape.outputs.end(), 0);
+  } else {
+    PlaceColumns(pins, &shape);
+  }
   CheckColumns(shape.columns);
   ResolveKey(batch.key, &shape);
   return shape;
+}
+
+std::vector<int> KeyOutputs(const Shape& shape) {
+  std::vector<int> outputs;
+  outputs.reserve(shape.key.size());
+  for (const int position : shape.key) {
+    outputs.push_back(shape.columns[static_cast<std::size_t>(position)].output);
+  }
+  return outputs;
 }
 
 std::vector<Oid> ParameterTypes(const Shape& shape, catalog::Per per) {

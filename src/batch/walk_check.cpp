@@ -100,7 +100,8 @@ void FillIn(const KeyOrigin& origin, int count, WalkFindings* findings) {
 
 WalkFindings CheckWalk(const catalog::BatchDefinition& batch, const Shape& shape) {
   WalkFindings findings;
-  const int count = static_cast<int>(shape.key.size());
+  const std::vector<int> key = KeyOutputs(shape);
+  const int count = static_cast<int>(key.size());
   const std::string text = "SELECT *" + FromSource(batch.source, shape) + InOrder(shape, false) +
                            " LIMIT " + std::to_string(batch.batch_size);
   const pg::TextContext context(text.c_str(), "source");
@@ -117,7 +118,7 @@ WalkFindings CheckWalk(const catalog::BatchDefinition& batch, const Shape& shape
       findings.plan = PlanText(plan, text.c_str());
     }
     query = linitial_node(Query, pg_rewrite_query(query));
-    const KeyOrigin origin = OriginOf(query, shape.key.data(), count);
+    const KeyOrigin origin = OriginOf(query, key.data(), count);
     if (OidIsValid(origin.table)) {
       FillIn(origin, count, &findings);
     }
@@ -126,11 +127,12 @@ WalkFindings CheckWalk(const catalog::BatchDefinition& batch, const Shape& shape
 }
 
 bool KeyMayBeNull(const catalog::BatchDefinition& batch, const Shape& shape) {
-  const int count = static_cast<int>(shape.key.size());
+  const std::vector<int> key = KeyOutputs(shape);
+  const int count = static_cast<int>(key.size());
   return pg::Call([&] {
     Query* query = AnalyzeSource(batch.source.c_str());
     const KeyOrigin origin =
-        OriginOf(linitial_node(Query, pg_rewrite_query(query)), shape.key.data(), count);
+        OriginOf(linitial_node(Query, pg_rewrite_query(query)), key.data(), count);
     if (!OidIsValid(origin.table) || !origin.is_one_table) {
       return true;
     }

@@ -3,6 +3,7 @@
 #include "pg/guard.h"
 
 #include "batch/in_the_way.h"
+#include "batch/pinned_columns.h"
 #include "batch/walk.h"
 #include "batch/walk_check.h"
 
@@ -19,6 +20,7 @@ void Walk::LookUp() {
   key_.emplace(shape_, run_.memory);
   text_.emplace(shape_, *key_, run_.memory);
   source_.emplace(definition_.source, shape_, *key_);
+  const ColumnTypeContext context(shape_, definition_.columns);
   action_.emplace(definition_.action, shape_, definition_.per);
 }
 

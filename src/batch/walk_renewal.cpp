@@ -28,7 +28,8 @@ bool Walk::IsAsLookedUp() {
   if (renewing_ ||
       !std::equal(shape.columns.begin(), shape.columns.end(), shape_.columns.begin(),
                   shape_.columns.end(), AreSame) ||
-      shape.key != shape_.key || TextOf(OrderOf(shape)) != key_->signature()) {
+      shape.key != shape_.key || shape.outputs != shape_.outputs ||
+      TextOf(OrderOf(shape)) != key_->signature()) {
     return false;
   }
   watch_ = watch;

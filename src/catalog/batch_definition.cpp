@@ -20,6 +20,7 @@ enum Column {
   kMaxFailedItems,
   kPauseRatio,
   kMaxReplicationLag,
+  kSourceColumns,
   kColumns,
 };
 static_assert(kColumns == kBatchColumns);
@@ -57,6 +58,7 @@ void ReadBatch(const pg::Row& row, int first_column, BatchDefinition* batch) {
     batch->pause_ratio = row.Float8(at(kPauseRatio));
   }
   batch->max_replication_lag = row.SpanOr(at(kMaxReplicationLag), -1);
+  batch->columns = row.JsonbText(at(kSourceColumns));
 }
 
 void FillBatch(const BatchDefinition& batch, int first_column, pg::Row* row) {
@@ -81,6 +83,7 @@ void FillBatch(const BatchDefinition& batch, int first_column, pg::Row* row) {
     row->SetFloat8(at(kPauseRatio), batch.pause_ratio);
   }
   SetSpanUnless(-1, row, at(kMaxReplicationLag), batch.max_replication_lag);
+  row->SetJsonb(at(kSourceColumns), batch.columns);
 }
 
 }  // namespace ratchet::catalog

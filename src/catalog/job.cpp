@@ -65,7 +65,7 @@ enum Column {
   kChangedAt,
   kBackfillFrom,
   kSource,  // and the other columns of a batch job
-  kHasParents = kSource + 11,
+  kHasParents = kSource + kBatchColumns,
 };
 
 // All that follows and takes a Row is for use inside pg::Call.

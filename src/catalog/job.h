@@ -43,6 +43,8 @@ struct BatchDefinition {
   double pause_ratio = -1;                // -1: as set by ratchet.pause_ratio
   std::int64_t max_replication_lag = -1;  // -1: as set by ratchet.max_replication_lag, 0: no limit
 
+  std::string columns;  // of the source as it was then: see batch/pinned_columns.h
+
   bool is_batch() const { return !source.empty(); }
   friend bool operator==(const BatchDefinition&, const BatchDefinition&) = default;
 };
@@ -148,7 +150,7 @@ bool Parse(std::string_view word, Choice* choice) {
 
 // The columns of a batch job, which follow each other in ratchet.job and ratchet.job_version; null
 // for other jobs. For use inside pg::Call.
-constexpr int kBatchColumns = 11;
+constexpr int kBatchColumns = 12;
 void ReadBatch(const pg::Row& row, int first_column, BatchDefinition* batch);
 void FillBatch(const BatchDefinition& batch, int first_column, pg::Row* row);
 

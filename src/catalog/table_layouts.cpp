@@ -58,6 +58,7 @@ constexpr pg::Column kJob[] = {
     {"max_failed_items", INT4OID},
     {"pause_ratio", FLOAT8OID},
     {"max_replication_lag", INTERVALOID},
+    {"columns", JSONBOID},
     {"has_parents", BOOLOID},
 };
 
@@ -87,6 +88,7 @@ constexpr pg::Column kJobVersion[] = {
     {"max_failed_items", INT4OID},
     {"pause_ratio", FLOAT8OID},
     {"max_replication_lag", INTERVALOID},
+    {"columns", JSONBOID},
     {"keep_history", INTERVALOID},
 };
 
