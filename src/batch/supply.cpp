@@ -50,13 +50,15 @@ class SourceSupply : public Supply {
 
   double Estimate(const std::string& at) override { return source_.Estimate(at, until_); }
 
-  std::string Translate(const Key& key, const std::string& signature,
-                        const std::string& at) override {
+  std::string Translate(Key& key, const std::string& signature, const std::string& at) override {
     const std::string what = "the checkpoint of job \"" + job_name_ + "\"";
     const std::string hint =
         ticket_.walk == 0 ? ResetCheckpointHint(job_name_) : TriggerHint(job_name_);
     until_ = key.Translate(until_, signature, what, hint);
-    return key.Translate(at, signature, what, hint);
+    key.MakeRoomFor(until_);
+    std::string translated = key.Translate(at, signature, what, hint);
+    key.MakeRoomFor(translated);
+    return translated;
   }
 
  private:
@@ -128,7 +130,7 @@ class FailedItemSupply : public Supply {
   }
 
   // Its positions are no keys, and each key is translated when its turn has come.
-  std::string Translate(const Key& /*key*/, const std::string& /*signature*/,
+  std::string Translate(Key& /*key*/, const std::string& /*signature*/,
                         const std::string& at) override {
     return at;
   }

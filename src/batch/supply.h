@@ -43,8 +43,7 @@ class Supply {
   virtual double Estimate(const std::string& at) = 0;
   // The key is another object now. Returns the position as that one writes it; throws when it does
   // not mean the same any more.
-  virtual std::string Translate(const Key& key, const std::string& signature,
-                                const std::string& at) = 0;
+  virtual std::string Translate(Key& key, const std::string& signature, const std::string& at) = 0;
 };
 
 // Up to the key `until`; empty: no items.

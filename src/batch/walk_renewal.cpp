@@ -47,9 +47,6 @@ void Walk::Renew() {
   const std::string at = supply_->Translate(*key_, committed_.signature, now_.at);
   from_ = supply_->Translate(*key_, committed_.signature, from_);
   earlier_alike_.from = supply_->Translate(*key_, committed_.signature, earlier_alike_.from);
-  if (!over_failed_items()) {
-    key_->MakeRoomFor(at);
-  }
   now_.at = committed_.at = at;
   now_.signature = committed_.signature = key_->signature();
   renewing_ = false;
