@@ -240,10 +240,10 @@ void ReportWorkers(Report* report) {
   const policy::SteadyTime since = board::WorkersShortSince();
   const policy::Moment now = pg::Now();
   if (since.IsSet() && now.steady - since > kPatience) {
-    report->Add("workers", "short",
-                detail + ", runs wait for a worker since " +
-                    TimeText(now.wall - (now.steady - since)),
-                "Raise ratchet.max_workers, and max_worker_processes with it.");
+    report->Add(
+        "workers", "short",
+        detail + ", runs wait for a worker since " + TimeText(now.wall - (now.steady - since)),
+        "Raise ratchet.max_workers, and max_worker_processes with it.");
   } else {
     report->Add("workers", "ok", detail);
   }

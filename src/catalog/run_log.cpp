@@ -381,8 +381,7 @@ TimestampTz FindOldRecords(std::int64_t job_id, const PurgeLimits& limits,
         continue;
       }
       if (records->size() < most) {
-        records->push_back(
-            {row.Int64(kRunId), finished_at, row.Int64Or(kItemsFailed, 0) > 0, tid});
+        records->push_back({row.Int64(kRunId), finished_at, row.Int64Or(kItemsFailed, 0) > 0, tid});
       }
       certain = is_of_future ? certain : records->size();
     }

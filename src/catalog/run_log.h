@@ -91,11 +91,11 @@ struct PurgeLimits {
   TimestampTz now;
   int most;
 };
-// Deletes the job's oldest records, with their failed items. Waits for nobody: what a session has in
-// hand stays, and all that is newer.
+// Deletes the job's oldest records, with their failed items. Waits for nobody: what a session has
+// in hand stays, and all that is newer.
 //
-// A record that seems to finish in the future is one of a clock that was ahead. It goes with a later
-// one, and keeps no other one from going.
+// A record that seems to finish in the future is one of a clock that was ahead. It goes with a
+// later one, and keeps no other one from going.
 struct Purged {
   int deleted = 0;
   TimestampTz oldest = 0;  // when the oldest one left has finished, at the latest now; 0: none
