@@ -103,7 +103,7 @@ TEST(DataDirectory, FilesThatWereCopied) {
 TEST(DirectoryMark, IsReadAsItWasWritten) {
   const DirectoryMark mark{"/a\nb", "m", UINT64_MAX, INT64_MAX, Copy::kBackup};
   EXPECT_EQ(DirectoryMark::Decode(mark.Encode()), mark);
-  const std::string text = mark.Encode();
+  const std::string text = DirectoryMark{"/a", "m", 1, 2, Copy::kBackup}.Encode();
   for (std::size_t length = 0; length < text.size(); length++) {
     EXPECT_EQ(DirectoryMark::Decode(text.substr(0, length)), DirectoryMark{}) << length;
   }
