@@ -146,7 +146,7 @@ bool EvaluateTimed(const std::string& only_if, int slot) {
   } catch (const pg::OldSnapshot&) {
     ConditionTimer::Stop();
     error_context_stack = context.previous;
-    board::SetConditionUntil(slot, 0);
+    board::SetConditionUntil(slot, {});
     throw;
   }
   ConditionTimer::Stop();
