@@ -93,6 +93,7 @@ std::vector<std::string> StatementsOf(const std::string& text) {
     return {text};
   }
   std::vector<std::string> result;
+  result.reserve(static_cast<std::size_t>(count));
   for (int i = 0; i < count; i++) {
     result.push_back(text.substr(found[i].from, found[i].length));
   }

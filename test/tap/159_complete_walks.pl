@@ -251,7 +251,8 @@ promise 'a dry run in the foreground has the settings of the job in each batch' 
 };
 promise 'failed items that are done again are not taken for gone' => sub {
 	psql_ok($node, 'SELECT fresh()');
-	my $run = run_batch($node, 'failing', 'SELECT id FROM item', 'SELECT step($1), 1 / (SELECT count(*) FROM other)', "batch_size => 10, settings => $repeatable");
+	my $run = run_batch($node, 'failing', 'SELECT id FROM item', 'SELECT step($1), 1 / (SELECT count(*) FROM other)', q{batch_size => 10,
+		settings => '{"default_transaction_isolation": "repeatable read", "ratchet.max_same_failures": 0}'});
 	is_run($run, { status => 'succeeded', items_failed => 100 }, 'all items have failed');
 	value($node, 'TRUNCATE gate; INSERT INTO other VALUES (key(1))');
 	my $again = changed_before(sub { value($node, "SELECT ratchet.replay($run->{run_id}, only_failed => true)") }, $retype);
