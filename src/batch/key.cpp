@@ -66,6 +66,7 @@ int UseFixedSettings() {
   constexpr const char* kSettings[][2] = {{"datestyle", "ISO, YMD"},
                                           {"intervalstyle", "iso_8601"},
                                           {"extra_float_digits", "1"},
+                                          {"lc_monetary", "C"},
                                           {"bytea_output", "hex"}};
   for (const auto& setting : kSettings) {
     set_config_option(setting[0], setting[1], PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0,

@@ -151,6 +151,7 @@ struct Found {
   List* tables = NIL;
   const char* foreign_table = nullptr;
   const char* subscribed_table = nullptr;
+  const char* materialized_view = nullptr;
 };
 
 void LookAtTables(const PlannedStmt* plan, Found* found) {
@@ -162,6 +163,8 @@ void LookAtTables(const PlannedStmt* plan, Found* found) {
     found->tables = list_concat(found->tables, getOwnedSequences(table));
     if (get_rel_relkind(table) == RELKIND_FOREIGN_TABLE) {
       found->foreign_table = NameOf(table);
+    } else if (get_rel_relkind(table) == RELKIND_MATVIEW) {
+      found->materialized_view = NameOf(table);
     } else if (GetsReplicatedRows(table)) {
       found->subscribed_table = NameOf(table);
     }
@@ -212,6 +215,7 @@ Reads ReadsOf(const std::string& query) {
   reads.function = text(function);
   reads.foreign_table = text(found.foreign_table);
   reads.subscribed_table = text(found.subscribed_table);
+  reads.materialized_view = text(found.materialized_view);
   return reads;
 }
 
@@ -232,6 +236,14 @@ void RequireLocalWriters(const Reads& reads) {
         "mode => 'incremental' cannot be used with rows that an extension keeps elsewhere",
         "Use mode => 'full' and a source that leaves out what is done.",
         "Who is about to commit a smaller key on another node cannot be seen from here.");
+  }
+  if (!reads.materialized_view.empty()) {
+    throw pg::Error(
+        ERRCODE_FEATURE_NOT_SUPPORTED,
+        "mode => 'incremental' cannot be used with materialized view " + reads.materialized_view,
+        "Use mode => 'full', or read the tables of its query.",
+        "Who has a smaller key that it will get when it is refreshed the next time "
+        "cannot be seen from it.");
   }
   if (!reads.subscribed_table.empty()) {
     throw pg::Error(

@@ -19,6 +19,7 @@ struct Reads {
   // at.
   bool is_elsewhere = false;
   std::string subscribed_table;
+  std::string materialized_view;
 };
 
 // In a transaction, connected to SPI or not, as the current user.

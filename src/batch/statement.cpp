@@ -6,6 +6,8 @@
 #include "policy/error_class.h"
 
 extern "C" {
+#include "catalog/pg_class.h"
+#include "utils/lsyscache.h"
 #include "utils/memutils.h"
 }
 
@@ -30,6 +32,22 @@ bool IsOfTheMoment(const pg::PgError& error) {
 }
 
 }  // namespace
+
+// For use inside pg::Call. One that hides a table has been made since the job was defined: by the
+// action, or in the session of who runs the job.
+void Statement::RequirePermanentTables() const {
+  ListCell* cell;
+  foreach (cell, source_->relationOids) {
+    const Oid table = lfirst_oid(cell);
+    if (get_rel_persistence(table) == RELPERSISTENCE_TEMP) {
+      ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+                      errmsg("a batch job cannot use temporary table \"%s\"", get_rel_name(table)),
+                      errdetail("It has been made in this session, and hides what had this name "
+                                "when the job was defined."),
+                      errhint("Write the schema in front of the name.")));
+    }
+  }
+}
 
 Statement::~Statement() { Forget(); }
 
@@ -57,6 +75,7 @@ void Statement::Prepare(const std::string& text, const std::vector<Oid>& types, 
     }
     plan_ = prepared;
     source_ = static_cast<CachedPlanSource*>(linitial(SPI_plan_get_plan_sources(prepared)));
+    RequirePermanentTables();
   });
 }
 
@@ -76,6 +95,7 @@ void Statement::Look() {
   if (plan->generation != seen_) {
     seen_ = plan->generation;
     anew_ = !AllAreOurs(plan);
+    RequirePermanentTables();
   }
   ReleaseCachedPlan(plan, CurrentResourceOwner);
 }
@@ -142,6 +162,7 @@ bool Statement::WasRight() {
   }
   seen_ = plan->generation;
   anew_ = !AllAreOurs(plan);
+  RequirePermanentTables();
   return !anew_;
 }
 

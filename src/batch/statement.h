@@ -55,6 +55,7 @@ class Statement {
   void Forget() noexcept;
   bool IsOutdated() const;
   bool IsSeen() const;
+  void RequirePermanentTables() const;
   void Look();
   void LookForTheFirstTime();
 

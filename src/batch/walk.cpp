@@ -10,6 +10,10 @@
 #include "pg/subtransaction.h"
 #include "policy/error_class.h"
 
+extern "C" {
+#include "utils/guc.h"
+}
+
 namespace ratchet::batch {
 namespace {
 
@@ -147,7 +151,10 @@ bool Walk::TryBatch() {
   }
   tried_ = true;
   clean_ = true;
+  const int settings = pg::Call([] { return NewGUCNestLevel(); });
   const bool interrupted = Work();
+  // What an action has set for its session would lead the source of the next batch to other tables.
+  pg::Call([settings] { AtEOXact_GUC(false, settings); });
   const bool any_failed = !failures_.empty();
   CloseBatch(interrupted);
   HoldForSave();

@@ -13,6 +13,7 @@ my $node = new_node('main', conf => <<'CONF');
 ratchet.lock_timeout = '10 min'
 ratchet.deadlock_timeout = '10 min'
 ratchet.max_workers = 4
+ratchet.max_same_failures = 0
 CONF
 $node->safe_psql('postgres', <<'SQL');
 CREATE TABLE done (id uuid NOT NULL);
@@ -257,6 +258,32 @@ promise 'failed items that are done again are not taken for gone' => sub {
 	value($node, 'TRUNCATE gate; INSERT INTO other VALUES (key(1))');
 	my $again = changed_before(sub { value($node, "SELECT ratchet.replay($run->{run_id}, only_failed => true)") }, $retype);
 	wait_run($node, $again, 'succeeded');
+	each_done_once(100);
+};
+
+# ---- What a session hides -------------------------------------------------------------------------------------------
+promise 'an action sets something for its session' => sub {
+	psql_ok($node, 'SELECT fresh() \g /dev/null' . "\nTRUNCATE gate; CREATE SCHEMA nearer; CREATE TABLE nearer.item AS SELECT * FROM item LIMIT 30;");
+	my $run = run_batch($node, 'sets', 'SELECT id FROM item', q{SELECT public.step($1), set_config('search_path', 'nearer, public', false)}, 'batch_size => 10');
+	is_run($run, { status => 'succeeded', items_done => 100 }, 'the source stays what it is');
+	each_done_once(100);
+	value($node, 'DROP SCHEMA nearer CASCADE; TRUNCATE done');
+	$run = run_batch($node, 'sets times', 'SELECT make_interval(days => -i, hours => i) AS t FROM generate_series(1, 40) i',
+		q{INSERT INTO done SELECT key(extract(hour FROM $1)::int) FROM set_config('intervalstyle', 'sql_standard', false)}, 'batch_size => 7');
+	is_run($run, { status => 'succeeded', items_done => 40 }, 'the key is read as it was written');
+};
+my $hidden = qr/0A000.*a batch job cannot use temporary table "(item|done)".*HINT:  Write the schema in front of the name/s;
+promise 'an action makes a temporary table with the name of the source' => sub {
+	psql_ok($node, 'SELECT fresh() \g /dev/null' . "\nTRUNCATE gate; CREATE FUNCTION hides() RETURNS void LANGUAGE plpgsql AS \$\$ BEGIN CREATE TEMP TABLE IF NOT EXISTS item (id uuid); END \$\$;");
+	my $run = run_batch($node, 'hides', 'SELECT id FROM item', 'SELECT step($1), hides()', 'batch_size => 10');
+	is_run($run, { status => 'failed', sqlstate => '0A000' }, 'the run does not take it for the source');
+	$run = run_batch($node, 'does not hide', 'SELECT id FROM public.item', 'SELECT step($1), hides()', 'batch_size => 10');
+	is_run($run, { status => 'succeeded', items_done => 100 }, 'with the schema it is meant');
+};
+promise 'a session has temporary tables with the names of the source and of the target' => sub {
+	psql_ok($node, 'SELECT fresh() \g /dev/null' . "\nTRUNCATE gate;\n" . define_batch('in front', 'SELECT id FROM item', 'INSERT INTO done VALUES ($1)'));
+	psql_fails($node, "CREATE TEMP TABLE $_ (id uuid);\nCALL ratchet.run('in front')", $hidden, $_) for 'item', 'done';
+	psql_ok($node, q{CREATE TEMP TABLE side (id uuid); CALL ratchet.run('in front')});
 	each_done_once(100);
 };
 

@@ -174,5 +174,13 @@ promise 'incremental: a table that a subscription fills' => sub {
 	wait_run($node, $run, 'succeeded');
 	$node->safe_psql('postgres', 'DROP SUBSCRIPTION s');
 };
+promise 'incremental: a materialized view is refused' => sub {
+	psql_ok($node, 'CREATE MATERIALIZED VIEW kept AS SELECT id FROM log');
+	my $pattern = qr/0A000.*cannot be used with materialized view public.kept.*HINT:  Use mode => 'full'/s;
+	psql_fails($node, define_batch('kept', 'SELECT id FROM kept', 'SELECT $1', q{mode => 'incremental'}), $pattern, 'a definition');
+	value($node, 'CREATE VIEW over_kept AS SELECT * FROM kept');
+	psql_fails($node, define_batch('kept', 'SELECT id FROM over_kept', 'SELECT $1', q{mode => 'incremental'}), $pattern, 'behind a view');
+	psql_ok($node, define_batch('kept', 'SELECT id FROM kept', 'SELECT $1'));
+};
 
 finish();
