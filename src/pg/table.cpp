@@ -10,6 +10,7 @@ extern "C" {
 #include "catalog/index.h"
 #include "catalog/indexing.h"
 #include "catalog/namespace.h"
+#include "commands/extension.h"
 #include "executor/tuptable.h"
 #include "storage/bufmgr.h"
 #include "storage/lmgr.h"
@@ -137,6 +138,11 @@ Oid FindTable(const char* name) {
   return OidIsValid(schema) ? get_relname_relid(name, schema) : InvalidOid;
 }
 
+[[noreturn]] void RaiseDropped() {
+  ereport(ERROR,
+          (errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("extension pg_ratchet has been dropped")));
+}
+
 }  // namespace
 
 bool HasTable(const char* name) { return OidIsValid(FindTable(name)); }
@@ -144,6 +150,9 @@ bool HasTable(const char* name) { return OidIsValid(FindTable(name)); }
 Oid TableOid(const char* name) {
   const Oid oid = FindTable(name);
   if (!OidIsValid(oid)) {
+    if (!OidIsValid(get_extension_oid("pg_ratchet", true))) {
+      RaiseDropped();
+    }
     ereport(ERROR, (errcode(ERRCODE_UNDEFINED_TABLE),
                     errmsg("relation \"ratchet.%s\" of extension pg_ratchet does not exist", name),
                     errhint("Run ALTER EXTENSION pg_ratchet UPDATE, or restart the server when the "
@@ -155,8 +164,7 @@ Oid TableOid(const char* name) {
 Relation OpenRelation(const char* name, LOCKMODE mode) {
   Relation relation = try_table_open(TableOid(name), mode);
   if (relation == nullptr) {
-    ereport(ERROR,
-            (errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("extension pg_ratchet has been dropped")));
+    RaiseDropped();
   }
   return relation;
 }
