@@ -1,5 +1,7 @@
 #include "batch/walk_check.h"
 
+#include <algorithm>
+
 #include "batch/analysis.h"
 #include "batch/plan_parts.h"
 #include "batch/plan_text.h"
@@ -114,7 +116,9 @@ WalkFindings CheckWalk(const catalog::BatchDefinition& batch, const Shape& shape
     const Plan* sort = ReadsElsewhere(plan) ? nullptr : SortOf(plan->planTree);
     if (sort != nullptr) {
       findings.sorts = IsA(sort, Sort) ? Sorting::kAll : Sorting::kGroups;
-      findings.sorted_rows = sort->plan_rows;
+      // What is sorted may be fewer rows than come of it, as one side of a join.
+      const Plan* all = outerPlan(plan->planTree);
+      findings.sorted_rows = std::max(sort->plan_rows, all != nullptr ? all->plan_rows : 0);
       findings.plan = PlanText(plan, text.c_str());
     }
     query = linitial_node(Query, pg_rewrite_query(query));
