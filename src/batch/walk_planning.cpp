@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "batch/shared_bounds.h"
 #include "pg/compat.h"
 #include "pg/guard.h"
 
@@ -26,6 +27,7 @@ constinit WalkPlanning* in_force = nullptr;
 constinit planner_hook_type next_planner = nullptr;
 constinit create_upper_paths_hook_type next_upper_paths = nullptr;
 constinit get_relation_info_hook_type next_relation_info = nullptr;
+constinit set_rel_pathlist_hook_type next_table_paths = nullptr;
 
 // ---- What a path does. For use inside pg::Call -------------------------------------------------
 
@@ -110,6 +112,24 @@ bool IsWalkedBy(PlannerInfo* root, const RelOptInfo* table) {
                                 root->processed_tlist));
 }
 
+// A server that expects fewer rows than a slice may have makes the same price with the limit and
+// without it. It shall have the limit all the same, for its expectations are as wrong as ours: so
+// what lacks it becomes dearer than 1 %, which the planner takes for nothing. For use inside
+// pg::Call.
+void LetServersLimit(const RelOptInfo* ordered) {
+  constexpr double kDearer = 1.1;
+  ListCell* cell;
+  foreach (cell, ordered->pathlist) {
+    auto* path = static_cast<Path*>(lfirst(cell));
+    const Path* below =
+        IsA(path, ProjectionPath) ? reinterpret_cast<const ProjectionPath*>(path)->subpath : path;
+    if (IsA(below, ForeignPath)) {
+      path->startup_cost *= kDearer;
+      path->total_cost *= kDearer;
+    }
+  }
+}
+
 // ---- The planner's hooks -----------------------------------------------------------------------
 
 class Suspended {
@@ -156,6 +176,15 @@ void OnRelationInfo(PlannerInfo* root, Oid id, bool is_parent, RelOptInfo* table
   }
 }
 
+void OnTablePaths(PlannerInfo* root, RelOptInfo* table, Index number, RangeTblEntry* entry) {
+  if (next_table_paths != nullptr) {
+    next_table_paths(root, table, number, entry);
+  }
+  if (in_force != nullptr) {
+    ShareBounds(root, table, entry);
+  }
+}
+
 // In the processes that plan walks, and not before: behind the hooks of all libraries that are
 // loaded at the start.
 void InstallHooks() {
@@ -170,6 +199,8 @@ void InstallHooks() {
   create_upper_paths_hook = OnUpperPaths;
   next_relation_info = get_relation_info_hook;
   get_relation_info_hook = OnRelationInfo;
+  next_table_paths = set_rel_pathlist_hook;
+  set_rel_pathlist_hook = OnTablePaths;
 }
 
 }  // namespace
@@ -182,7 +213,7 @@ WalkPlanning::WalkPlanning(const char* text, const policy::SlicesSoFar& seen)
 
 WalkPlanning::~WalkPlanning() { in_force = outer_; }
 
-// Takes away either the paths that sort or none. For use inside pg::Call.
+// Takes away all paths but the best one that does not sort, or none. For use inside pg::Call.
 void WalkPlanning::Choose(PlannerInfo* root, RelOptInfo* ordered) {
   Relids tables = nullptr;
   ListCell* cell;
@@ -194,30 +225,31 @@ void WalkPlanning::Choose(PlannerInfo* root, RelOptInfo* ordered) {
   has_planned_ = true;
   has_other_way_ = false;
   const double slice = root->limit_tuples > 0 ? root->limit_tuples : 1;
-  const Path* best = nullptr;
-  const Path* best_sorting = nullptr;
-  List* others = NIL;
-  const auto better = [slice](const Path* path, const Path* than) {
+  Path* best = nullptr;
+  Path* best_sorting = nullptr;
+  // What a slice pays before its first row, it pays again and again: an input that is sorted, too.
+  const auto cost = [slice](const Path* path) {
+    return policy::CostOfSlice({path->startup_cost, path->total_cost, path->rows}, slice,
+                               std::max(path->rows, policy::FewestRows(slice)));
+  };
+  const auto better = [cost](const Path* path, const Path* than) {
     return than == nullptr || pg::DisabledNodes(path) < pg::DisabledNodes(than) ||
-           (pg::DisabledNodes(path) == pg::DisabledNodes(than) &&
-            policy::CostOfSlice({path->startup_cost, path->total_cost, path->rows}, slice,
-                                path->rows) <
-                policy::CostOfSlice({than->startup_cost, than->total_cost, than->rows}, slice,
-                                    than->rows));
+           (pg::DisabledNodes(path) == pg::DisabledNodes(than) && cost(path) < cost(than));
   };
   foreach (cell, ordered->pathlist) {
     auto* path = static_cast<Path*>(lfirst(cell));
     const bool sorts = Sorts(path);
-    const Path** champion = sorts ? &best_sorting : &best;
+    Path** champion = sorts ? &best_sorting : &best;
     if (better(path, *champion)) {
       *champion = path;
-    }
-    if (!sorts) {
-      others = lappend(others, path);
     }
   }
   if (best == nullptr || best_sorting == nullptr ||
       pg::DisabledNodes(best) > pg::DisabledNodes(best_sorting)) {
+    if (best != nullptr && best_sorting == nullptr) {
+      ordered->pathlist = list_make1(best);
+    }
+    LetServersLimit(ordered);
     return;
   }
   ordered_ = {best->startup_cost, best->total_cost, best->rows};
@@ -225,7 +257,8 @@ void WalkPlanning::Choose(PlannerInfo* root, RelOptInfo* ordered) {
       {best_sorting->startup_cost, best_sorting->total_cost, best_sorting->rows}, slice,
       best_sorting->rows);
   if (policy::PrefersOrder(ordered_, sorted_cost_, slice, seen_)) {
-    ordered->pathlist = others;
+    ordered->pathlist = list_make1(best);
+    LetServersLimit(ordered);
   } else {
     has_other_way_ = true;
   }

@@ -6,7 +6,8 @@
 //   * Rows that an index has in the order of the key are not sorted, unless that is cheaper for
 //     the walk as a whole (policy/slice_order.h).
 //   * A foreign table in whose order we walk is taken for a large one, so that its server is asked
-//     for a slice and not for all of it.
+//     for a slice and not for all of it, and has the limit sent.
+//   * What bounds a column bounds those that a join makes equal to it (batch/shared_bounds.h).
 //
 // No setting is changed, so that there is none that functions could see or leave behind in plans of
 // their own: what they plan meanwhile is planned as ever.

@@ -17,6 +17,7 @@ extern "C" {
 #include "executor/executor.h"
 #include "nodes/nodeFuncs.h"
 #include "nodes/pathnodes.h"
+#include "optimizer/appendinfo.h"
 #include "pgstat.h"
 #include "replication/slot.h"
 #include "storage/lock.h"
@@ -226,6 +227,59 @@ inline int DisabledNodes(const Path* path) {
 #else
   static_cast<void>(path);
   return 0;
+#endif
+}
+
+// ROW(...) < ROW(...) or >, without the rows that are equal.
+inline bool IsStrict(const RowCompareExpr* compare) {
+#if PG_VERSION_NUM >= 180000
+  return compare->cmptype == COMPARE_LT || compare->cmptype == COMPARE_GT;
+#else
+  return compare->rctype == ROWCOMPARE_LT || compare->rctype == ROWCOMPARE_GT;
+#endif
+}
+
+// Whether the member of a class of equal columns may be null in the rows that are equal, by an
+// outer join. Since 16 such a column is another one, of several relations.
+inline bool MayBeNulled(const EquivalenceMember* member) {
+#if PG_VERSION_NUM >= 160000
+  static_cast<void>(member);
+  return false;
+#else
+  return !bms_is_empty(member->em_nullable_relids);
+#endif
+}
+
+// Whether it says something of an outer join's rows only. Since 16 there are no such classes.
+inline bool IsBelowOuterJoin(const EquivalenceClass* equals) {
+#if PG_VERSION_NUM >= 160000
+  static_cast<void>(equals);
+  return false;
+#else
+  return equals->ec_below_outer_join;
+#endif
+}
+
+// Of what the planner's lists of outer joins contain.
+inline const RestrictInfo* OuterJoinClause(const void* entry) {
+#if PG_VERSION_NUM >= 160000
+  return static_cast<const OuterJoinClauseInfo*>(entry)->rinfo;
+#else
+  return static_cast<const RestrictInfo*>(entry);
+#endif
+}
+
+// The clause about a partitioned table as one about its partition; about any other table itself.
+inline Expr* ForChild(PlannerInfo* root, Expr* clause, RelOptInfo* table) {
+  if (table->top_parent_relids == nullptr) {
+    return clause;
+  }
+#if PG_VERSION_NUM >= 160000
+  return reinterpret_cast<Expr*>(adjust_appendrel_attrs_multilevel(
+      root, reinterpret_cast<Node*>(clause), table, table->top_parent));
+#else
+  return reinterpret_cast<Expr*>(adjust_appendrel_attrs_multilevel(
+      root, reinterpret_cast<Node*>(clause), table->relids, table->top_parent_relids));
 #endif
 }
 

@@ -11,6 +11,8 @@ constexpr double kFewestSlices = 4;
 
 }  // namespace
 
+double FewestRows(double slice) { return kFewestSlices * slice; }
+
 double CostOfSlice(const WayCost& way, double slice, double rows) {
   return way.startup +
          (way.total - way.startup) * std::min(1.0, slice / std::max({rows, slice, 1.0}));

@@ -17,6 +17,9 @@ struct SlicesSoFar {
   double sorting_cost = 0;  // of the last one that sorted, measured in the planner's unit; 0: none
 };
 
+// What is taken for granted of a walk, whatever the planner believes.
+double FewestRows(double slice);
+
 // The first `slice` rows that come this way, when it is believed that there are `rows` in all.
 double CostOfSlice(const WayCost& way, double slice, double rows);
 

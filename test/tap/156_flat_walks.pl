@@ -108,9 +108,10 @@ SQL
 		# Whoever has an index on the first column only reads its rows again; and a few slices are sorted as a whole
 		# as long as nobody knows that these are few.
 		reads_at_most(25_000, 5000, "an index on the first column, $analyzed", 'SELECT a, b, c FROM first_only', 'a,b');
+		# Of two tables: the bound is on the pair, which is in neither, and on the first column.
+		reads_at_most(2 * 5000 + 7500, 5000, "columns of two tables, $analyzed",
+			'SELECT o.id, l.no FROM orders o JOIN line l ON l.order_id = o.id', 'id,no');
 	}
-	# Of two tables: the bound is on the pair, which is in neither, and on the first column.
-	reads_at_most(2 * 5000 + 7500, 5000, 'columns of two tables', 'SELECT o.id, l.no FROM orders o JOIN line l ON l.order_id = o.id', 'id,no');
 };
 
 promise 'conditions' => sub {
@@ -168,6 +169,65 @@ SQL
 		# One row of each partition more for each slice.
 		reads_at_most(5500, 5000, "partitions by hash, $analyzed", 'SELECT id, pad FROM part', 'id');
 		reads_at_most(5500, 5000, "partitions by range, $analyzed", 'SELECT id, pad FROM ranges', 'id');
+	}
+};
+
+promise 'tables joined by the key' => sub {
+	$node->safe_psql('postgres', <<'SQL');
+CREATE TABLE head (gone int, id uuid PRIMARY KEY, pad text) WITH (autovacuum_enabled = off);
+ALTER TABLE head DROP COLUMN gone;
+CREATE TABLE detail (pad text, head uuid PRIMARY KEY) WITH (autovacuum_enabled = off);
+CREATE TABLE code_1 (code varchar(40) PRIMARY KEY, n int) WITH (autovacuum_enabled = off);
+CREATE TABLE code_2 (code text PRIMARY KEY, n bigint) WITH (autovacuum_enabled = off);
+CREATE TABLE small (id int PRIMARY KEY, pad text) WITH (autovacuum_enabled = off);
+CREATE TABLE big (pad text, id bigint) PARTITION BY RANGE (id);
+CREATE TABLE big_1 (id bigint, pad text);
+ALTER TABLE big ATTACH PARTITION big_1 FOR VALUES FROM (MINVALUE) TO (3000);
+CREATE TABLE big_2 PARTITION OF big FOR VALUES FROM (3000) TO (MAXVALUE);
+ALTER TABLE big ADD PRIMARY KEY (id);
+INSERT INTO head SELECT md5(i::text)::uuid, i FROM generate_series(1, 5000) i;
+INSERT INTO detail SELECT i, md5(i::text)::uuid FROM generate_series(1, 5000) i ORDER BY md5(i::text || 'y');
+INSERT INTO code_1 SELECT md5(i::text), i FROM generate_series(1, 5000) i;
+INSERT INTO code_2 SELECT md5(i::text), i FROM generate_series(1, 5000) i ORDER BY md5(i::text || 'y');
+INSERT INTO small SELECT i, i FROM generate_series(1, 5000) i ORDER BY md5(i::text);
+INSERT INTO big SELECT i, i FROM generate_series(1, 5000) i ORDER BY md5(i::text || 'y');
+SQL
+	for my $analyzed ('never analyzed', 'analyzed')
+	{
+		$node->safe_psql('postgres', 'ANALYZE head, detail, code_1, code_2, small, big') if $analyzed eq 'analyzed';
+		# Some rows behind each slice, of either table; and all of one once, to see whether a key is null.
+		my $most = 2 * 5000 * 1.1 + 5000;
+		my $heads = 'SELECT h.id, d.pad FROM head h JOIN detail d ON d.head = h.id';
+		reads_at_most($most, 5000, "one to one, $analyzed", $heads, 'id');
+		reads_at_most($most, 5000, "one to one, descending, $analyzed", $heads, 'id DESC');
+		reads_at_most($most, 5000, "column of the other table, $analyzed", $heads =~ s/h\.id,/d.head,/r, 'head');
+		reads_at_most($most, 5000, "types that differ, $analyzed",
+			'SELECT a.code, b.n FROM code_1 a JOIN code_2 b ON a.code = b.code', 'code');
+		reads_at_most($most, 5000, "partitions, $analyzed", 'SELECT s.id, b.pad FROM small s JOIN big b ON b.id = s.id', 'id');
+		# A row without its counterpart is an item all the same.
+		reads_at_most($most, 5000, "outer join, $analyzed", 'SELECT h.id, d.pad FROM head h LEFT JOIN detail d ON d.head = h.id', 'id');
+	}
+	# The rows are those of the source, whatever is on its far side.
+	$node->safe_psql('postgres', 'CREATE TABLE got (job int, id int, pad text); DELETE FROM big WHERE id % 3 = 0; DELETE FROM small WHERE id % 5 = 0');
+	my $far = 0;
+	for my $source (
+		'SELECT s.id, b.pad FROM small s LEFT JOIN big b ON b.id = s.id AND b.id > 2500',
+		'SELECT s.id, b.pad FROM big b RIGHT JOIN small s ON b.id = s.id',
+		'SELECT s.id, b.pad FROM small s LEFT JOIN (small t JOIN big b ON b.id = t.id) ON t.id = s.id',
+		'SELECT s.id, c.pad FROM small s LEFT JOIN big b ON b.id = s.id LEFT JOIN small c ON c.id = b.id',
+		'SELECT s.id, c.pad FROM small s LEFT JOIN big b ON b.id = s.id AND b.id > 10 JOIN small c ON c.id = s.id',
+		'SELECT coalesce(s.id, b.id::int) AS id, b.pad FROM small s FULL JOIN big b ON b.id = s.id',
+		'SELECT s.id, s.pad FROM small s WHERE EXISTS (SELECT FROM big b WHERE b.id = s.id)',
+		'SELECT s.id, s.pad FROM small s WHERE NOT EXISTS (SELECT FROM big b WHERE b.id = s.id)')
+	{
+		for my $key ('id', 'id DESC')
+		{
+			$far++;
+			my $name = define("far side $far", $source, $key, { action => "INSERT INTO got VALUES ($far, \$1, \$2)", batch => 500 });
+			value($node, "SET client_min_messages = warning; CALL ratchet.run('$name')");
+			is(value($node, "SELECT count(*) FROM ((TABLE s EXCEPT ALL TABLE g) UNION ALL (TABLE g EXCEPT ALL TABLE s)) d"
+				  =~ s/TABLE s/($source)/gr =~ s/TABLE g/(SELECT id, pad FROM got WHERE job = $far)/gr), 0, "$source, by $key");
+		}
 	}
 };
 

@@ -65,6 +65,9 @@ sub walk_all
 	fetches("two columns, $state", 'SELECT a, b, pad FROM pair', 'a,b');
 	fetches("two columns, descending, $state", 'SELECT a, b, pad FROM pair', 'a DESC,b DESC');
 	fetches("three columns, $state", 'SELECT a, b, c FROM three', 'a,b,c');
+	# The server may expect fewer rows than that behind each key, and fetches of a hundred are no part of it.
+	fetches("two columns, larger batches, $state", 'SELECT a, b, pad FROM pair', 'a,b', { batch => 250 });
+	fetches("three columns, larger batches, $state", 'SELECT a, b, c FROM three', 'a,b,c', { batch => 250 });
 	fetches("small batches, $state", 'SELECT id FROM number WHERE id <= 2000', 'id', { batch => 20, items => 2000 });
 	return;
 }
