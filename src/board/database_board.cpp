@@ -305,8 +305,9 @@ void Detach(DatabaseEntry* entry, DatabaseState state, policy::SteadyTime rest_u
   // What was touched in the meantime has not been seen: rest is not for now.
   const bool touched =
       entry->changes_lost || entry->change_count > 0 || entry->first_ended != kNone;
-  entry->state = touched && state == DatabaseState::kResting ? DatabaseState::kUnknown : state;
-  entry->rest_until = rest_until;
+  const bool comes_back = touched && state != DatabaseState::kUnknown;
+  entry->state = comes_back ? DatabaseState::kUnknown : state;
+  entry->rest_until = comes_back ? policy::kNoSteadyTime : rest_until;
   entry->scheduler_proc = kNone;
   entry->scheduler_pid = 0;
   entry->waits_for_worker = false;
