@@ -269,13 +269,21 @@ Instant JobPlan::Remembered(Instant at) const {
 }
 
 void ForgetTheFuture(JobPlan* plan, Instant now, std::int64_t longest_rest, bool starts_anew) {
-  if (plan->start_at == 0 && plan->anchor > now) {
-    plan->anchor = plan->schedule->kind() == Kind::kInterval
-                       ? plan->schedule->AnchorBefore(now, *plan->zone, plan->anchor)
-                       : now;
+  const bool is_of_future = plan->start_at == 0 && plan->anchor > now;
+  const bool is_interval = plan->schedule->kind() == Kind::kInterval;
+  if (is_of_future) {
+    plan->anchor = is_interval ? plan->schedule->AnchorBefore(now, *plan->zone, plan->anchor) : now;
   }
   plan->TakeWatermark(now, now, starts_anew);
   plan->last_finished = std::min(plan->last_finished, now);
+  if (is_of_future && !is_interval) {
+    // From what is known, not from now on: that would come again with each scheduler, until the
+    // clock has caught up.
+    const Instant known = plan->schedule->HasFixedTimes()
+                              ? plan->watermark
+                              : std::max(plan->watermark, plan->last_finished) - 1;
+    plan->anchor = known > 0 ? std::min(known, now) : now;
+  }
   plan->claimed_at = std::min(plan->claimed_at, now);
   if (plan->backoff_until > now) {
     plan->backoff_until = std::min(plan->backoff_until, now + longest_rest);

@@ -2,6 +2,7 @@
 // State and time go in, a step comes out; nothing here knows of a server.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 
 #include "calendar/day_set.h"
@@ -129,6 +130,14 @@ struct JobPlan {
 constexpr std::int64_t kLongestStepBack = 3 * calendar::kHour;
 // Clocks that are put right to and fro by less than this (microseconds) make nothing run twice.
 constexpr std::int64_t kSwing = 5 * calendar::kSecond;
+
+// What a job has accounted for, if that was known to be `known` (0: nothing is) and nothing before
+// `since` counts. A `since` of the future was said by a clock that was ahead: what is known since
+// then must not be forgotten again and again.
+inline calendar::Instant AccountedFor(calendar::Instant known, calendar::Instant since,
+                                      calendar::Instant now) {
+  return known != 0 && since > now ? known : std::max(known, since);
+}
 
 // The plan as a scheduler takes it up at `now`: nothing that has happened lies in the future.
 // longest_rest: beyond which no back-off lasts. starts_anew: nobody has looked at the job since the

@@ -81,7 +81,7 @@ std::uint32_t JobTable::Share(const SharedRules& rules) {
 }
 
 std::uint32_t JobTable::Put(const catalog::JobDefinition& definition,
-                            const std::string& environment) {
+                            const std::string& environment, std::int64_t now) {
   std::uint32_t index = Find(definition.job_id);
   if (index == kNoJob) {
     if (free_.empty()) {
@@ -136,7 +136,7 @@ std::uint32_t JobTable::Put(const catalog::JobDefinition& definition,
   job.has_start = definition.start_at != 0;
   job.end_at = definition.end_at;
   job.anchor = definition.start_at != 0 ? definition.start_at : definition.schedule_since;
-  job.watermark = std::max(job.watermark, definition.schedule_since);
+  job.watermark = policy::AccountedFor(job.watermark, definition.schedule_since, now);
   job.here = catalog::IsMeantFor(definition, environment);
   job.batch = definition.is_batch();
   job.dropped = false;
@@ -155,7 +155,7 @@ std::uint32_t JobTable::PutDropped(const catalog::JobVersion& version) {
   definition.enabled = false;
   definition.schedule = "@manual";
   definition.time_zone = "UTC";
-  const std::uint32_t index = Put(definition, {});
+  const std::uint32_t index = Put(definition, {}, calendar::kNever);
   Job& job = jobs_[index];
   SetDue(index, calendar::kNever);
   ItemPointerSetInvalid(&job.state_tid);

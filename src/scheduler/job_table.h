@@ -95,7 +95,8 @@ class JobTable {
   // Makes or renews the entry from the definition; where the job stands is left as it is (zero for
   // a new one). A job whose schedule cannot be read (its zone is gone, say) has none: see
   // ProblemOf.
-  std::uint32_t Put(const catalog::JobDefinition& definition, const std::string& environment);
+  std::uint32_t Put(const catalog::JobDefinition& definition, const std::string& environment,
+                    std::int64_t now);
   // Why the schedule of an enabled job cannot be read; null when it can.
   const catalog::RunError* ProblemOf(const Job& job) const;
   std::size_t problems() const { return problems_.size(); }

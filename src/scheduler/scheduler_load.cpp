@@ -100,7 +100,8 @@ std::vector<Scheduler::ToldTime> Scheduler::LoadJobs(
       [](void* argument, const catalog::JobDefinition& definition) {
         auto* seen = static_cast<Context*>(argument);
         seen->oldest = std::min(seen->oldest, definition.created_at);
-        const std::uint32_t index = seen->self->jobs_.Put(definition, seen->self->environment_);
+        const std::uint32_t index =
+            seen->self->jobs_.Put(definition, seen->self->environment_, seen->self->clock_.wall);
         seen->self->jobs_[index].mutex = seen->self->mutexes_.Find(definition.mutex);
         seen->self->watched_.Set(definition);
         seen->self->LoadDependencies(definition);
@@ -123,7 +124,8 @@ std::vector<Scheduler::ToldTime> Scheduler::LoadJobs(
         }
         Job& job = self->jobs_[index];
         job.state_tid = tid;
-        job.watermark = std::max<std::int64_t>(job.watermark, state.last_scheduled_at);
+        job.watermark =
+            policy::AccountedFor(state.last_scheduled_at, job.watermark, self->clock_.wall);
         job.last_finished = std::max(state.last_finished_at, state.last_not_needed_at);
         seen->newest =
             std::max(seen->newest, std::min<TimestampTz>(job.last_finished, self->clock_.wall));
@@ -148,8 +150,10 @@ std::vector<Scheduler::ToldTime> Scheduler::LoadJobs(
   }
   for (std::uint32_t i = 0; i < jobs_.end(); i++) {
     // What a copied job missed before it was told to run here is not to be caught up.
-    jobs_[i].watermark = std::max<std::int64_t>(jobs_[i].watermark, home.since);
-    if (jobs_[i].alive && !ItemPointerIsValid(&jobs_[i].state_tid)) {
+    const bool is_known = ItemPointerIsValid(&jobs_[i].state_tid);
+    jobs_[i].watermark = policy::AccountedFor(
+        is_known ? jobs_[i].watermark : 0, std::max(jobs_[i].watermark, home.since), clock_.wall);
+    if (jobs_[i].alive && !is_known) {
       stale_states_.push_back(jobs_[i].job_id);
     }
   }
@@ -376,7 +380,7 @@ void Scheduler::RefreshJob(std::int64_t job_id, TimestampTz now) {
   if (known != JobTable::kNoJob) {
     Unready(known);  // its place in the line may be another one now
   }
-  const std::uint32_t index = jobs_.Put(*definition, environment_);
+  const std::uint32_t index = jobs_.Put(*definition, environment_, now);
   watched_.Set(*definition);
   jobs_.TakeClock(index, now, 0, false);
   jobs_[index].skip_noted = false;

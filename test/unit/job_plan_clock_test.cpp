@@ -75,6 +75,30 @@ TEST(ForgetTheFuture, AJobOfTheFutureKeepsItsGrid) {
   EXPECT_EQ((Utc("2030-03-01 00:00") - world.runs[0].scheduled_at) % (7 * kHour), 0);
 }
 
+// As long as the clock is behind the time of the definition, each scheduler finds it in the future.
+TEST(ForgetTheFuture, IsNotDoneFromNowOnByEachScheduler) {
+  const TzifZone utc("UTC");
+  for (const char* schedule : {"30 minutes", "30 minutes after completion", "*/30 * * * *"}) {
+    World world(schedule, utc, Utc("2026-03-01 12:00"));
+    world.SetClock(Utc("2026-03-01 11:00"));
+    const Instant first = world.plan.NextOccurrence();
+    JobPlan later = world.plan;
+    later.anchor = Utc("2026-03-01 12:00");
+    ForgetTheFuture(&later, Utc("2026-03-01 11:20"), kHour, true);
+    EXPECT_NEAR(later.NextOccurrence(), first, 1) << schedule;
+    later.anchor = Utc("2026-03-01 12:00");
+    ForgetTheFuture(&later, Utc("2026-03-01 11:40"), kHour, true);
+    EXPECT_NEAR(later.NextOccurrence(), first, 1) << schedule;
+  }
+}
+
+TEST(AccountedFor, WhatIsKnownIsNotForgottenForATimeToCome) {
+  EXPECT_EQ(AccountedFor(5, 7, 8), 7);
+  EXPECT_EQ(AccountedFor(8, 7, 9), 8);
+  EXPECT_EQ(AccountedFor(5, 7, 6), 5);
+  EXPECT_EQ(AccountedFor(0, 7, 6), 7);
+}
+
 TEST(ForgetTheFuture, SwingsMakeNothingRunTwice) {
   const TzifZone utc("UTC");
   for (const char* schedule : {"1 second", "2 seconds", "* * * * *", "* * * * * *"}) {
