@@ -152,6 +152,7 @@ struct Found {
   const char* foreign_table = nullptr;
   const char* subscribed_table = nullptr;
   const char* materialized_view = nullptr;
+  bool skips_locked = false;
 };
 
 void LookAtTables(const PlannedStmt* plan, Found* found) {
@@ -169,6 +170,16 @@ void LookAtTables(const PlannedStmt* plan, Found* found) {
       found->subscribed_table = NameOf(table);
     }
   }
+}
+
+bool SkipsLocked(const PlannedStmt* plan) {
+  ListCell* cell;
+  foreach (cell, plan->rowMarks) {
+    if (lfirst_node(PlanRowMark, cell)->waitPolicy == LockWaitSkip) {
+      return true;
+    }
+  }
+  return false;
 }
 
 // ---- End of what is for use inside pg::Call ----------------------------------------------------
@@ -198,6 +209,7 @@ Reads ReadsOf(const std::string& query) {
       PlannedStmt* plan = PlanOf(query.c_str());
       found_function = InvalidOid;  // what the planner has called, it has put in line
       LookAtTables(plan, &found);
+      found.skips_locked = SkipsLocked(plan);
       is_elsewhere = ReadsElsewhere(plan);
       if (!is_elsewhere) {
         LookAtFunctions(plan, query.c_str());
@@ -216,6 +228,7 @@ Reads ReadsOf(const std::string& query) {
   reads.foreign_table = text(found.foreign_table);
   reads.subscribed_table = text(found.subscribed_table);
   reads.materialized_view = text(found.materialized_view);
+  reads.skips_locked = found.skips_locked;
   return reads;
 }
 
@@ -236,6 +249,12 @@ void RequireLocalWriters(const Reads& reads) {
         "mode => 'incremental' cannot be used with rows that an extension keeps elsewhere",
         "Use mode => 'full' and a source that leaves out what is done.",
         "Who is about to commit a smaller key on another node cannot be seen from here.");
+  }
+  if (reads.skips_locked) {
+    throw pg::Error(ERRCODE_FEATURE_NOT_SUPPORTED,
+                    "mode => 'incremental' cannot be used with SKIP LOCKED",
+                    "Use mode => 'full' and a source that leaves out what is done.",
+                    "Rows that are locked when a batch is read would never be done.");
   }
   if (!reads.materialized_view.empty()) {
     throw pg::Error(

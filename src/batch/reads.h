@@ -20,6 +20,7 @@ struct Reads {
   bool is_elsewhere = false;
   std::string subscribed_table;
   std::string materialized_view;
+  bool skips_locked = false;
 };
 
 // In a transaction, connected to SPI or not, as the current user.

@@ -182,5 +182,15 @@ promise 'incremental: a materialized view is refused' => sub {
 	psql_fails($node, define_batch('kept', 'SELECT id FROM over_kept', 'SELECT $1', q{mode => 'incremental'}), $pattern, 'behind a view');
 	psql_ok($node, define_batch('kept', 'SELECT id FROM kept', 'SELECT $1'));
 };
+promise 'incremental: what passes over rows is refused' => sub {
+	my $pattern = qr/0A000.*cannot be used with SKIP LOCKED.*HINT:  Use mode => 'full'/s;
+	value($node, 'CREATE VIEW free AS SELECT id FROM log FOR NO KEY UPDATE SKIP LOCKED');
+	for my $source ('SELECT id FROM log FOR UPDATE SKIP LOCKED', 'SELECT id FROM free', 'SELECT l.id FROM log l JOIN free USING (id)')
+	{
+		psql_fails($node, define_batch('passes', $source, 'SELECT $1', q{mode => 'incremental'}), $pattern, $source);
+		psql_ok($node, "SET client_min_messages = error;\n" . define_batch('passes', $source, 'SELECT $1'));
+	}
+	psql_ok($node, "SET client_min_messages = error;\n" . define_batch('passes', 'SELECT id FROM log FOR SHARE', 'SELECT $1', q{mode => 'incremental'}));
+};
 
 finish();
