@@ -149,10 +149,6 @@ bool HasTable(const char* name) { return OidIsValid(FindTable(name)); }
 
 Oid TableOid(const char* name) {
   const Oid oid = FindTable(name);
-  if (!OidIsValid(oid) && !OidIsValid(get_extension_oid("pg_ratchet", true))) {
-    ereport(ERROR,
-            (errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("extension pg_ratchet has been dropped")));
-  }
   if (!OidIsValid(oid)) {
     if (!OidIsValid(get_extension_oid("pg_ratchet", true))) {
       RaiseDropped();
