@@ -247,7 +247,7 @@ void WalkPlanning::Choose(PlannerInfo* root, RelOptInfo* ordered) {
   if (best == nullptr || best_sorting == nullptr ||
       pg::DisabledNodes(best) > pg::DisabledNodes(best_sorting)) {
     if (best != nullptr && best_sorting == nullptr) {
-      ordered->pathlist = list_make1(best);
+      ordered->pathlist = lappend(NIL, best);
     }
     LetServersLimit(ordered);
     return;
@@ -257,7 +257,7 @@ void WalkPlanning::Choose(PlannerInfo* root, RelOptInfo* ordered) {
       {best_sorting->startup_cost, best_sorting->total_cost, best_sorting->rows}, slice,
       best_sorting->rows);
   if (policy::PrefersOrder(ordered_, sorted_cost_, slice, seen_)) {
-    ordered->pathlist = list_make1(best);
+    ordered->pathlist = lappend(NIL, best);
     LetServersLimit(ordered);
   } else {
     has_other_way_ = true;

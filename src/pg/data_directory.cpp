@@ -105,7 +105,7 @@ policy::DirectoryMark ExamineDataDirectory() {
   const std::uint64_t there = NumberOf(before.path + '/' + kFile);
   facts.original_is_there = there != 0 && there == before.file && there != facts.here.file;
   facts.new_id = NewId();
-  const policy::DirectoryMark now = policy::Examine(before, facts);
+  policy::DirectoryMark now = policy::Examine(before, facts);
   if (now != before && !Write(now.Encode())) {
     TellFailure();
   }

@@ -167,7 +167,7 @@ bool ZoneDirectoryHasChanged() {
 std::vector<std::string> OutdatedZones() {
   std::vector<std::string> names;
   for (const auto& [name, zone] : Zones()) {
-    if (zone->is_inherited() && Call([&zone] { return HasOtherFile(*zone); })) {
+    if (zone->is_inherited() && Call([&zone = zone] { return HasOtherFile(*zone); })) {
       names.push_back(name);
     }
   }
