@@ -108,7 +108,7 @@ promise 'what other kinds of replication bring is left out, too' => sub {
 		DELETE FROM ratchet.job});
 	is($status, 0, 'it goes on');
 	like($said, qr/NOTICE:  rows of table "job" are left out/, 'and a session is told');
-	is(value($subscriber, q{SELECT string_agg(job_name || ' ' || (command = 'SELECT 2'), ', ' ORDER BY 1) FROM ratchet.jobs}),
+	is(value($subscriber, q{SELECT string_agg(job_name || ' ' || (command = 'SELECT 2'), ', ' ORDER BY job_name) FROM ratchet.jobs}),
 		'noon false, ticks of its own false', 'the jobs are what they were');
 };
 

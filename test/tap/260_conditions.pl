@@ -194,12 +194,12 @@ promise 'what it sets does not reach the run' => sub {
 	my $run = run_job($node, 'leak',
 		q{SELECT current_setting('app.left', true) AS left, current_setting('work_mem') AS mem, current_user AS who, ratchet.progress(3, 0)},
 		q{run_as => 'alice', settings => '{"work_mem": "7MB", "app.given": "yes"}', only_if => $$
-SELECT set_config('app.left', 'leaked', false) = 'leaked' AND set_config('work_mem', '9MB', false) = '9MB'
-   AND set_config('role', 'other', false) = 'other' AND ratchet.progress(1, 5) IS NOT NULL$$});
+SELECT ratchet.progress(1, 5) IS NOT NULL AND set_config('app.left', 'leaked', false) = 'leaked'
+   AND set_config('work_mem', '9MB', false) = '9MB' AND set_config('role', 'other', false) = 'other'$$});
 	is_run($run, { status => 'succeeded' }, 'it runs');
 	like($run->{result}, qr/"left": ?(null|"")/, 'no setting of the condition');
 	like($run->{result}, qr/"mem": ?"7MB".*"who": ?"alice"/, 'those of the job, as its owner');
-	is_run(run_job($node, 'leak', 'SELECT 1', q{settings => '{"app.given": "yes"}', only_if => $$SELECT current_setting('app.given') = 'yes'$$}),
+	is_run(run_job($node, 'leak', 'SELECT 1', q{run_as => 'alice', settings => '{"app.given": "yes"}', only_if => $$SELECT current_setting('app.given') = 'yes'$$}),
 		{ status => 'succeeded' }, 'the condition has the settings of the job');
 	is_run(run_job($node, 'mine', 'SELECT 1', q{run_as => 'alice', only_if => $$SELECT session_user = 'alice' AND current_user = 'alice' AND NOT EXISTS (SELECT FROM alices)$$}),
 		{ status => 'succeeded' }, 'and is evaluated as the owner, in a session of its own');
