@@ -10,8 +10,8 @@
 #include "catalog/run_log.h"
 #include "catalog/run_queue.h"
 #include "pg/clock.h"
+#include "pg/passing_locks.h"
 #include "pg/span.h"
-#include "pg/subtransaction.h"
 
 extern "C" {
 #include "access/htup_details.h"
@@ -108,8 +108,8 @@ std::optional<Look> TryLook(std::int64_t run_id) {
   std::optional<catalog::FoundRun> queued;
   std::optional<catalog::RecordedEnd> ended;
   {
-    // Its end gives the locks on both tables back: who waits holds up nobody who rewrites them.
-    const pg::Subtransaction look;
+    // Who waits holds up nobody who rewrites the tables.
+    const pg::PassingLocks locks;
     queued = catalog::FindQueuedRun(run_id);
     ended = catalog::FindRunRecord(run_id);
   }
