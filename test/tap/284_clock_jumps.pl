@@ -4,44 +4,21 @@
 use strict;
 use warnings;
 
-use FindBin;
 use POSIX ();
 use PostgreSQL::Test::Utils;
 use RatchetTest;
+use ServerClock;
 use Test::More;
 use Time::HiRes qw(sleep time);
 
-my $dir = PostgreSQL::Test::Utils::tempdir;
 my $hour = 3600;
 my $year = 365 * 24 * $hour;
 
-system('cc', '-shared', '-fPIC', '-O2', '-o', "$dir/clock.so", "$FindBin::RealBin/chaos/clock.c", '-ldl') == 0
-  or die "clock.c cannot be compiled\n";
-
-# By so many seconds the server's clock is ahead. In place: its processes have mapped the file.
-sub set_clock
-{
-	my ($ahead) = @_;
-	my $mode = -e "$dir/clock" ? '+<' : '>';
-	open(my $file, $mode, "$dir/clock") or die "cannot write the clock: $!";
-	syswrite($file, pack('q', $ahead)) == 8 or die "cannot write the clock: $!";
-	close($file);
-	return;
-}
-
-set_clock(0);
-my $node = do
-{
-	local $ENV{LD_PRELOAD} = "$dir/clock.so";
-	local $ENV{CHAOS_CLOCK} = "$dir/clock";
-	new_node('main', conf => "ratchet.log_runs = none\nlog_statement = none\n");
-};
+my $node = with_clock(sub { new_node('main', conf => "ratchet.log_runs = none\nlog_statement = none\n") });
 
 sub restart
 {
-	local $ENV{LD_PRELOAD} = "$dir/clock.so";
-	local $ENV{CHAOS_CLOCK} = "$dir/clock";
-	$node->restart('immediate');
+	with_clock(sub { $node->restart('immediate') });
 	return;
 }
 

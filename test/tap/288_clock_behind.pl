@@ -4,32 +4,12 @@
 use strict;
 use warnings;
 
-use FindBin;
 use PostgreSQL::Test::Utils;
 use RatchetTest;
+use ServerClock;
 use Test::More;
 
-my $dir = PostgreSQL::Test::Utils::tempdir;
-system('cc', '-shared', '-fPIC', '-O2', '-o', "$dir/clock.so", "$FindBin::RealBin/chaos/clock.c", '-ldl') == 0
-  or die "clock.c cannot be compiled\n";
-
-sub set_clock
-{
-	my ($ahead) = @_;
-	my $mode = -e "$dir/clock" ? '+<' : '>';
-	open(my $file, $mode, "$dir/clock") or die "cannot write the clock: $!";
-	syswrite($file, pack('q', $ahead)) == 8 or die "cannot write the clock: $!";
-	close($file);
-	return;
-}
-
-set_clock(0);
-my $node = do
-{
-	local $ENV{LD_PRELOAD} = "$dir/clock.so";
-	local $ENV{CHAOS_CLOCK} = "$dir/clock";
-	new_node('main', conf => "ratchet.log_runs = none\nlog_statement = none\n");
-};
+my $node = with_clock(sub { new_node('main', conf => "ratchet.log_runs = none\nlog_statement = none\n") });
 $node->safe_psql('postgres', q{
 	SELECT ratchet.schedule('each', '6 seconds', 'SELECT 1');
 	SELECT ratchet.schedule('after', '6 seconds after completion', 'SELECT 1')});
