@@ -328,7 +328,8 @@ void Status(FunctionCallInfo call) {
   } else {
     report.Add("launcher", "not running", "it is started again within seconds",
                "If it stays away, look into the server's log: there may have been no process for "
-               "it.");
+               "it. If the clock was set back meanwhile and no scheduler was there, restart the "
+               "server.");
   }
   ReportScheduler(&report, board, board::ViewDatabase(MyDatabaseId));
   ReportWorkers(&report);

@@ -249,6 +249,7 @@ struct Board {
   LWLock* lock;
   int launcher_proc;
   pid_t launcher_pid;
+  policy::SteadyTime launcher_gone;  // since then there is none; not set: since the server started
   bool rescan_databases;  // for the launcher: databases were created
   std::uint32_t
       session_epoch;          // grows with ALTER ROLE/DATABASE ... SET: older sessions are replaced

@@ -35,6 +35,10 @@ DatabaseEntry* FindOrAdd(Oid database) {
 // A scheduler that died is replaced after this time, so that one that cannot start is no storm.
 constexpr std::int64_t kRestartDelay = USECS_PER_SEC;
 
+// The postmaster starts the launcher again a second after it has died, by the wall clock: if that
+// is set back meanwhile, it may be hours.
+constexpr std::int64_t kLauncherMissed = 3 * USECS_PER_SEC;
+
 void SchedulerGone(int /*code*/, Datum /*argument*/) {
   if (my_entry != nullptr) {
     Detach(my_entry, DatabaseState::kUnknown, pg::SteadyNow() + kRestartDelay);
@@ -43,8 +47,26 @@ void SchedulerGone(int /*code*/, Datum /*argument*/) {
 
 void LauncherGone(int /*code*/, Datum /*argument*/) {
   const Lock lock;
+  if (TheBoard()->launcher_pid != MyProcPid) {
+    return;  // another one has taken over
+  }
   TheBoard()->launcher_proc = kNone;
   TheBoard()->launcher_pid = 0;
+  TheBoard()->launcher_gone = pg::SteadyNow();
+  for (int i = 0; i < TheBoard()->databases; i++) {
+    WakeProc(Databases()[i].scheduler_proc);  // they see to it that there is one again
+  }
+}
+
+// The schedulers that a launcher has asked for are unknown to the next one.
+void ForgetStarting() {
+  for (int i = 0; i < TheBoard()->databases; i++) {
+    DatabaseEntry& entry = Databases()[i];
+    if (entry.state == DatabaseState::kStarting && entry.scheduler_proc == kNone) {
+      entry.state = DatabaseState::kUnknown;
+      entry.rest_until = policy::kNoSteadyTime;
+    }
+  }
 }
 
 }  // namespace
@@ -190,13 +212,42 @@ void NewZonesEpoch() {
 
 std::uint32_t ZonesEpoch() { return TheBoard()->zones_epoch; }
 
-void AttachLauncher() {
+bool AttachLauncher(bool stands_in) {
   {
     const Lock lock;
+    if (stands_in && TheBoard()->launcher_pid != 0) {
+      return false;
+    }
     TheBoard()->launcher_proc = pg::MyPlaceInAllProcs();
     TheBoard()->launcher_pid = MyProcPid;
+    ForgetStarting();
   }
   on_shmem_exit(LauncherGone, 0);
+  return true;
+}
+
+bool IsLauncher() {
+  const Lock lock(LW_SHARED);
+  return TheBoard()->launcher_pid == MyProcPid;
+}
+
+policy::SteadyTime LauncherMissedAt() {
+  const Lock lock(LW_SHARED);
+  const Board& board = *TheBoard();
+  return board.launcher_pid == 0 && board.launcher_gone.IsSet()
+             ? board.launcher_gone + kLauncherMissed
+             : policy::kNoSteadyTime;
+}
+
+bool TakeLauncherStart(policy::SteadyTime now) {
+  const Lock lock;
+  Board& board = *TheBoard();
+  if (board.launcher_pid != 0 || !board.launcher_gone.IsSet() ||
+      board.launcher_gone + kLauncherMissed > now) {
+    return false;
+  }
+  board.launcher_gone = now;
+  return true;
 }
 
 void ListDatabases(std::vector<DatabaseView>* out) {

@@ -43,7 +43,16 @@ std::uint32_t ZonesEpoch();
 
 // ---- For the launcher --------------------------------------------------------------------------
 
-void AttachLauncher();
+// This process is the launcher from now on: false for one that stands in where there is one. The
+// server's own takes over from a stand-in.
+bool AttachLauncher(bool stands_in);
+bool IsLauncher();
+
+// For the schedulers: the time at which somebody has to stand in for a launcher that does not come
+// back. Not set while there is one.
+policy::SteadyTime LauncherMissedAt();
+// True for the one who is to start it: the next one is asked later.
+bool TakeLauncherStart(policy::SteadyTime now);
 
 struct DatabaseView {
   Oid database;

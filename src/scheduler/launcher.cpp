@@ -221,16 +221,18 @@ policy::SteadyTime Launcher::Pass(const policy::Moment& moment) {
   return starting_.empty() ? next : std::min(next, now + kCheckStarting);
 }
 
-void Main() {
+void Main(bool stands_in) {
   InstallSignalHandlers();
   pg::Call([] {
     pg::IgnoreTransactionTimeout();
     BackgroundWorkerInitializeConnection(nullptr, nullptr, 0);
     pgstat_report_appname("pg_ratchet launcher");
   });
-  board::AttachLauncher();
+  if (!board::AttachLauncher(stands_in)) {
+    return;
+  }
   Launcher launcher;
-  while (true) {
+  while (board::IsLauncher()) {
     ServeInterrupts();
     policy::SteadyTime next{};
     try {
@@ -257,9 +259,32 @@ void RegisterLauncher() {
   RegisterBackgroundWorker(&process);
 }
 
+policy::SteadyTime StandInForLauncher(policy::SteadyTime now, policy::SteadyTime wake) {
+  const policy::SteadyTime missed_at = board::LauncherMissedAt();
+  if (!missed_at.IsSet()) {
+    return wake;
+  }
+  if (missed_at > now) {
+    return std::min(wake, missed_at);
+  }
+  if (board::TakeLauncherStart(now)) {
+    BackgroundWorkerHandle* handle = StartProcess("pg_ratchet launcher", "ratchet_launcher_main",
+                                                  BoolGetDatum(true), nullptr, 0);
+    if (handle == nullptr) {
+      board::NoteProcessShortage(now);
+    } else {
+      ereport(LOG, (errmsg("the launcher did not come back: another one stands in for it")));
+      pfree(handle);
+    }
+  }
+  return std::min(wake, now + kRetry);
+}
+
 }  // namespace ratchet::scheduler
 
-void ratchet_launcher_main(Datum /*argument*/) {
-  ratchet::pg::Entry([] { ratchet::scheduler::Main(); });
-  proc_exit(1);
+void ratchet_launcher_main(Datum argument) {
+  const bool stands_in = DatumGetBool(argument);
+  ratchet::pg::Entry([stands_in] { ratchet::scheduler::Main(stands_in); });
+  // The server's own is started again, unless it says that it is done.
+  proc_exit(stands_in ? 0 : 1);
 }

@@ -3,11 +3,17 @@
 #pragma once
 
 #include "pg/server.h"
+#include "policy/steady_time.h"
 
 namespace ratchet::scheduler {
 
 // Registers the process with the postmaster. Called by _PG_init while preloading.
 void RegisterLauncher();
+
+// For a scheduler, before it sleeps until `wake`: starts a launcher when the server's own does not
+// come back, and returns when to look again, `wake` at the latest. The server's own takes over from
+// it when it comes.
+policy::SteadyTime StandInForLauncher(policy::SteadyTime now, policy::SteadyTime wake);
 
 }  // namespace ratchet::scheduler
 

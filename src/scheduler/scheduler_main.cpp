@@ -8,6 +8,7 @@
 #include "pg/guard.h"
 #include "pg/open_tables.h"
 #include "pg/time_zone.h"
+#include "scheduler/launcher.h"
 #include "scheduler/process.h"
 #include "scheduler/scheduler.h"
 
@@ -130,7 +131,9 @@ PassResult Work(board::DatabaseEntry* entry, Scheduler* scheduler) {
       }
       now = pg::Now();
     }
-    SleepFor(pause_until.IsSet() ? pause_until - now.steady : scheduler->NextWake(now));
+    const policy::SteadyTime wake =
+        pause_until.IsSet() ? pause_until : now.steady + scheduler->NextWake(now);
+    SleepFor(StandInForLauncher(now.steady, wake) - now.steady);
   }
 }
 
