@@ -109,11 +109,12 @@ BEGIN
                            JOIN pg_roles r ON r.oid = p.proowner
                           WHERE n.nspname = 'cron' AND p.proname = 'alter_job' AND r.rolsuper);
     BEGIN
+        -- Early versions have no jobname. Where there is none the inner name is that of the outer row.
         FOR job IN EXECUTE format(
             $query$SELECT j.jobid, j.schedule, j.command, j.nodename, j.nodeport, j.database, j.username, j.active,
-                          coalesce(nullif(to_jsonb(j) ->> 'jobname', ''), 'pg_cron_job_' || j.jobid) AS name,
+                          coalesce(nullif((SELECT jobname FROM (SELECT j.*) AS fields)::text, ''), 'pg_cron_job_' || j.jobid) AS name,
                           'pg_cron_job_' || j.jobid AS tag
-                     FROM %s j ORDER BY j.jobid$query$, cron_table::regclass)
+                     FROM (SELECT NULL::text AS jobname) AS nameless, %s j ORDER BY j.jobid$query$, cron_table::regclass)
         LOOP
             sched := ratchet._from_pg_cron(job.schedule);
             jobid := job.jobid;

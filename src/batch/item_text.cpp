@@ -1,11 +1,10 @@
 #include "batch/item_text.h"
 
 #include "pg/subtransaction.h"
+#include "pg/value_json.h"
 
 extern "C" {
-#include "access/htup_details.h"
 #include "access/tupdesc.h"
-#include "funcapi.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
 #include "utils/jsonb.h"
@@ -26,7 +25,7 @@ TupleDesc DescriptorOf(const Shape& shape) {
     TupleDescInitEntry(descriptor, number, column.name.c_str(), column.type, column.typmod, 0);
     TupleDescInitEntryCollation(descriptor, number, column.collation);
   }
-  return BlessTupleDesc(descriptor);
+  return descriptor;
 }
 
 }  // namespace
@@ -51,20 +50,18 @@ ItemText::ItemText(const Shape& shape, const Key& key, MemoryContext memory) : k
     MemoryContextSwitchTo(old);
   });
   for (const Column& column : shape.columns) {
-    has_own_casts_ = has_own_casts_ || !IsPlain(column.type);
+    may_fail_ = may_fail_ || !IsPlain(column.type);
   }
 }
 
 std::string ItemText::Write(const Items& items, int item) const {
   std::string row;
   pg::Call([&] {
-    HeapTuple tuple = heap_form_tuple(descriptor_, const_cast<Datum*>(items.Values(item)),
-                                      const_cast<bool*>(items.Nulls(item)));
-    const text* json =
-        DatumGetTextPP(DirectFunctionCall1(row_to_json, HeapTupleHeaderGetDatum(tuple->t_data)));
-    row.assign(VARDATA_ANY(json), static_cast<std::size_t>(VARSIZE_ANY_EXHDR(json)));
+    StringInfoData json;
+    initStringInfo(&json);
+    pg::AppendRowAsJson(&json, descriptor_, items.Values(item), items.Nulls(item));
     // Not all of JSON fits into jsonb: "\u0000" for one. The same spelling as that of the key.
-    Jsonb* canonical = DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum(row.c_str())));
+    Jsonb* canonical = DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum(json.data)));
     row = JsonbToCString(nullptr, &canonical->root, static_cast<int>(VARSIZE(canonical)));
   });
   return row;
@@ -72,7 +69,7 @@ std::string ItemText::Write(const Items& items, int item) const {
 
 std::string ItemText::RowOf(const Items& items, int item) const {
   std::string row;
-  if (!has_own_casts_) {
+  if (!may_fail_) {
     row = Write(items, item);
   } else {
     try {

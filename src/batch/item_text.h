@@ -20,8 +20,8 @@ class ItemText {
 
   // The key as a JSON object, in the same spelling for the same key.
   std::string KeyOf(const Items& items, int item) const;
-  // All columns; only the key when they are large or a cast to JSON fails. In a transaction, while
-  // errors and cancels still belong to the job: types may have casts of their own.
+  // All columns; only the key when they are large or cannot be written as jsonb. In a transaction,
+  // while errors and cancels still belong to the job.
   std::string RowOf(const Items& items, int item) const;
 
  private:
@@ -29,7 +29,7 @@ class ItemText {
 
   const Key& key_;
   TupleDesc descriptor_ = nullptr;
-  bool has_own_casts_ = false;  // perhaps: some type is not one of the plain ones
+  bool may_fail_ = false;  // some type is not one of the plain ones
 };
 
 }  // namespace ratchet::batch

@@ -1,15 +1,13 @@
 #include "worker/result_receiver.h"
 
 #include "catalog/run_log.h"
+#include "pg/value_json.h"
 
 extern "C" {
 #include "access/detoast.h"
-#include "access/htup_details.h"
 #include "catalog/pg_type.h"
 #include "executor/tuptable.h"
-#include "funcapi.h"
 #include "mb/pg_wchar.h"
-#include "utils/fmgroids.h"
 }
 
 namespace ratchet::worker {
@@ -38,12 +36,10 @@ void Shorten(Form_pg_attribute column, Datum* value, bool* is_null) {
 
 char* AsJson(TupleTableSlot* slot) {
   slot_getallattrs(slot);
-  TupleDesc columns = CreateTupleDescCopy(slot->tts_tupleDescriptor);
-  columns->tdtypeid = RECORDOID;
-  columns->tdtypmod = -1;
-  BlessTupleDesc(columns);
-  auto* values = static_cast<Datum*>(palloc(sizeof(Datum) * static_cast<Size>(columns->natts + 1)));
-  auto* nulls = static_cast<bool*>(palloc(sizeof(bool) * static_cast<Size>(columns->natts + 1)));
+  TupleDesc columns = slot->tts_tupleDescriptor;
+  const auto count = static_cast<Size>(columns->natts + 1);
+  auto* values = static_cast<Datum*>(palloc(sizeof(Datum) * count));
+  auto* nulls = static_cast<bool*>(palloc(sizeof(bool) * count));
   for (int i = 0; i < columns->natts; i++) {
     values[i] = slot->tts_values[i];
     nulls[i] = slot->tts_isnull[i];
@@ -51,13 +47,11 @@ char* AsJson(TupleTableSlot* slot) {
       Shorten(TupleDescAttr(columns, i), &values[i], &nulls[i]);
     }
   }
-  HeapTuple tuple = heap_form_tuple(columns, values, nulls);
-  const text* json =
-      DatumGetTextPP(OidFunctionCall1(F_ROW_TO_JSON_RECORD, HeapTupleGetDatum(tuple)));
-  const char* bytes = VARDATA_ANY(json);
-  const int length =
-      pg_mbcliplen(bytes, static_cast<int>(VARSIZE_ANY_EXHDR(json)), catalog::kMaxResultText);
-  return pnstrdup(bytes, static_cast<Size>(length));
+  StringInfoData json;
+  initStringInfo(&json);
+  pg::AppendRowAsJson(&json, columns, values, nulls);
+  json.len = pg_mbcliplen(json.data, json.len, catalog::kMaxResultText);
+  return pnstrdup(json.data, static_cast<Size>(json.len));
 }
 
 ResultReceiver* Of(DestReceiver* receiver) { return reinterpret_cast<ResultReceiver*>(receiver); }
