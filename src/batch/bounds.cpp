@@ -1,14 +1,12 @@
 #include "batch/bounds.h"
 
-#include "batch/subquery.h"
-
 namespace ratchet::batch {
 namespace {
 
 std::string Parameter(int number) { return "$" + std::to_string(number); }
 
 std::string Compare(const Key& key, int i, const std::string& operation, int first) {
-  return Alias(key.position(i)) + " " + operation + " " + Parameter(first + i);
+  return key.column(i) + " " + operation + " " + Parameter(first + i);
 }
 
 // ROW(c1, c2) > ROW($1, $2)
@@ -16,7 +14,7 @@ std::string CompareRows(const Key& key, const std::string& operation, int first)
   std::string columns;
   std::string bounds;
   for (int i = 0; i < key.size(); i++) {
-    columns += (i == 0 ? "" : ", ") + Alias(key.position(i));
+    columns += (i == 0 ? "" : ", ") + key.column(i);
     bounds += (i == 0 ? "" : ", ") + Parameter(first + i);
   }
   return "ROW(" + columns + ") " + operation + " ROW(" + bounds + ")";
@@ -24,7 +22,7 @@ std::string CompareRows(const Key& key, const std::string& operation, int first)
 
 // A row comparison of one column, which a plain ROW(c1) would not be.
 std::string CompareTwice(const Key& key, const std::string& operation, int first) {
-  const std::string column = Alias(key.position(0));
+  const std::string column = key.column(0);
   const std::string bound = Parameter(first);
   return "ROW(" + column + ", " + column + ") " + operation + " ROW(" + bound + ", " + bound + ")";
 }

@@ -1,5 +1,6 @@
 #include "batch/key.h"
 
+#include "batch/subquery.h"
 #include "pg/guard.h"
 
 extern "C" {
@@ -8,8 +9,6 @@ extern "C" {
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
-#include "utils/datetime.h"
-#include "utils/guc.h"
 #include "utils/json.h"
 #include "utils/jsonb.h"
 #include "utils/lsyscache.h"
@@ -41,38 +40,11 @@ Oid OperatorOf(const TypeCacheEntry* entry, std::int16_t strategy) {
                              strategy);
 }
 
-// Text that reads back as the same value whatever DateStyle and extra_float_digits are.
-const char* ExactText(Oid type, FmgrInfo* output, Datum value) {
-  switch (type) {
-    case DATEOID:
-    case TIMESTAMPOID:
-    case TIMESTAMPTZOID:
-    case TIMEOID:
-    case TIMETZOID:
-      return JsonEncodeDateTime(static_cast<char*>(palloc(MAXDATELEN + 1)), value, type, nullptr);
-    case FLOAT8OID:
-      return psprintf("%.17g", DatumGetFloat8(value));
-    case FLOAT4OID:
-      return psprintf("%.9g", static_cast<double>(DatumGetFloat4(value)));
-    default:
-      return OutputFunctionCall(output, value);
-  }
-}
-
-// Ranges, arrays and rows write what is in them as the session's settings say. For use inside
-// pg::Call; an error leaves the rest to the end of the transaction.
-int UseFixedSettings() {
-  const int level = NewGUCNestLevel();
-  constexpr const char* kSettings[][2] = {{"datestyle", "ISO, YMD"},
-                                          {"intervalstyle", "iso_8601"},
-                                          {"extra_float_digits", "1"},
-                                          {"lc_monetary", "C"},
-                                          {"bytea_output", "hex"}};
-  for (const auto& setting : kSettings) {
-    set_config_option(setting[0], setting[1], PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0,
-                      false);
-  }
-  return level;
+// For use inside pg::Call. Operators for any enum or range do not see that a domain is one.
+bool MustBeCast(Oid declared, Oid type) {
+  const char kind = get_typtype(type);
+  return declared != type &&
+         (kind == TYPTYPE_ENUM || kind == TYPTYPE_RANGE || kind == TYPTYPE_MULTIRANGE);
 }
 
 }  // namespace
@@ -107,7 +79,11 @@ Key::Key(const Shape& shape, MemoryContext memory)
     const Column& column = shape.columns[static_cast<std::size_t>(shape.key[i])];
     columns_[i].name = column.name;
     columns_[i].position = shape.key[i];
+    columns_[i].sql = Alias(shape.key[i]);
     columns_[i].type = order_[i].type;
+    if (pg::Call([&] { return MustBeCast(column.type, columns_[i].type); })) {
+      columns_[i].sql += "::" + order_[i].type_name;
+    }
     columns_[i].collation = column.collation;
     pg::Call([&] { LookUp(&columns_[i], descending_, memory); });
     plain_ = plain_ && IsPlain(columns_[i].type);
@@ -131,17 +107,12 @@ void Key::LookUp(KeyColumn* column, bool descending, MemoryContext memory) {
   column->not_behind = OperatorText(descending ? at_least : at_most);
   column->not_before = OperatorText(descending ? at_most : at_least);
   fmgr_info_cxt(entry->cmp_proc, &column->compare, memory);
-  Oid function;
-  bool is_varlena;
-  getTypeOutputInfo(column->type, &function, &is_varlena);
-  fmgr_info_cxt(function, &column->output, memory);
+  pg::LookUpOutput(column->type, memory, &column->output);
   PassAs(column->type, column, memory);
 }
 
 void Key::PassAs(Oid type, KeyColumn* column, MemoryContext memory) {
-  Oid function;
-  getTypeInputInfo(type, &function, &column->input_parameter);
-  fmgr_info_cxt(function, &column->input, memory);
+  pg::LookUpInput(type, memory, &column->input);
   column->bound_type = type;
 }
 
@@ -161,7 +132,7 @@ bool Key::IsNumber(Oid type, const char* text) {
 }
 
 void Key::Write(const Datum* item, StringInfo json) const {
-  const int level = plain_ ? 0 : UseFixedSettings();
+  const int level = plain_ ? 0 : pg::UseSettingsOfText();
   appendStringInfoChar(json, '{');
   for (const KeyColumn& column : columns_) {
     if (&column != columns_.data()) {
@@ -169,8 +140,7 @@ void Key::Write(const Datum* item, StringInfo json) const {
     }
     escape_json(json, column.name.c_str());
     appendStringInfoString(json, ": ");
-    const char* text =
-        ExactText(column.type, const_cast<FmgrInfo*>(&column.output), item[column.position]);
+    const char* text = pg::TextOf(column.output, item[column.position]);
     if (IsNumber(column.type, text)) {
       appendStringInfoString(json, text);
     } else {
@@ -203,15 +173,12 @@ char* Key::TextIn(const Jsonb* position, const KeyColumn& column) {
                   errhint("The key of the job has changed since it was saved.")));
 }
 
-// Without the type's modifier: what was exact when it was written stays so, also where the column
-// has got shorter.
 void Key::Parse(const char* json, Datum* values) const {
-  const int level = plain_ ? 0 : UseFixedSettings();
+  const int level = plain_ ? 0 : pg::UseSettingsOfText();
   const Jsonb* position = DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum(json)));
   for (std::size_t i = 0; i < columns_.size(); i++) {
     const KeyColumn& column = columns_[i];
-    values[i] = InputFunctionCall(const_cast<FmgrInfo*>(&column.input), TextIn(position, column),
-                                  column.input_parameter, -1);
+    values[i] = pg::ValueOf(column.input, TextIn(position, column));
   }
   if (!plain_) {
     AtEOXact_GUC(true, level);

@@ -6,6 +6,7 @@
 
 #include "batch/key_order.h"
 #include "batch/shape.h"
+#include "pg/value_text.h"
 
 extern "C" {
 #include "fmgr.h"
@@ -26,6 +27,8 @@ class Key {
   bool descending() const { return descending_; }
   // Position of the i-th key column among the columns of the source.
   int position(int i) const { return columns_[static_cast<std::size_t>(i)].position; }
+  // The i-th column as the operators of its ordering take it, as SQL.
+  const std::string& column(int i) const { return columns_[static_cast<std::size_t>(i)].sql; }
   // The type in which the i-th column's values are passed to queries.
   Oid type(int i) const { return columns_[static_cast<std::size_t>(i)].bound_type; }
   // What a position is written down with: see batch/key_order.h.
@@ -73,8 +76,8 @@ class Key {
   struct KeyColumn {
     std::string name;
     int position;
+    std::string sql;
     Oid type;
-    std::int32_t typmod;
     Oid collation;
     std::string behind;
     std::string before;
@@ -82,10 +85,9 @@ class Key {
     std::string not_behind;
     std::string not_before;
     FmgrInfo compare;
-    FmgrInfo output;
+    pg::TextOutput output;
     Oid bound_type;
-    FmgrInfo input;  // of the bound's type, as is what follows
-    Oid input_parameter;
+    pg::TextInput input;  // of the bound's type
   };
   static void LookUp(KeyColumn* column, bool descending, MemoryContext memory);
   static void PassAs(Oid type, KeyColumn* column, MemoryContext memory);

@@ -127,8 +127,8 @@ bool Source::FetchOne(const std::string& key, Items* items) {
     std::string where;
     std::vector<Oid> types;
     for (int i = 0; i < key_.size(); i++) {
-      where += (i == 0 ? " WHERE " : " AND ") + Alias(key_.position(i)) + " " + key_.equal(i) +
-               " $" + std::to_string(i + 1);
+      where += (i == 0 ? " WHERE " : " AND ") + key_.column(i) + " " + key_.equal(i) + " $" +
+               std::to_string(i + 1);
       types.push_back(key_.type(i));
     }
     one_.emplace("SELECT " + Aliases(shape_) + from_ + where, std::move(types), shape_);

@@ -27,6 +27,7 @@ extern "C" {
 #include "tcop/pquery.h"
 #include "utils/acl.h"
 #include "utils/guc.h"
+#include "utils/rangetypes.h"
 #include "utils/rel.h"
 }
 
@@ -52,6 +53,16 @@ inline bool MaySetRole(Oid member, Oid role) {
   return member_can_set_role(member, role);
 #else
   return is_member_of_role(member, role);
+#endif
+}
+
+// A range of these bounds, as they are. May raise an error: for use inside pg::Call.
+inline RangeType* SerializeRange(TypeCacheEntry* type, RangeBound* lower, RangeBound* upper,
+                                 bool empty) {
+#if PG_VERSION_NUM >= 160000
+  return range_serialize(type, lower, upper, empty, nullptr);
+#else
+  return range_serialize(type, lower, upper, empty);
 #endif
 }
 
