@@ -105,7 +105,8 @@ std::vector<std::string> StatementsOf(const std::string& text) {
 Action::Action(const std::string& text, const Shape& shape, catalog::Per per)
     : per_(per), parameter_types_(ParameterTypes(shape, per)) {
   for (const Column& column : shape.columns) {
-    column_types_.push_back(column.type);
+    // An array that is passed as one of a domain's base type says so itself.
+    element_types_.push_back(pg::Call([&column] { return getBaseType(column.type); }));
   }
   for (const std::string& statement : StatementsOf(text)) {
     statements_.emplace_back().Prepare(statement, parameter_types_, 0);
@@ -146,7 +147,7 @@ std::int64_t Action::ExecuteForAll(const Items& items, int first, int count) {
   pg::Call([&] {
     for (int i = 0; i < parameters->numParams; i++) {
       parameters->params[i].value =
-          ArrayOf(items, i, first, count, column_types_[static_cast<std::size_t>(i)]);
+          ArrayOf(items, i, first, count, element_types_[static_cast<std::size_t>(i)]);
       parameters->params[i].isnull = false;
     }
   });

@@ -36,7 +36,7 @@ class Action {
   ParamListInfo NewParameters() const;
 
   catalog::Per per_;
-  std::vector<Oid> column_types_;
+  std::vector<Oid> element_types_;  // of arrays of each column's values
   std::vector<Oid> parameter_types_;
   std::deque<Statement> statements_;
   bool repeatable_ = true;  // as far as is known

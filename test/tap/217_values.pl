@@ -243,4 +243,16 @@ promise 'keys are read back as they were, whatever is in them' => sub {
 	}
 };
 
+promise 'an array of values of a domain that is passed to an action is one of its base type' => sub {
+	value($node, q{
+		CREATE DOMAIN positive AS int CHECK (VALUE > 0);
+		CREATE TABLE counted (n positive PRIMARY KEY);
+		INSERT INTO counted SELECT generate_series(1, 3);
+		CREATE TABLE sums (ns int[])});
+	is_run(run_batch($node, 'sums', 'SELECT n FROM counted', 'INSERT INTO sums VALUES ($1)', "per => 'batch'"), { status => 'succeeded' }, 'a batch');
+	is(value($node, 'SELECT ns || ARRAY[4] FROM sums'), '{1,2,3,4}', 'as it says itself');
+	psql_ok($node, 'DROP TABLE counted; DROP DOMAIN positive', 'and is without the domain');
+	is(value($node, 'SELECT ns FROM sums'), '{1,2,3}', 'what it was');
+};
+
 finish();
