@@ -187,7 +187,7 @@ bool DropTriggerOnChange(const Arguments& arguments) {
         job ? trigger.target.job_id == job->job_id
             : trigger.job_name == job_name && !catalog::FindJob(trigger.target.job_id);
     if (matches) {
-      catalog::DropChangeTrigger(trigger.trigger);
+      catalog::DropChangeTrigger(trigger);
       dropped = true;
     }
   }

@@ -17,11 +17,13 @@ extern "C" {
 #include "catalog/indexing.h"
 #include "catalog/pg_authid.h"
 #include "catalog/pg_trigger.h"
+#include "commands/event_trigger.h"
 #include "commands/trigger.h"
 #include "executor/spi.h"
 #include "nodes/makefuncs.h"
 #include "parser/parse_func.h"
 #include "utils/fmgroids.h"
+#include "utils/lsyscache.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
 }
@@ -98,6 +100,71 @@ List* ArgumentList(const ChangeTrigger& trigger) {
   return arguments;
 }
 
+CreateTrigStmt* CreateStatement(const ChangeTrigger& trigger, bool replace) {
+  CreateTrigStmt* statement = makeNode(CreateTrigStmt);
+  statement->replace = replace;
+  statement->trigname = pstrdup(trigger.name.c_str());
+  statement->relation = makeRangeVar(get_namespace_name(get_rel_namespace(trigger.table)),
+                                     get_rel_name(trigger.table), -1);
+  statement->funcname = FunctionName();
+  statement->args = ArgumentList(trigger);
+  statement->timing = TRIGGER_TYPE_AFTER;
+  statement->events =
+      TRIGGER_TYPE_INSERT | TRIGGER_TYPE_UPDATE | TRIGGER_TYPE_DELETE | TRIGGER_TYPE_TRUNCATE;
+  return statement;
+}
+
+DropStmt* DropStatement(const ChangeTrigger& trigger) {
+  List* name = NIL;
+  for (char* part : {get_namespace_name(get_rel_namespace(trigger.table)),
+                     get_rel_name(trigger.table), pstrdup(trigger.name.c_str())}) {
+    name = lappend(name, makeString(part));
+  }
+  DropStmt* statement = makeNode(DropStmt);
+  statement->removeType = OBJECT_TRIGGER;
+  statement->objects = lappend(NIL, name);
+  statement->behavior = DROP_RESTRICT;
+  return statement;
+}
+
+// ------------------------------------------------------------------------------------------------
+
+// What a statement would do is done in the sight of event triggers. They run as whoever
+// asks, before and behind it, as they do for the statement: never with the rights by which it is
+// done.
+class WatchedStatement {
+ public:
+  explicit WatchedStatement(Node* statement)
+      : statement_(statement),
+        collects_(pg::Call([] { return EventTriggerBeginCompleteQuery(); })) {}
+  WatchedStatement(const WatchedStatement&) = delete;
+  WatchedStatement& operator=(const WatchedStatement&) = delete;
+  // Also after an error: nothing else would take back what has begun.
+  ~WatchedStatement() {
+    if (collects_) {
+      EventTriggerEndCompleteQuery();
+    }
+  }
+
+  void Begin() {
+    pg::Call([this] { EventTriggerDDLCommandStart(statement_); });
+  }
+  void Note(const ObjectAddress& made) {
+    pg::Call([&] { EventTriggerCollectSimpleCommand(made, InvalidObjectAddress, statement_); });
+  }
+  void End() {
+    pg::Call([this] {
+      CommandCounterIncrement();
+      EventTriggerSQLDrop(statement_);
+      EventTriggerDDLCommandEnd(statement_);
+    });
+  }
+
+ private:
+  Node* statement_;
+  const bool collects_;
+};
+
 }  // namespace
 
 bool ParseChangeTarget(char* const* arguments, int count, ChangeTarget* target) {
@@ -141,29 +208,29 @@ void FindChangeTriggers(Oid table, std::vector<ChangeTrigger>* triggers) {
 // Nobody but superusers may call _change() in a trigger, or everybody could run everybody's jobs:
 // so the trigger is made with the rights of one. No code of users runs meanwhile.
 void MakeChangeTrigger(const ChangeTrigger& trigger, bool replace) {
+  CreateTrigStmt* statement = pg::Call([&] { return CreateStatement(trigger, replace); });
+  WatchedStatement watched(reinterpret_cast<Node*>(statement));
+  watched.Begin();
   pg::AsRole superuser(BOOTSTRAP_SUPERUSERID, {});
-  pg::Call([&trigger, replace] {
-    CreateTrigStmt* statement = makeNode(CreateTrigStmt);
-    statement->replace = replace;
-    statement->trigname = pstrdup(trigger.name.c_str());
-    statement->funcname = FunctionName();
-    statement->args = ArgumentList(trigger);
-    statement->timing = TRIGGER_TYPE_AFTER;
-    statement->events =
-        TRIGGER_TYPE_INSERT | TRIGGER_TYPE_UPDATE | TRIGGER_TYPE_DELETE | TRIGGER_TYPE_TRUNCATE;
-    CreateTriggerFiringOn(statement, nullptr, trigger.table, InvalidOid, InvalidOid, InvalidOid,
-                          InvalidOid, InvalidOid, nullptr, false, false, trigger.fires);
-    CommandCounterIncrement();
+  const ObjectAddress made = pg::Call([&] {
+    return CreateTriggerFiringOn(statement, nullptr, trigger.table, InvalidOid, InvalidOid,
+                                 InvalidOid, InvalidOid, InvalidOid, nullptr, false, false,
+                                 trigger.fires);
   });
   superuser.End();
+  watched.Note(made);
+  watched.End();
 }
 
-void DropChangeTrigger(Oid trigger) {
-  pg::Call([trigger] {
-    const ObjectAddress address = {TriggerRelationId, trigger, 0};
+void DropChangeTrigger(const ChangeTrigger& trigger) {
+  DropStmt* statement = pg::Call([&] { return DropStatement(trigger); });
+  WatchedStatement watched(reinterpret_cast<Node*>(statement));
+  watched.Begin();
+  pg::Call([&trigger] {
+    const ObjectAddress address = {TriggerRelationId, trigger.trigger, 0};
     performDeletion(&address, DROP_RESTRICT, 0);
-    CommandCounterIncrement();
   });
+  watched.End();
 }
 
 bool HasPreparedTransactions() {

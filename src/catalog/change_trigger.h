@@ -41,9 +41,10 @@ struct ChangeTrigger {
 void FindChangeTriggers(Oid table, std::vector<ChangeTrigger>* triggers);
 
 // Makes it, or gives the one of that name another target: `fires` is as in ChangeTrigger. The
-// caller has checked who asks. Locks the table against writers until the transaction ends.
+// caller has checked who asks. Locks the table against writers until the transaction ends. Event
+// triggers see CREATE TRIGGER and DROP TRIGGER, by whoever asks.
 void MakeChangeTrigger(const ChangeTrigger& trigger, bool replace);
-void DropChangeTrigger(Oid trigger);
+void DropChangeTrigger(const ChangeTrigger& trigger);
 
 // Of this database: what they have changed is not known.
 bool HasPreparedTransactions();

@@ -168,4 +168,73 @@ promise 'a job of another role is not changed by accident' => sub {
 	is(value($node, q{SELECT owner || command FROM ratchet.jobs WHERE job_name = 'nightly'}), 'mallorySELECT 2', 'one that says so');
 };
 
+promise 'event triggers see the change triggers of users, and may refuse them' => sub {
+	value($node, q{
+		CREATE TABLE ddl (who text, what text);
+		GRANT ALL ON ddl TO PUBLIC;
+		CREATE FUNCTION ddl() RETURNS event_trigger LANGUAGE plpgsql AS $$
+		BEGIN
+			INSERT INTO public.ddl VALUES (current_user, concat_ws(' ', tg_event, tg_tag));
+			IF tg_event = 'ddl_command_end' THEN
+				INSERT INTO public.ddl SELECT current_user, concat_ws(' ', command_tag, object_type, object_identity) FROM pg_event_trigger_ddl_commands();
+			ELSIF tg_event = 'sql_drop' THEN
+				INSERT INTO public.ddl SELECT current_user, concat_ws(' ', object_type, object_identity) FROM pg_event_trigger_dropped_objects();
+			END IF;
+			IF tg_event = current_setting('test.refuse', true) THEN RAISE 'refused at %', tg_event; END IF;
+		END $$;
+		CREATE EVENT TRIGGER ddl_start ON ddl_command_start WHEN TAG IN ('CREATE TRIGGER', 'DROP TRIGGER') EXECUTE FUNCTION ddl();
+		CREATE EVENT TRIGGER ddl_end ON ddl_command_end EXECUTE FUNCTION ddl();
+		CREATE EVENT TRIGGER ddl_drop ON sql_drop EXECUTE FUNCTION ddl()});
+	my $seen = q{WITH gone AS (DELETE FROM ddl RETURNING ctid, *) SELECT string_agg(who || ' ' || what, E'\n' ORDER BY ctid) FROM gone};
+	my $made = q{SELECT count(*) FROM ratchet.change_triggers WHERE job_name = 'watcher'};
+	value($node, q{SELECT ratchet.schedule('watcher', '@manual', 'SELECT 1'); CREATE TABLE mallory.watched (i int); DELETE FROM public.ddl},
+		user => 'mallory');
+	my $name = value($node, q{SELECT ratchet.trigger_on_change('mallory.watched', 'watcher')}, user => 'mallory');
+	my $sees = "mallory ddl_command_start CREATE TRIGGER\nmallory ddl_command_end CREATE TRIGGER\n"
+	  . "mallory CREATE TRIGGER trigger $name on mallory.watched";
+	is(value($node, $seen), $sees, 'one that is made');
+	value($node, q{SELECT ratchet.trigger_on_change('mallory.watched', 'watcher', '5 s')}, user => 'mallory');
+	is(value($node, $seen), $sees, 'one that is changed');
+	value($node, q{SELECT ratchet.trigger_on_change('mallory.watched', 'watcher', '5 s')}, user => 'mallory');
+	is(value($node, $seen), '', 'nothing where nothing is done');
+	value($node, q{SELECT ratchet.drop_trigger_on_change('mallory.watched', 'watcher')}, user => 'mallory');
+	is(value($node, $seen), "mallory ddl_command_start DROP TRIGGER\nmallory sql_drop DROP TRIGGER\n"
+		. "mallory trigger $name on mallory.watched\nmallory ddl_command_end DROP TRIGGER", 'one that is dropped');
+	for my $event ('ddl_command_start', 'ddl_command_end')
+	{
+		psql_fails($node, qq{SET test.refuse = '$event'; SELECT ratchet.trigger_on_change('mallory.watched', 'watcher')}, qr/refused at $event/,
+			"refused at $event", user => 'mallory');
+		is(value($node, $made), 0, 'not made');
+	}
+	value($node, q{
+		BEGIN; SET LOCAL test.refuse = 'ddl_command_end';
+		DO $$ BEGIN PERFORM ratchet.trigger_on_change('mallory.watched', 'watcher'); EXCEPTION WHEN raise_exception THEN NULL; END $$;
+		SET LOCAL test.refuse = '';
+		CREATE TABLE mallory.another ();
+		COMMIT}, user => 'mallory');
+	is(value($node, $seen), "mallory ddl_command_end CREATE TABLE\nmallory CREATE TABLE table mallory.another", 'what comes behind a refusal is seen as ever');
+	value($node, q{SELECT ratchet.trigger_on_change('mallory.watched', 'watcher')}, user => 'mallory');
+	psql_fails($node, qq{SET test.refuse = '$_'; SELECT ratchet.drop_trigger_on_change('mallory.watched', 'watcher')}, qr/refused at $_/, "refused at $_",
+		user => 'mallory')
+	  for ('ddl_command_start', 'sql_drop', 'ddl_command_end');
+	is(value($node, $made), 1, 'not dropped');
+	value($node, q{DROP EVENT TRIGGER ddl_start; DROP EVENT TRIGGER ddl_end; DROP EVENT TRIGGER ddl_drop});
+};
+
+promise 'the extension is not made where the language it needs is for somebody else to drop' => sub {
+	value($node, q{CREATE ROLE dbo LOGIN});
+	value($node, q{CREATE DATABASE theirs OWNER dbo});
+	value($node, 'DROP EXTENSION plpgsql', db => 'theirs');
+	value($node, 'CREATE EXTENSION plpgsql', db => 'theirs', user => 'dbo');
+	psql_fails($node, 'CREATE EXTENSION pg_ratchet', qr/ERROR:  55000: extension "plpgsql" belongs to role "dbo", which is no superuser/, 'refused', db => 'theirs');
+	psql_ok($node, 'REASSIGN OWNED BY dbo TO CURRENT_USER; CREATE EXTENSION pg_ratchet', 'what the hint says helps', db => 'theirs');
+	psql_fails($node, 'DROP EXTENSION plpgsql CASCADE', qr/ERROR:  42501/, 'the owner of the database cannot drop it', db => 'theirs', user => 'dbo');
+	is(value($node, q{SELECT string_agg(DISTINCT e.extname || ' of ' || r.rolsuper, ',') FROM pg_depend m
+		JOIN pg_depend d ON d.classid = m.classid AND d.objid = m.objid
+		JOIN pg_depend o ON (o.classid, o.objid) = (d.refclassid, d.refobjid) AND o.deptype = 'e'
+		JOIN pg_extension e ON e.oid = o.refobjid JOIN pg_roles r ON r.oid = e.extowner
+		WHERE m.deptype = 'e' AND m.refobjid = (SELECT oid FROM pg_extension WHERE extname = 'pg_ratchet') AND e.extname <> 'pg_ratchet'}, db => 'theirs'),
+		'plpgsql of true', 'what its members depend on belongs to superusers');
+};
+
 finish();
