@@ -10,3 +10,19 @@ REVOKE EXECUTE ON FUNCTION ratchet._require_library(text) FROM PUBLIC;
 COMMENT ON FUNCTION ratchet._require_library IS
     'internal: an error if the loaded library is of an earlier version than the one that a script makes';
 SELECT ratchet._require_library('@VERSION@');
+
+-- Who owns the language could drop it, and by CASCADE what is written in it and the jobs of all. It is a trusted
+-- extension: where there is none, whoever owns the database may make it.
+DO $$
+DECLARE
+    owner name := (SELECT r.rolname FROM pg_catalog.pg_extension AS e
+                     JOIN pg_catalog.pg_roles AS r ON r.oid OPERATOR(pg_catalog.=) e.extowner
+                    WHERE e.extname OPERATOR(pg_catalog.=) 'plpgsql' AND NOT r.rolsuper);
+BEGIN
+    IF owner IS NOT NULL THEN
+        RAISE EXCEPTION USING ERRCODE = 'object_not_in_prerequisite_state',
+            MESSAGE = pg_catalog.format('extension "plpgsql" belongs to role "%s", which is no superuser', owner),
+            DETAIL = 'That role could drop it, and pg_ratchet with the jobs of all by CASCADE.',
+            HINT = pg_catalog.format('Have a superuser own it: by DROP EXTENSION and CREATE EXTENSION, or by REASSIGN OWNED BY %I.', owner);
+    END IF;
+END $$;
