@@ -40,11 +40,16 @@ Oid OperatorOf(const TypeCacheEntry* entry, std::int16_t strategy) {
                              strategy);
 }
 
-// For use inside pg::Call. Operators for any enum or range do not see that a domain is one.
-bool MustBeCast(Oid declared, Oid type) {
-  const char kind = get_typtype(type);
-  return declared != type &&
-         (kind == TYPTYPE_ENUM || kind == TYPTYPE_RANGE || kind == TYPTYPE_MULTIRANGE);
+// For use inside pg::Call. A column of a domain is cast to what the domain is of: operators for any
+// enum or range do not see that it is one, and others might find their place taken by those that
+// somebody has made for the domain.
+const char* CastFromDomain(Oid declared, Oid type) {
+  // Without a modifier, and so not by names that imply one, as "character" does.
+  return declared == type
+             ? ""
+             : psprintf("::%s",
+                        format_type_extended(
+                            type, -1, FORMAT_TYPE_TYPEMOD_GIVEN | FORMAT_TYPE_FORCE_QUALIFY));
 }
 
 }  // namespace
@@ -81,9 +86,7 @@ Key::Key(const Shape& shape, MemoryContext memory)
     columns_[i].position = shape.key[i];
     columns_[i].sql = Alias(shape.key[i]);
     columns_[i].type = order_[i].type;
-    if (pg::Call([&] { return MustBeCast(column.type, columns_[i].type); })) {
-      columns_[i].sql += "::" + order_[i].type_name;
-    }
+    columns_[i].sql += pg::Call([&] { return CastFromDomain(column.type, columns_[i].type); });
     columns_[i].collation = column.collation;
     pg::Call([&] { LookUp(&columns_[i], descending_, memory); });
     plain_ = plain_ && IsPlain(columns_[i].type);

@@ -209,6 +209,7 @@ promise 'keys are read back as they were, whatever is in them' => sub {
 	value($node, q{
 		CREATE TYPE words AS (a text, b text, n numeric(6,2), c char(5));
 		CREATE TYPE stretch AS RANGE (subtype = text, collation = "C", multirange_type_name = stretches);
+		CREATE DOMAIN three AS char(3); CREATE DOMAIN bits AS bit(4); CREATE DOMAIN letters AS varchar(6);
 		CREATE TABLE seen (job text, k text);
 		CREATE TABLE odd (t text PRIMARY KEY COLLATE "C");
 		INSERT INTO odd VALUES (''), (' '), ('a,b'), ('"'), ('""'), ('\\'), ('{}'), ('()'), ('[x'), ('x]'), ('a b '), (E'\n'), (E'\t"\\,'),
@@ -227,6 +228,9 @@ promise 'keys are read back as they were, whatever is in them' => sub {
 		'tstzrange' => q{SELECT tstzrange('2026-03-29 00:59:59+00'::timestamptz + x * interval '1 s', NULL) FROM generate_series(1, 5) x},
 		'int4multirange' => q{SELECT int4multirange(int4range(x, x + 2), int4range(x + 10, NULL)) FROM generate_series(1, 5) x},
 		'bytea[]' => q{SELECT ARRAY[decode(lpad(to_hex(x), 4, '0'), 'hex')] FROM generate_series(1, 5) x},
+		'three' => q{SELECT 'a' || chr(96 + x) FROM generate_series(1, 5) x},
+		'bits' => q{SELECT (x + 8)::bit(4) FROM generate_series(1, 5) x},
+		'letters' => q{SELECT repeat('x', x) FROM generate_series(1, 5) x},
 		'inet[]' => q{SELECT ARRAY['10.0.0.1/8'::inet + x] FROM generate_series(1, 5) x});
 	my $number = 0;
 	for my $type (sort keys %key)
@@ -241,6 +245,46 @@ promise 'keys are read back as they were, whatever is in them' => sub {
 		is(value($node, "SELECT count(*) || ' ' || count(DISTINCT k) FROM seen WHERE job = '$table'"),
 			value($node, "SELECT count(*) || ' ' || count(DISTINCT k) FROM $table"), "$type: each once");
 	}
+};
+
+promise 'operators for a domain take the place of those of its base type in no walk' => sub {
+	# As an extension makes a type, in a schema where everybody may create.
+	my %operator = ('<' => 'lt', '<=' => 'le', '=' => 'eq', '>=' => 'ge', '>' => 'gt');
+	value($node, q{
+		CREATE SCHEMA shared; GRANT ALL ON SCHEMA shared TO PUBLIC;
+		CREATE TYPE shared.code;
+		CREATE FUNCTION shared.code_in(cstring) RETURNS shared.code LANGUAGE internal IMMUTABLE STRICT AS 'textin';
+		CREATE FUNCTION shared.code_out(shared.code) RETURNS cstring LANGUAGE internal IMMUTABLE STRICT AS 'textout';
+		CREATE TYPE shared.code (INPUT = shared.code_in, OUTPUT = shared.code_out, LIKE = text, COLLATABLE = true);
+		CREATE FUNCTION shared.code_cmp(shared.code, shared.code) RETURNS int LANGUAGE internal IMMUTABLE STRICT AS 'bttextcmp';}
+		  . join('', map { qq{
+		CREATE FUNCTION shared.code_$operator{$_}(shared.code, shared.code) RETURNS bool LANGUAGE internal IMMUTABLE STRICT AS 'text$operator{$_}';
+		CREATE OPERATOR shared.$_ (FUNCTION = shared.code_$operator{$_}, LEFTARG = shared.code, RIGHTARG = shared.code);} =~ s/textlt/text_lt/r
+		  =~ s/text(l|g)([et])'/text_$1$2'/r } sort keys %operator)
+		  . q{
+		CREATE OPERATOR CLASS shared.code_ops DEFAULT FOR TYPE shared.code USING btree AS
+			OPERATOR 1 shared.<, OPERATOR 2 shared.<=, OPERATOR 3 shared.=, OPERATOR 4 shared.>=, OPERATOR 5 shared.>,
+			FUNCTION 1 shared.code_cmp(shared.code, shared.code)});
+	value($node, 'CREATE DOMAIN mallory.mine AS shared.code; CREATE DOMAIN mallory.mine2 AS mallory.mine;'
+		. join('', map { my $o = $_; map { my ($left, $right) = @$_; (my $name = "$left$right$operator{$o}") =~ s/\W/_/g; qq{
+		CREATE FUNCTION mallory.$name($left, $right) RETURNS bool LANGUAGE plpgsql AS 'BEGIN PERFORM mallory.note(''operator''); RETURN \$1::text $o \$2::text; END';
+		CREATE OPERATOR shared.$o (FUNCTION = mallory.$name, LEFTARG = $left, RIGHTARG = $right);} }
+		  (['mallory.mine', 'shared.code'], ['mallory.mine', 'mallory.mine'], ['mallory.mine2', 'shared.code'], ['mallory.mine2', 'mallory.mine2']) } sort keys %operator)
+		. q{
+		CREATE TABLE mallory.codes (k mallory.mine UNIQUE, l mallory.mine2 UNIQUE, PRIMARY KEY (k, l));
+		INSERT INTO mallory.codes SELECT chr(96 + i)::shared.code, chr(96 + i)::shared.code FROM generate_series(1, 9) i}, user => 'mallory');
+	value($node, 'TRUNCATE loot');
+	for my $key ('k', 'l', 'k DESC', 'k, l', 'k DESC, l DESC')
+	{
+		(my $name = "code $key") =~ s/\W+/_/g;
+		my $run = run_batch($node, $name, 'SELECT k, l FROM mallory.codes' . ($key eq 'l' ? ' ORDER BY l LIMIT 100' : ''), q{SELECT 1 / (ascii($1::text) - 98)},
+			"batch_size => 2, key => '{$key}'" . ($key =~ /DESC/ ? '' : ", mode => 'incremental'"));
+		is_run($run, { status => 'succeeded', items_done => 8, items_failed => 1 }, "by $key");
+		my $again = value($node, "SELECT ratchet.replay($run->{run_id}, only_failed => true)");
+		wait_until($node, "SELECT status NOT IN ('queued', 'running') FROM ratchet.runs WHERE run_id = $again");
+		is(value($node, "SELECT items_failed FROM ratchet.runs WHERE run_id = $again"), 1, 'what has failed');
+	}
+	is(loot(), '', 'nothing of mallory has run');
 };
 
 promise 'an array of values of a domain that is passed to an action is one of its base type' => sub {
