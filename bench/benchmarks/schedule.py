@@ -77,7 +77,7 @@ def start(ratchet, sizes, found):
                 "INSERT INTO ratchet.job (job_name, owner, schedule, time_zone, schedule_since, command)"
                 " SELECT 'job' || g, current_user::regrole, CASE WHEN g % 2 = 0"
                 " THEN (1000 + g % 1000) || ' hours' ELSE (g % 60) || ' ' || (g % 24) || ' 29 2 *' END, 'UTC', now(), 'SELECT 1'"
-                f" FROM generate_series(1, {jobs}) g; ANALYZE ratchet.job")
+                f" FROM generate_series(1, {jobs}) g; SELECT count(*) FROM ratchet.adopt(); VACUUM ANALYZE ratchet.job")
             progress("the scheduler takes them up")
             wait(server)
             server.wait_until("SELECT count(*) > " + str(jobs) + " FROM ratchet.job_state",

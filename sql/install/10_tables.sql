@@ -64,6 +64,7 @@ CREATE TABLE ratchet.job (
     max_replication_lag interval,
     columns        jsonb,
     has_parents    boolean,
+    seal           bigint,
     PRIMARY KEY (job_id),
     CHECK ((command IS NULL) = (source IS NOT NULL AND action IS NOT NULL))
 );
@@ -81,6 +82,8 @@ COMMENT ON COLUMN ratchet.job.columns IS
     'of a batch job: the columns of its source when source and action were given, with their types, and which of them action and key use: $3 means the third of these';
 COMMENT ON COLUMN ratchet.job.depends_on IS
     'names of jobs: they follow a job that is renamed, and mean the new one when a job is dropped and defined anew';
+COMMENT ON COLUMN ratchet.job.seal IS
+    'only the library can make it: without the right one the row is held back until ratchet.adopt(); in other tables, too';
 COMMENT ON COLUMN ratchet.job.has_parents IS
     'true if the job depends on others, else null: the few that do are found by its index';
 COMMENT ON COLUMN ratchet.job.schedule_since IS
@@ -116,6 +119,7 @@ CREATE TABLE ratchet.job_version (
     max_replication_lag interval,
     columns     jsonb,
     keep_history interval,
+    seal        bigint,
     PRIMARY KEY (job_id, version)
 );
 COMMENT ON TABLE ratchet.job_version IS
@@ -187,6 +191,7 @@ CREATE TABLE ratchet.run_queue (
     share_hash            bigint,
     mark                  bigint      NOT NULL DEFAULT 0,
     walk_began            bigint,
+    seal                  bigint,
     PRIMARY KEY (run_id)
 ) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.0, autovacuum_vacuum_threshold = 5000);
 CREATE INDEX run_queue_job_idx ON ratchet.run_queue (job_id, share_hash);
@@ -252,6 +257,7 @@ CREATE TABLE ratchet.run_log (
     items_of        bigint,
     key             text,
     mark            bigint      NOT NULL DEFAULT 0,
+    seal            bigint,
     PRIMARY KEY (run_id)
 );
 CREATE INDEX run_log_job_idx ON ratchet.run_log (job_id, run_id);
@@ -319,6 +325,7 @@ CREATE TABLE ratchet.job_checkpoint (
     first_run     bigint      NOT NULL,
     key           text,
     run_mark      bigint      NOT NULL DEFAULT 0,
+    seal          bigint,
     PRIMARY KEY (job_id, walk)
 ) WITH (fillfactor = 50);
 COMMENT ON TABLE ratchet.job_checkpoint IS
@@ -356,6 +363,7 @@ CREATE TABLE ratchet.failed_item (
     failed_at    timestamptz NOT NULL,
     resolved_at  timestamptz,
     resolved_by  bigint,
+    seal         bigint,
     PRIMARY KEY (run_id, item_id)
 ) WITH (fillfactor = 80);
 CREATE INDEX failed_item_open_idx ON ratchet.failed_item (job_id, resolved_at, key_hash);
@@ -381,6 +389,7 @@ CREATE TABLE ratchet.backfill (
     to_time        timestamptz,
     holds_schedule boolean     NOT NULL,
     requested_at   timestamptz NOT NULL,
+    seal           bigint,
     PRIMARY KEY (backfill_id)
 ) WITH (fillfactor = 50);
 CREATE INDEX backfill_job_idx ON ratchet.backfill (job_id, backfill_id);
@@ -398,14 +407,14 @@ CREATE TABLE ratchet.home (
     database_oid      oid         NOT NULL,
     job_table_oid     oid         NOT NULL,
     since             timestamptz NOT NULL,
-    adopted           boolean     NOT NULL,
     copy_id           bigint      NOT NULL,
+    seal_key          bytea       NOT NULL,
     PRIMARY KEY (system_identifier, database_oid, job_table_oid)
 );
 COMMENT ON COLUMN ratchet.home.copy_id IS
     'the restore or copy of the whole server after which somebody has said that jobs run here; 0: of none is known';
-COMMENT ON COLUMN ratchet.home.adopted IS
-    'jobs that are older than this home may run here: somebody has said so';
+COMMENT ON COLUMN ratchet.home.seal_key IS
+    'with which the library seals the rows that it writes: who has it, and may write the tables, can make rows that it believes';
 COMMENT ON TABLE ratchet.home IS
     'the server and database that run these jobs; a copy that finds another one here starts nothing until ratchet.adopt()';
 
@@ -444,19 +453,19 @@ CREATE POLICY own_jobs ON ratchet.failed_item FOR SELECT USING (
     (SELECT pg_catalog.pg_has_role('pg_monitor', 'USAGE')) OR pg_catalog.pg_has_role(owner, 'USAGE'));
 CREATE POLICY own_jobs ON ratchet.backfill FOR SELECT USING (
     (SELECT pg_catalog.pg_has_role('pg_monitor', 'USAGE')) OR pg_catalog.pg_has_role(owner, 'USAGE'));
-CREATE POLICY everybody ON ratchet.home FOR SELECT USING (true);
 
 GRANT SELECT ON ratchet.job, ratchet.job_version, ratchet.job_state, ratchet.run_queue,
-    ratchet.run_log, ratchet.job_stat, ratchet.job_checkpoint, ratchet.failed_item, ratchet.backfill,
-    ratchet.home TO PUBLIC;
+    ratchet.run_log, ratchet.job_stat, ratchet.job_checkpoint, ratchet.failed_item, ratchet.backfill
+    TO PUBLIC;
 
 -- pg_dump reads these, also for who sees no jobs but its own. They say how many there are, and no more.
 GRANT SELECT ON SEQUENCE ratchet.job_id_seq, ratchet.backfill_id_seq TO PUBLIC;
 
 -- pg_dump carries the definitions, the checkpoints and what backfills have left to do, not the history.
-SELECT pg_catalog.pg_extension_config_dump('ratchet.job', '');
+-- Owners go by name. A role that was dropped has none: its number would be another role's, elsewhere.
+SELECT pg_catalog.pg_extension_config_dump('ratchet.job',
+    'WHERE EXISTS (SELECT FROM pg_catalog.pg_roles r WHERE r.oid OPERATOR(pg_catalog.=) job.owner)');
 SELECT pg_catalog.pg_extension_config_dump('ratchet.job_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('ratchet.job_checkpoint', '');
 SELECT pg_catalog.pg_extension_config_dump('ratchet.backfill', '');
 SELECT pg_catalog.pg_extension_config_dump('ratchet.backfill_id_seq', '');
-SELECT pg_catalog.pg_extension_config_dump('ratchet.home', '');

@@ -235,10 +235,11 @@ AS 'MODULE_PATHNAME', 'ratchet_status';
 COMMENT ON FUNCTION ratchet.status IS
     'the state of the scheduler''s parts, and what to do about those that need something';
 
-CREATE FUNCTION ratchet.adopt() RETURNS void
+CREATE FUNCTION ratchet.adopt(OUT job_name text, OUT owner regrole)
+RETURNS SETOF record
 LANGUAGE c VOLATILE SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'ratchet_adopt';
 COMMENT ON FUNCTION ratchet.adopt IS
-    'lets the jobs of a restored or cloned database run here; for superusers and the owner of the database';
+    'lets jobs run here that came by pg_restore, by COPY or in a copy, and lists them: all for superusers, for the owner of the database those that are its own';
 
 CREATE FUNCTION ratchet.stat_reset(job_name text DEFAULT NULL) RETURNS void
 LANGUAGE c VOLATILE SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'ratchet_stat_reset';
@@ -276,6 +277,11 @@ CREATE FUNCTION ratchet._next_run_at(job_id bigint) RETURNS timestamptz
 LANGUAGE c VOLATILE STRICT PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'ratchet_next_run_at';
 COMMENT ON FUNCTION ratchet._next_run_at IS
     'internal: when the job starts next, of one whose schedule the scheduler has not come to yet';
+
+CREATE FUNCTION ratchet._is_quarantined(job_id bigint) RETURNS boolean
+LANGUAGE c VOLATILE STRICT PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'ratchet_is_quarantined';
+COMMENT ON FUNCTION ratchet._is_quarantined IS
+    'internal: whether the job is held back until ratchet.adopt()';
 
 CREATE FUNCTION ratchet._waits_for_mutex(job_id bigint) RETURNS text
 LANGUAGE c VOLATILE STRICT PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'ratchet_waits_for_mutex';

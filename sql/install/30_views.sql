@@ -22,7 +22,8 @@ SELECT j.job_id, j.job_name, j.owner, j.enabled, j.schedule, j.time_zone, j.comm
        s.last_not_needed_at,
        coalesce(CASE WHEN j.mutex IS NOT NULL THEN ratchet._waits_for_mutex(j.job_id) END,
                 CASE WHEN j.depends_on IS NOT NULL
-                     THEN ratchet._waits_for_jobs(j.job_id, false) END) AS waits_for
+                     THEN ratchet._waits_for_jobs(j.job_id, false) END) AS waits_for,
+       ratchet._is_quarantined(j.job_id) AS quarantined
   FROM ratchet.job j
   LEFT JOIN ratchet.job_state s ON s.job_id = j.job_id
   LEFT JOIN (SELECT job_id, count(*) AS running
@@ -42,6 +43,8 @@ COMMENT ON COLUMN ratchet.jobs.next_run_at IS
     'when the job starts next, as far as that is known: null for @manual and for paused jobs';
 COMMENT ON COLUMN ratchet.jobs.waits_for IS
     'the mutex for which something that is due waits and who holds it, or the first job in depends_on that has not succeeded since this one''s last run';
+COMMENT ON COLUMN ratchet.jobs.quarantined IS
+    'held back until ratchet.adopt(): it was restored, written by hand, or has come in a copy';
 COMMENT ON COLUMN ratchet.jobs.last_run_at IS 'when its last run started';
 COMMENT ON COLUMN ratchet.jobs.last_status IS 'how its last run ended';
 COMMENT ON COLUMN ratchet.jobs.consecutive_failures IS
@@ -191,13 +194,14 @@ COMMENT ON COLUMN ratchet.failed_items.resolved_by IS 'the run that did';
 
 CREATE VIEW ratchet.job_health WITH (security_invoker = true) AS
 SELECT h.job_id, h.job_name,
-       CASE WHEN NOT h.enabled OR NOT h.here THEN 'gray'
+       CASE WHEN h.quarantined OR NOT h.enabled OR NOT h.here THEN 'gray'
             WHEN h.schedule_problem IS NOT NULL OR h.failing OR h.missed >= 2 THEN 'red'
             WHEN h.in_backoff OR h.late OR h.parent IS NOT NULL OR h.last_status IN ('partial', 'canceled')
                  OR h.doubt IS NOT NULL OR h.failed_items > 0 OR h.watches_nothing THEN 'amber'
             WHEN h.last_status IS NULL THEN 'gray'
             ELSE 'green' END AS color,
-       CASE WHEN NOT h.enabled THEN 'paused'
+       CASE WHEN h.quarantined THEN 'held back until ratchet.adopt()'
+            WHEN NOT h.enabled THEN 'paused'
             WHEN NOT h.here THEN 'not meant for this environment'
             WHEN h.schedule_problem IS NOT NULL THEN 'its schedule stands still: ' || h.schedule_problem
             WHEN h.failing AND h.consecutive_failures = 1
@@ -251,7 +255,8 @@ SELECT h.job_id, h.job_name,
                SELECT greatest(b.since, s.last_success_at, s.last_not_needed_at) AS expected_since) e
                -- OFFSET 0 keeps the planner from writing these out wherever color and why name them.
          CROSS JOIN LATERAL (
-               SELECT CASE WHEN s.consecutive_failures > 0
+               SELECT ratchet._is_quarantined(j.job_id) AS quarantined,
+                      CASE WHEN s.consecutive_failures > 0
                            THEN (SELECT r.error FROM ratchet.run_log r WHERE r.run_id = s.last_run_id)
                            END AS error,
                       CASE WHEN j.source IS NOT NULL AND s.last_status = 'succeeded'
@@ -288,7 +293,7 @@ SELECT h.job_id, h.job_name,
 COMMENT ON VIEW ratchet.job_health IS
     'jobs: how they are, and what they did over the last 24 hours';
 COMMENT ON COLUMN ratchet.job_health.color IS
-    'red: its schedule cannot be read, or failing, or two expected runs passed without a success; amber: late, in back-off, or the last run was partial or canceled or may not have come to all items, or failed items are not resolved, or a watched table is gone; gray: paused, or has not run yet; else green';
+    'red: its schedule cannot be read, or failing, or two expected runs passed without a success; amber: late, in back-off, or the last run was partial or canceled or may not have come to all items, or failed items are not resolved, or a watched table is gone; gray: held back until ratchet.adopt(), paused, or has not run yet; else green';
 COMMENT ON COLUMN ratchet.job_health.why IS 'the reason for the color';
 COMMENT ON COLUMN ratchet.job_health.avg_lag IS
     'from the time at which a run could have started to its start';

@@ -1,8 +1,13 @@
 // Where the jobs are at home, and what was written by other means: ratchet.adopt(), the trigger on
 // ratchet.job
+#include <vector>
+
 #include "api/argument.h"
 #include "api/not_loaded.h"
+#include "api/privilege.h"
+#include "api/row_set.h"
 #include "api/sql_function.h"
+#include "catalog/adoption.h"
 #include "catalog/commit_notice.h"
 #include "catalog/home.h"
 #include "catalog/installation.h"
@@ -10,20 +15,39 @@
 
 extern "C" {
 #include "commands/trigger.h"
+#include "utils/builtins.h"
+#include "utils/syscache.h"
 }
 
 namespace ratchet::api {
 namespace {
 
-void Adopt() {
+bool IsRole(Oid role) {
+  return pg::Call([role] { return SearchSysCacheExists1(AUTHOID, ObjectIdGetDatum(role)); });
+}
+
+// A job of a role that does not exist would be that of whoever gets its number.
+bool MayAdopt(Oid owner) { return IsRole(owner) && MayManage(owner); }
+
+void Adopt(FunctionCallInfo call) {
   RequireWritable("ratchet.adopt()");
+  RowSet rows(call);
   const bool allowed = pg::Call([] { return superuser() || pg::OwnsDatabase(GetUserId()); });
   if (!allowed) {
     throw pg::Error(ERRCODE_INSUFFICIENT_PRIVILEGE,
                     "must be owner of the database to let its jobs run here");
   }
-  catalog::MakeHome(GetCurrentTransactionStartTimestamp(), true);
+  const bool everybody = pg::Call([] { return superuser(); });
+  const std::vector<catalog::AdoptedJob> adopted =
+      catalog::Adopt(GetCurrentTransactionStartTimestamp(), everybody, MayAdopt);
   catalog::NoteEverythingChanged();
+  for (const catalog::AdoptedJob& job : adopted) {
+    pg::Call([&] {
+      Datum values[] = {CStringGetTextDatum(job.job_name.c_str()), ObjectIdGetDatum(job.owner)};
+      bool nulls[] = {false, false};
+      rows.Add(values, nulls);
+    });
+  }
 }
 
 void TablesChanged(FunctionCallInfo call) {
@@ -41,9 +65,8 @@ extern "C" {
 
 PG_FUNCTION_INFO_V1(ratchet_adopt);
 PGDLLEXPORT Datum ratchet_adopt(PG_FUNCTION_ARGS) {
-  (void)fcinfo;
-  ratchet::api::SqlFunction([] { ratchet::api::Adopt(); });
-  PG_RETURN_VOID();
+  ratchet::api::SqlFunction([fcinfo] { ratchet::api::Adopt(fcinfo); });
+  return static_cast<Datum>(0);
 }
 
 PG_FUNCTION_INFO_V1(ratchet_tables_changed);
@@ -59,7 +82,8 @@ PGDLLEXPORT Datum ratchet_extension_created(PG_FUNCTION_ARGS) {
   (void)fcinfo;
   ratchet::pg::Entry([] {
     ratchet::api::WarnIfNotLoaded();
-    ratchet::catalog::MakeHome(GetCurrentTransactionStartTimestamp(), false);
+    ratchet::catalog::MakeHome(GetCurrentTransactionStartTimestamp(),
+                               ratchet::catalog::SealKey::kNew);
     ratchet::catalog::NoteEverythingChanged();
   });
   PG_RETURN_VOID();

@@ -83,6 +83,7 @@ Defined DefineJob(catalog::JobDefinition job, Given given, AnothersJob anothers_
   job.schedule_since = old->schedule_since;
   job.created_at = old->created_at;
   job.changed_at = old->changed_at;
+  job.quarantined = old->quarantined;
   // Who deploys the same script again neither resumes what was paused nor takes the job over.
   if (!given.enabled) {
     job.enabled = old->enabled;

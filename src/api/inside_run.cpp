@@ -72,7 +72,7 @@ void SaveCheckpoint(FunctionCallInfo fcinfo, const worker::CurrentRun& run) {
     Jsonb* json = PG_GETARG_JSONB_P(0);
     value = JsonbToCString(nullptr, &json->root, static_cast<int>(VARSIZE(json)));
   });
-  const auto before = catalog::FindCheckpoint(run.ticket.job_id, run.ticket.walk);
+  const auto before = catalog::FindOwnCheckpoint(run.ticket.job_id, run.ticket.walk);
   catalog::Checkpoint checkpoint;
   checkpoint.first_run = before && before->first_run != 0 ? before->first_run : run.ticket.run_id;
   checkpoint.job_id = run.ticket.job_id;
@@ -99,7 +99,7 @@ Answer Payload(const worker::CurrentRun& run) {
 }
 
 Answer Checkpoint(const worker::CurrentRun& run) {
-  const auto saved = catalog::FindCheckpoint(run.ticket.job_id, run.ticket.walk);
+  const auto saved = catalog::FindOwnCheckpoint(run.ticket.job_id, run.ticket.walk);
   return saved && !saved->value.empty() ? Answer{JsonbDatum(saved->value), false} : kNull;
 }
 

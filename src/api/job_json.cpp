@@ -56,9 +56,10 @@ void AppendTable(StringInfo out, Oid table) {
                                          get_namespace_name(get_rel_namespace(table)), name));
 }
 
+// A role that is gone has no name, which no role can have: its number may be that of another one.
 void AppendRole(StringInfo out, Oid role) {
   const char* name = GetUserNameFromId(role, true);
-  escape_json(out, name != nullptr ? name : psprintf("%u", role));
+  escape_json(out, name != nullptr ? name : "");
 }
 
 void AppendArray(StringInfo out, Datum array, Oid type) {

@@ -55,7 +55,7 @@ policy::JobPlan PlanOf(const JobDefinition& job, const catalog::Timing& timing) 
 // others.
 calendar::Instant NextRunAt(std::int64_t job_id) {
   const auto job = catalog::FindJob(job_id);
-  if (!job || !MaySee(job->owner) || !JobsRunInThisDatabase()) {
+  if (!job || job->quarantined || !MaySee(job->owner) || !JobsRunInThisDatabase()) {
     return calendar::kNever;
   }
   try {

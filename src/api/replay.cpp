@@ -45,6 +45,10 @@ catalog::RunRecord RequireEndedRun(std::int64_t run_id) {
     NoSuchRun(run_id);
   }
   RequireMayManageRun(run_id, record->owner);
+  if (record->quarantined) {
+    Refuse("the record of run " + std::to_string(run_id) + " was not written by pg_ratchet",
+           "Use ratchet.trigger() for a run of what the job is now.");
+  }
   if (record->started_at == 0 && record->status != policy::RunStatus::kFailed) {
     Refuse("run " + std::to_string(run_id) + " was " + std::string(policy::Name(record->status)) +
                " and did not run",

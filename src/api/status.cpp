@@ -161,6 +161,8 @@ void ReportUnknown(Report* report, const BoardView& board) {
   }
 }
 
+constexpr char kAdoptHint[] = "Run SELECT ratchet.adopt() to let them run here.";
+
 const char* WhatIsCopied(policy::Copy copy) {
   switch (copy) {
     case policy::Copy::kRestored:
@@ -186,8 +188,13 @@ void ReportScheduler(Report* report, const BoardView& board,
     return;
   }
   if (database->quarantined) {
-    report->Add("scheduler", "quarantined", WhatIsCopied(database->copy),
-                "Run SELECT ratchet.adopt() to let them run here.");
+    report->Add("scheduler", "quarantined", WhatIsCopied(database->copy), kAdoptHint);
+    return;
+  }
+  if (database->quarantined_jobs > 0 && database->quarantined_jobs == database->jobs) {
+    report->Add("scheduler", "quarantined",
+                "the jobs of this database were restored from a dump, or written by hand",
+                kAdoptHint);
     return;
   }
   switch (database->state) {
@@ -308,6 +315,21 @@ void ReportReplication(Report* report) {
   }
 }
 
+void ReportQuarantine(Report* report, const std::optional<board::DatabaseEntry>& database) {
+  if (!database || database->quarantined_rows == 0) {
+    return;
+  }
+  const auto jobs = static_cast<int>(database->quarantined_jobs);
+  const auto others = static_cast<int>(database->quarantined_rows - database->quarantined_jobs);
+  report->Add("jobs", "quarantined",
+              (jobs > 0 ? Count(jobs, "job") : std::string()) +
+                  (jobs > 0 && others > 0 ? ", " : "") +
+                  (others > 0 ? Count(others, "other row") : std::string()) +
+                  ": not written by pg_ratchet in this database, and held back",
+              "Look at them in ratchet.jobs (held) and ratchet.runs. SELECT ratchet.adopt() lets "
+              "them run here.");
+}
+
 void Status(FunctionCallInfo call) {
   Report report(call);
   if (board::TheBoard() == nullptr) {
@@ -336,6 +358,7 @@ void Status(FunctionCallInfo call) {
   ReportDatabases(&report, board);
   ReportProcesses(&report, board);
   ReportSchedules(&report, board::ViewDatabase(MyDatabaseId));
+  ReportQuarantine(&report, board::ViewDatabase(MyDatabaseId));
   ReportReplication(&report);
   report.Add("environment",
              pg::settings.environment[0] != '\0' ? pg::settings.environment : "none");

@@ -1,8 +1,11 @@
 // ratchet._superusers_only(): the trigger that guards the tables against writers other than the
 // library
+#include <cstring>
+
 #include "pg/guard.h"
 
 extern "C" {
+#include "access/htup_details.h"
 #include "commands/trigger.h"
 #include "replication/logicalworker.h"
 #include "replication/origin.h"
@@ -39,7 +42,34 @@ HeapTuple LeaveOut(const TriggerData* trigger) {
   return nullptr;
 }
 
-// The row goes on as it came; a statement has none.
+bool IsTable(const TriggerData* trigger, const char* name) {
+  return std::strcmp(RelationGetRelationName(trigger->tg_relation), name) == 0;
+}
+
+// Null is no seal: what a superuser writes or restores may come from somebody else, and is held
+// back until ratchet.adopt(). An update keeps the seal, which then fits or does not. In a dump the
+// owner of a checkpoint is a number, which may be another role's here: until it is adopted it has
+// none.
+HeapTuple WithoutSeal(const TriggerData* trigger) {
+  return pg::Call([trigger] {
+    TupleDesc columns = RelationGetDescr(trigger->tg_relation);
+    HeapTuple tuple = trigger->tg_trigtuple;
+    const bool is_checkpoint = IsTable(trigger, "job_checkpoint");
+    for (int i = 0; i < columns->natts; i++) {
+      const Form_pg_attribute column = TupleDescAttr(columns, i);
+      bool is_seal = std::strcmp(NameStr(column->attname), "seal") == 0;
+      const bool is_owner = is_checkpoint && std::strcmp(NameStr(column->attname), "owner") == 0;
+      if (!column->attisdropped && (is_seal || is_owner)) {
+        int number = i + 1;
+        Datum none = ObjectIdGetDatum(InvalidOid);
+        tuple = heap_modify_tuple_by_cols(tuple, columns, 1, &number, &none, &is_seal);
+      }
+    }
+    return tuple;
+  });
+}
+
+// The row goes on, without a seal when it is a new one; a statement has none.
 HeapTuple RefuseOthers(FunctionCallInfo call) {
   if (!CALLED_AS_TRIGGER(call)) {
     throw pg::Error(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED,
@@ -55,6 +85,10 @@ HeapTuple RefuseOthers(FunctionCallInfo call) {
                         "\" is written by the library alone",
                     "Use the functions of schema ratchet. A superuser may write it, to restore a "
                     "dump.");
+  }
+  if (TRIGGER_FIRED_BY_INSERT(trigger->tg_event)) {
+    // The key to the seals is made by the library, here.
+    return IsTable(trigger, "home") ? nullptr : WithoutSeal(trigger);
   }
   return TRIGGER_FIRED_BY_UPDATE(trigger->tg_event) ? trigger->tg_newtuple : trigger->tg_trigtuple;
 }

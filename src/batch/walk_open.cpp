@@ -28,7 +28,7 @@ void Walk::LookUp() {
 // any more: neither is what was done done again, nor anything left out.
 std::optional<catalog::Checkpoint> Walk::GoOnBehind() {
   const board::RunTicket& ticket = *run_.ticket;
-  auto saved = catalog::FindCheckpoint(ticket.job_id, ticket.walk, &now_.checkpoint);
+  auto saved = catalog::FindOwnCheckpoint(ticket.job_id, ticket.walk, &now_.checkpoint);
   if (!saved) {
     ItemPointerSetInvalid(&now_.checkpoint);
     return saved;

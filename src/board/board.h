@@ -86,6 +86,9 @@ struct DatabaseEntry {
   policy::ClockWatch clock;  // written by the scheduler alone
   std::int64_t jobs;         // for ratchet.status(), and so are
   std::int64_t problems;     // jobs whose schedule cannot be read
+  // What was not written by the library (catalog/seal.h): jobs, and these with runs and backfills.
+  std::int64_t quarantined_jobs;
+  std::int64_t quarantined_rows;
   HighestNumber numbers[kNumberKinds];
   // Passes of its scheduler fail since then, for this reason; 0: the last one did not.
   TimestampTz failing_since;
@@ -250,7 +253,7 @@ struct Board {
   int launcher_proc;
   pid_t launcher_pid;
   policy::SteadyTime launcher_gone;  // since then there is none; not set: since the server started
-  bool rescan_databases;  // for the launcher: databases were created
+  bool rescan_databases;             // for the launcher: databases were created
   std::uint32_t
       session_epoch;          // grows with ALTER ROLE/DATABASE ... SET: older sessions are replaced
   std::uint32_t zones_epoch;  // grows when time zones change: workers that are older are replaced

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "board/database_list.h"
+#include "policy/numbers.h"
 
 namespace ratchet::board {
 namespace {
@@ -26,9 +27,9 @@ NumberClaim ClaimNumber(Oid database, NumberKind kind, Oid sequence, std::int64_
   if (place == nullptr || place->sequence != sequence) {
     return NumberClaim::kUnknown;
   }
-  if (number <= place->number) {
+  if (!policy::IsNextNumber(number, place->number)) {
     *highest = place->number;
-    return NumberClaim::kBehind;
+    return NumberClaim::kOutOfOrder;
   }
   place->number = number;
   return NumberClaim::kTaken;

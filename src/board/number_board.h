@@ -1,6 +1,6 @@
 // The greatest numbers that were given in a database since the server started, of runs and of jobs.
 // A sequence that is set back, by setval(), by a subscription or by a restore, gives none of them
-// twice.
+// twice; one that is set far ahead does not use up the numbers.
 #pragma once
 
 #include "board/board.h"
@@ -8,9 +8,9 @@
 namespace ratchet::board {
 
 enum class NumberClaim {
-  kTaken,    // it is greater than all before
-  kBehind,   // others up to *highest may be in use
-  kUnknown,  // nothing is known of this sequence: see LearnNumbers
+  kTaken,       // it is greater than all before
+  kOutOfOrder,  // it does not follow *highest, up to which others may be in use
+  kUnknown,     // nothing is known of this sequence: see LearnNumbers
 };
 NumberClaim ClaimNumber(Oid database, NumberKind kind, Oid sequence, std::int64_t number,
                         std::int64_t* highest);

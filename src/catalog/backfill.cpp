@@ -4,10 +4,12 @@
 
 #include "calendar/schedule.h"
 #include "catalog/run_queue.h"
+#include "catalog/seal.h"
 #include "catalog/table_layouts.h"
 #include "pg/guard.h"
 #include "pg/row_change.h"
 #include "pg/sequence.h"
+#include "policy/numbers.h"
 
 extern "C" {
 #include "access/xact.h"
@@ -26,7 +28,11 @@ enum Column {
   kToTime,
   kHoldsSchedule,
   kRequestedAt,
+  kSealColumn,
 };
+
+constexpr RowSeal kSeal(kTable, kSealColumn,
+                        {kBackfillId, kJobId, kOwner, kAfterTime, kToTime, kHoldsSchedule});
 
 // For use inside pg::Call.
 
@@ -38,6 +44,7 @@ void Read(const pg::Row& row, Backfill* backfill) {
   backfill->to_time = row.TimeOrZero(kToTime);
   backfill->holds_schedule = row.Bool(kHoldsSchedule);
   backfill->requested_at = row.Time(kRequestedAt);
+  backfill->quarantined = !kSeal.Fits(row);
 }
 
 void Fill(const Backfill& backfill, pg::Row* row) {
@@ -48,6 +55,7 @@ void Fill(const Backfill& backfill, pg::Row* row) {
   row->SetTimeOrNull(kToTime, backfill.to_time);
   row->SetBool(kHoldsSchedule, backfill.holds_schedule);
   row->SetTime(kRequestedAt, backfill.requested_at);
+  kSeal.Put(row);
 }
 
 template <typename Scan>
@@ -68,7 +76,13 @@ std::int64_t HighestBackfill(std::int64_t job_id) {
     pg::IndexScan scan(kTable, "backfill_pkey", AccessShareLock);
     scan.Begin(BackwardScanDirection);
     pg::Row row;
-    const std::int64_t last = scan.Next(&row) ? row.Int64(kBackfillId) : 0;
+    std::int64_t last = 0;
+    while (scan.Next(&row) && last == 0) {
+      CHECK_FOR_INTERRUPTS();
+      if (row.Int64(kBackfillId) <= policy::kGreatestNumber) {
+        last = row.Int64(kBackfillId);
+      }
+    }
     scan.End();
     return last;
   });
@@ -102,14 +116,13 @@ void EndHold(std::int64_t job_id) {
 
 }  // namespace
 
+constinit const SealedTable kSealedBackfills{&kSeal, kJobId, kOwner};
+
 void InsertBackfill(Backfill* backfill) {
   const std::int64_t highest = HighestBackfill(backfill->job_id);
   pg::Call([backfill, highest] {
     const Oid sequence = pg::OpenSequence("backfill_id_seq");
-    backfill->backfill_id = pg::NextNumber(sequence);
-    if (backfill->backfill_id <= highest) {
-      backfill->backfill_id = pg::NextNumberBehind(sequence, highest);
-    }
+    backfill->backfill_id = pg::NextNumberAfter(sequence, highest);
     Relation table = pg::OpenTable(kTable, RowExclusiveLock);
     pg::Row row;
     Fill(*backfill, &row);

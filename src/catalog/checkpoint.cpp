@@ -2,8 +2,10 @@
 
 #include <algorithm>
 
+#include "catalog/seal.h"
 #include "catalog/table_layouts.h"
 #include "pg/guard.h"
+#include "policy/numbers.h"
 
 extern "C" {
 #include "access/xact.h"
@@ -32,7 +34,12 @@ enum Column {
   kFirstRun,
   kKey,
   kRunMark,
+  kSealColumn,
 };
+
+constexpr RowSeal kSeal(kTable, kSealColumn,
+                        {kJobId, kWalk, kOwner, kRunId, kValue, kRunFrom, kFirstRun, kKey,
+                         kRunMark});
 
 // All that follows is for use inside pg::Call.
 
@@ -51,6 +58,7 @@ void Read(const pg::Row& row, Checkpoint* checkpoint) {
   checkpoint->first_run = row.Int64(kFirstRun);
   checkpoint->key = row.Text(kKey);
   checkpoint->run_mark = row.Int64(kRunMark);
+  checkpoint->quarantined = !kSeal.Fits(row);
 }
 
 void Fill(const Checkpoint& checkpoint, pg::Row* row) {
@@ -71,6 +79,7 @@ void Fill(const Checkpoint& checkpoint, pg::Row* row) {
   if (!checkpoint.key.empty()) {
     row->SetText(kKey, checkpoint.key);
   }
+  kSeal.Put(row);
 }
 
 bool Find(std::int64_t job_id, std::int64_t walk, LOCKMODE mode, pg::Row* row, ItemPointer tid) {
@@ -93,6 +102,8 @@ bool HasRows(Relation table) { return RelationGetNumberOfBlocks(table) > 0; }
 
 }  // namespace
 
+constinit const SealedTable kSealedCheckpoints{&kSeal, kJobId, kOwner};
+
 std::optional<Checkpoint> FindCheckpoint(std::int64_t job_id, std::int64_t walk, ItemPointer tid) {
   Checkpoint checkpoint;
   const bool found = pg::Call([&] {
@@ -104,6 +115,18 @@ std::optional<Checkpoint> FindCheckpoint(std::int64_t job_id, std::int64_t walk,
     return is_there;
   });
   return found ? std::optional(std::move(checkpoint)) : std::nullopt;
+}
+
+std::optional<Checkpoint> FindOwnCheckpoint(std::int64_t job_id, std::int64_t walk,
+                                            ItemPointer tid) {
+  std::optional<Checkpoint> checkpoint = FindCheckpoint(job_id, walk, tid);
+  if (checkpoint && checkpoint->quarantined) {
+    throw pg::Error(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+                    "the checkpoint of the job was not written by pg_ratchet",
+                    "Give it up with ratchet.reset_checkpoint(), or let a superuser look at "
+                    "ratchet.job_checkpoint and run SELECT ratchet.adopt().");
+  }
+  return checkpoint;
 }
 
 bool CheckpointIsBeingChanged(std::int64_t job_id, std::int64_t walk) {
@@ -164,7 +187,11 @@ std::int64_t NewestRunOfCheckpoints() {
     pg::Row row;
     while (scan.Next(&row)) {
       CHECK_FOR_INTERRUPTS();
-      newest = std::max({newest, row.Int64(kRunId), row.Int64(kWalk), row.Int64(kFirstRun)});
+      for (const int column : {kRunId, kWalk, kFirstRun}) {
+        if (row.Int64(column) <= policy::kGreatestNumber) {
+          newest = std::max(newest, row.Int64(column));
+        }
+      }
     }
     scan.End();
     return newest;

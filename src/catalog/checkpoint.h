@@ -32,12 +32,16 @@ struct Checkpoint {
   board::RunCounters counters{};  // what it has committed: items, batches and rows
   std::int64_t walk_items = 0;    // done by earlier runs of the same walk
   std::int64_t first_run = 0;     // with which the walk began
+  bool quarantined = false;       // the row was not written by the library: see seal.h
   std::string key;                // see batch::Key::signature(); empty: of a hand-written procedure
 };
 
 // Seen with the effects of the calling transaction; nullopt when there is none. `tid` may be null.
 std::optional<Checkpoint> FindCheckpoint(std::int64_t job_id, std::int64_t walk,
                                          ItemPointer tid = nullptr);
+// For a run that goes on behind it: an error if it was not written by the library.
+std::optional<Checkpoint> FindOwnCheckpoint(std::int64_t job_id, std::int64_t walk,
+                                            ItemPointer tid = nullptr);
 // Whether a transaction that has not ended deletes it, or writes over it.
 bool CheckpointIsBeingChanged(std::int64_t job_id, std::int64_t walk);
 // So that what follows in the transaction waits for nobody: locks the table and the row, if there

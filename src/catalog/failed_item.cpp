@@ -1,9 +1,11 @@
 #include "catalog/failed_item.h"
 
+#include "catalog/seal.h"
 #include "catalog/table_layouts.h"
 #include "pg/row_change.h"
 #include "pg/sequence.h"
 #include "pg/text_hash.h"
+#include "policy/numbers.h"
 
 extern "C" {
 #include "access/xact.h"
@@ -33,7 +35,10 @@ enum Column {
   kFailedAt,
   kResolvedAt,
   kResolvedBy,
+  kSealColumn,
 };
+
+constexpr RowSeal kSeal(kTable, kSealColumn, {kItemId, kJobId, kRunId, kOwner, kKey});
 
 // All that follows is for use inside pg::Call.
 
@@ -83,7 +88,10 @@ std::int64_t NextItemId(std::int64_t run_id) {
   scan.End();
   const Oid sequence = pg::OpenSequence("failed_item_id_seq");
   const std::int64_t item_id = pg::NextNumber(sequence);
-  return item_id > newest ? item_id : pg::NextNumberBehind(sequence, newest);
+  // Any one that is greater will do, as long as there are some left.
+  return item_id > newest && item_id < policy::kGreatestNumber
+             ? item_id
+             : pg::NextNumberAfter(sequence, newest);
 }
 
 // Nothing to change when the item is not there any more, or somebody else has resolved it.
@@ -119,6 +127,7 @@ void InsertFailedItem(FailedItem* item, bool may_have_failed_before) {
     row.SetJsonb(kKey, item->key);
     SetFailure(&row, *item);
     row.SetInt32(kAttempts, item->attempts);
+    kSeal.Put(&row);
     Relation table = pg::OpenTable(kTable, RowExclusiveLock);
     pg::InsertRow(table, row);
     table_close(table, NoLock);
@@ -159,7 +168,7 @@ bool HoldFailedItems(std::int64_t run_id, std::int64_t after, int limit,
     ItemPointerData tid;
     pg::RowHold hold = pg::RowHold::kHeld;
     while (!*more && hold != pg::RowHold::kBusy && scan.Next(&row, &tid)) {
-      if (!row.IsNull(kResolvedAt)) {
+      if (!row.IsNull(kResolvedAt) || !kSeal.Fits(row)) {
         continue;
       }
       if (items->size() == static_cast<std::size_t>(limit)) {
@@ -187,7 +196,7 @@ std::int64_t CountFailedItems(std::int64_t run_id) {
     pg::Row row;
     while (scan.Next(&row)) {
       CHECK_FOR_INTERRUPTS();
-      count += row.IsNull(kResolvedAt) ? 1 : 0;
+      count += row.IsNull(kResolvedAt) && kSeal.Fits(row) ? 1 : 0;
     }
     scan.End();
     return count;

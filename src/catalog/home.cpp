@@ -1,14 +1,18 @@
 #include "catalog/home.h"
 
 #include <algorithm>
+#include <cstring>
+#include <string_view>
 
 #include "board/board.h"
 #include "catalog/table_layouts.h"
 #include "pg/guard.h"
+#include "pg/relation_changes.h"
 #include "pg/row_change.h"
 
 extern "C" {
 #include "access/xlog.h"
+#include "utils/inval.h"
 }
 
 namespace ratchet::catalog {
@@ -16,15 +20,57 @@ namespace {
 
 constexpr const pg::TableLayout& kTable = kHomeTable;
 
-enum Column { kSystemIdentifier = 1, kDatabaseOid, kJobTableOid, kSince, kAdopted, kCopyId };
+enum Column {
+  kSystemIdentifier = 1,
+  kDatabaseOid,
+  kJobTableOid,
+  kSince,
+  kCopyId,
+  kSealKeyColumn,  // bytea, which has text's form
+};
+
+// In this process, as long as nothing happens to the table.
+constinit Oid key_table = InvalidOid;
+constinit bool has_key = false;
+constinit policy::SipKey key_at_hand;
+
+void AtInvalidation(Datum /*argument*/, Oid relation) {
+  if (relation == key_table || relation == InvalidOid) {
+    key_table = InvalidOid;
+  }
+}
+
+policy::SipKey NewSealKey() {
+  policy::SipKey key;
+  if (!pg_strong_random(&key, sizeof(key))) {
+    ereport(ERROR, (errcode(ERRCODE_INTERNAL_ERROR),
+                    errmsg("could not generate a random key for the rows of pg_ratchet")));
+  }
+  return key;
+}
+
+// The library keeps one row. A second one was written by somebody else, and nobody can say which of
+// the two it is.
+bool ReadSealKey(policy::SipKey* key) {
+  int rows = 0;
+  bool is_key = false;
+  pg::TableScan scan(kTable, AccessShareLock);
+  pg::Row row;
+  while (scan.Next(&row)) {
+    rows++;
+    const std::string_view bytes = row.Text(kSealKeyColumn);
+    is_key = bytes.size() == sizeof(*key);
+    if (is_key) {
+      std::memcpy(key, bytes.data(), sizeof(*key));
+    }
+  }
+  scan.End();
+  return is_key && rows == 1;
+}
 
 bool IsThisTable(const pg::Row& row) {
   return row.ObjectId(kDatabaseOid) == MyDatabaseId &&
          row.ObjectId(kJobTableOid) == pg::TableOid("job");
-}
-
-bool IsThisSystem(const pg::Row& row) {
-  return row.Int64(kSystemIdentifier) == static_cast<int64>(GetSystemIdentifier());
 }
 
 // Of the data directory; 0: it is not known to be a copy.
@@ -32,28 +78,26 @@ std::int64_t CopyId() { return board::TheBoard() != nullptr ? board::TheBoard()-
 
 }  // namespace
 
-// CREATE EXTENSION writes the row of where it runs, so that a restored dump, which brings along the
-// row of where it comes from, has two. pg_upgrade does not run the script: a single row of another
-// system with the same OIDs is its doing.
+// CREATE EXTENSION writes the row of where it runs, and dumps do not bring along another one: the
+// row of another database has come with the database's files. pg_upgrade does not run the script: a
+// row of another system with the same OIDs is its doing.
 HomeFinding CheckHome() {
   return pg::Call([] {
     int rows = 0;
     bool elsewhere = false;
-    bool other_system = false;
     bool copied = false;
     pg::TableScan scan(kTable, AccessShareLock);
     pg::Row row;
     while (scan.Next(&row)) {
       rows++;
       elsewhere = elsewhere || !IsThisTable(row);
-      other_system = other_system || !IsThisSystem(row);
       copied = CopyId() != 0 && row.Int64(kCopyId) != CopyId();
     }
     scan.End();
     if (rows == 0) {
       return HomeFinding::kNew;
     }
-    if (elsewhere || (other_system && rows > 1)) {
+    if (elsewhere || rows > 1) {
       return HomeFinding::kElsewhere;
     }
     return copied ? HomeFinding::kCopied : HomeFinding::kHere;
@@ -73,45 +117,64 @@ bool SettleIfEmpty(TimestampTz now) {
     return none;
   });
   if (empty) {
-    MakeHome(now, false);
+    MakeHome(now, SealKey::kKeep);
   }
   return empty;
 }
 
-Home FindHome() {
-  Home home;
-  pg::Call([&home] {
+TimestampTz HomeSince() {
+  return pg::Call([] {
+    TimestampTz since = 0;
     pg::TableScan scan(kTable, AccessShareLock);
     pg::Row row;
     while (scan.Next(&row)) {
-      home.since = std::max(home.since, row.Time(kSince));
-      home.adopted = row.Bool(kAdopted);
+      since = std::max(since, row.Time(kSince));
     }
     scan.End();
+    return since;
   });
-  return home;
 }
 
-void MakeHome(TimestampTz now, bool adopted) {
-  pg::Call([now, adopted] {
+void MakeHome(TimestampTz now, SealKey key) {
+  pg::Call([now, key] {
     // One after the other, so that there is one home at the end.
     pg::TableScan scan(kTable, ShareRowExclusiveLock);
+    policy::SipKey seal_key;
+    const bool has_key = ReadSealKey(&seal_key);
     pg::Row old;
     ItemPointerData tid;
     while (scan.Next(&old, &tid)) {
       pg::DeleteRow(scan.table(), &tid);
+    }
+    if (!has_key || key == SealKey::kNew) {
+      seal_key = NewSealKey();
     }
     pg::Row row;
     row.SetInt64(kSystemIdentifier, static_cast<int64>(GetSystemIdentifier()));
     row.SetOid(kDatabaseOid, MyDatabaseId);
     row.SetOid(kJobTableOid, pg::TableOid("job"));
     row.SetTime(kSince, now);
-    row.SetBool(kAdopted, adopted);
     row.SetInt64(kCopyId, CopyId());
+    row.SetText(kSealKeyColumn, {reinterpret_cast<const char*>(&seal_key), sizeof(seal_key)});
     pg::InsertRow(scan.table(), row);
+    // Who has the key at hand looks again.
+    CacheInvalidateRelcache(scan.table());
     scan.End();
     CommandCounterIncrement();
   });
+}
+
+const policy::SipKey* FindSealKey() {
+  static bool listens = false;
+  if (!listens) {
+    pg::OnRelationChange(AtInvalidation);
+    listens = true;
+  }
+  if (!OidIsValid(key_table)) {
+    key_table = pg::TableOid(kTable.name);
+    has_key = ReadSealKey(&key_at_hand);
+  }
+  return has_key ? &key_at_hand : nullptr;
 }
 
 }  // namespace ratchet::catalog

@@ -1,7 +1,9 @@
-// ratchet.home: the server and database that run these jobs.
+// ratchet.home: the server and database that run these jobs, and the key with which the library
+// seals what it writes (seal.h).
 #pragma once
 
 #include "pg/server.h"
+#include "policy/sip_hash.h"
 
 namespace ratchet::catalog {
 
@@ -17,14 +19,19 @@ HomeFinding CheckHome();
 // A copy without jobs (of a template database with the extension, say) has nothing to hold back:
 // makes this the home then, and returns true. Called before the first job is defined.
 bool SettleIfEmpty(TimestampTz now);
-struct Home {
-  TimestampTz since = 0;  // 0: not known
-  // Whether jobs that are older than the home may run here. Otherwise they came in a copy, of which
-  // the row of ratchet.home was not restored yet (pg_restore loads tables in any order).
-  bool adopted = true;
+// Since when these jobs run here; 0: not known.
+TimestampTz HomeSince();
+
+// What becomes of the key when a home is made.
+enum class SealKey {
+  kKeep,  // rows that were sealed before stay believed
+  kNew,   // none of them is any more
 };
-Home FindHome();
-// Makes this the home, and the only one.
-void MakeHome(TimestampTz now, bool adopted);
+// Makes this the home, and the only one. A home that has no key gets one.
+void MakeHome(TimestampTz now, SealKey key);
+
+// Null when there is none: nothing is sealed then, and nothing is believed. Valid until the next
+// call. For use inside pg::Call.
+const policy::SipKey* FindSealKey();
 
 }  // namespace ratchet::catalog

@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <utility>
 
-#include "catalog/home.h"
 #include "catalog/numbers.h"
+#include "catalog/seal.h"
 #include "catalog/table_layouts.h"
 #include "pg/guard.h"
 #include "pg/oid_array.h"
@@ -66,7 +66,14 @@ enum Column {
   kBackfillFrom,
   kSource,  // and the other columns of a batch job
   kHasParents = kSource + kBatchColumns,
+  kSealColumn,
 };
+
+// What runs, and as whom.
+constexpr RowSeal kSeal(kTable, kSealColumn,
+                        {kJobId, kOwner, kVersion, kCommand, kTransaction, kOnlyIf, kSettings,
+                         kPayload, kCreatedAt, kSource, kSource + 1, kSource + 2, kSource + 3,
+                         kSource + 6, kHasParents - 1});
 
 // All that follows and takes a Row is for use inside pg::Call.
 
@@ -138,6 +145,7 @@ void Read(const pg::Row& row, JobDefinition* job) {
   job->changed_at = row.Time(kChangedAt);
   job->backfill_from = row.TimeOrZero(kBackfillFrom);
   ReadBatch(row, kSource, job);
+  job->quarantined = !kSeal.Fits(row);
 }
 
 void FillRules(const JobDefinition& job, pg::Row* row) {
@@ -211,6 +219,9 @@ void Fill(const JobDefinition& job, pg::Row* row) {
   row->SetTime(kChangedAt, job.changed_at);
   row->SetTimeOrNull(kBackfillFrom, job.backfill_from);
   FillBatch(job, kSource, row);
+  if (!job.quarantined) {
+    kSeal.Put(row);
+  }
 }
 
 enum class Found { kNo, kYes, kLookAgain };
@@ -239,6 +250,8 @@ LOCKMODE LockFor(ItemPointer tid) { return tid != nullptr ? RowExclusiveLock : A
 
 }  // namespace
 
+constinit const SealedTable kSealedJobs{&kSeal, kJobId, kOwner};
+
 bool IsMeantFor(const JobDefinition& job, const std::string& environment) {
   return job.any_environment || std::find(job.environments.begin(), job.environments.end(),
                                           environment) != job.environments.end();
@@ -247,11 +260,6 @@ bool IsMeantFor(const JobDefinition& job, const std::string& environment) {
 void FillJob(const JobDefinition& job, pg::Row* row) { Fill(job, row); }
 
 void InsertJob(JobDefinition* job) {
-  // Jobs that are older than their home are a copy's. The clock may have been ahead when this
-  // became their home.
-  if (const Home home = FindHome(); !home.adopted) {
-    job->created_at = std::max(job->created_at, home.since);
-  }
   job->job_id = NextJobId();
   pg::Call([job] {
     Relation table = pg::OpenTable(kTable, RowExclusiveLock);

@@ -95,6 +95,7 @@ struct JobDefinition : BatchDefinition {
   TimestampTz created_at = 0;
   TimestampTz changed_at = 0;
   TimestampTz backfill_from = 0;
+  bool quarantined = false;  // the row was not written by the library: see seal.h
 
   friend bool operator==(const JobDefinition&, const JobDefinition&) = default;
 };

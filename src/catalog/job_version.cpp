@@ -1,5 +1,6 @@
 #include "catalog/job_version.h"
 
+#include "catalog/seal.h"
 #include "catalog/table_layouts.h"
 #include "pg/guard.h"
 #include "pg/row_change.h"
@@ -32,7 +33,13 @@ enum Column {
   kPinnedAt,
   kSource,  // and the other columns of a batch job
   kKeepHistory = kSource + kBatchColumns,
+  kSealColumn,
 };
+
+constexpr RowSeal kSeal(kTable, kSealColumn,
+                        {kJobId, kVersion, kOwner, kCommand, kTransaction, kOnlyIf, kSettings,
+                         kPayload, kSource, kSource + 1, kSource + 2, kSource + 3, kSource + 6,
+                         kKeepHistory - 1});
 
 void Read(const pg::Row& row, JobVersion* version) {
   version->job_id = row.Int64(kJobId);
@@ -78,18 +85,36 @@ void Fill(const JobDefinition& job, pg::Row* row) {
   row->SetJsonb(kPayload, job.payload);
   FillBatch(job, kSource, row);
   row->SetTime(kPinnedAt, GetCurrentTransactionStartTimestamp());
+  kSeal.Put(row);
+}
+
+// Seals are the same where all is that they cover.
+bool IsSame(const pg::Row& kept, const pg::Row& wanted) {
+  return kSeal.Fits(kept) && !wanted.IsNull(kSealColumn) &&
+         kept.Int64(kSealColumn) == wanted.Int64(kSealColumn);
 }
 
 }  // namespace
 
+constinit const SealedTable kSealedVersions{&kSeal, kJobId, kOwner};
+
+// A row that says something else was not written by the library, or for another job that had the
+// number: what the job is now is what runs.
 void PinJobVersion(const JobDefinition& job) {
   pg::Call([&job] {
+    pg::Row wanted;
+    Fill(job, &wanted);
     pg::Row row;
+    ItemPointerData tid;
     pg::IndexScan scan(kTable, kPrimaryKey, RowExclusiveLock);
     scan.Equal(kJobId, job.job_id).EqualInt32(kVersion, job.version).Begin();
-    if (!scan.Next(&row)) {
-      Fill(job, &row);
-      pg::InsertRow(scan.table(), row);
+    if (!scan.Next(&row, &tid)) {
+      pg::InsertRow(scan.table(), wanted);
+      CommandCounterIncrement();
+    } else if (!IsSame(row, wanted) &&
+               pg::HoldRow(scan.table(), &tid, pg::IfBusy::kWait, &row) == pg::RowHold::kHeld &&
+               !IsSame(row, wanted)) {
+      pg::UpdateRow(scan.table(), &tid, wanted);
       CommandCounterIncrement();
     }
     scan.End();
@@ -102,7 +127,7 @@ std::optional<JobVersion> FindJobVersion(std::int64_t job_id, std::int32_t versi
     pg::Row row;
     pg::IndexScan scan(kTable, kPrimaryKey, AccessShareLock);
     scan.Equal(kJobId, job_id).EqualInt32(kVersion, version).Begin();
-    const bool hit = scan.Next(&row);
+    const bool hit = scan.Next(&row) && kSeal.Fits(row);
     if (hit) {
       Read(row, &*kept);
     }

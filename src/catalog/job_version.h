@@ -26,6 +26,7 @@ struct JobVersion : BatchDefinition {
 
 // Keeps this version of the definition, if it is not kept yet.
 void PinJobVersion(const JobDefinition& job);
+// nullopt also when the row was not written by the library: see seal.h.
 std::optional<JobVersion> FindJobVersion(std::int64_t job_id, std::int32_t version);
 // Every job that has a version here, perhaps more than once. `visit` must not raise an error.
 void ScanVersionedJobs(void (*visit)(void* context, std::int64_t job_id), void* context);

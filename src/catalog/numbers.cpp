@@ -8,6 +8,7 @@
 #include "pg/guard.h"
 #include "pg/sequence.h"
 #include "pg/table.h"
+#include "policy/numbers.h"
 
 extern "C" {
 #include "miscadmin.h"
@@ -56,8 +57,11 @@ std::int64_t LargestAt(const Place& place) {
     pg::IndexScan scan(*place.table, place.index, AccessShareLock);
     scan.Begin(BackwardScanDirection);
     pg::Row row;
-    if (scan.Next(&row)) {
-      largest = row.Int64(place.column);
+    while (scan.Next(&row) && largest == 0) {
+      CHECK_FOR_INTERRUPTS();
+      if (row.Int64(place.column) <= policy::kGreatestNumber) {
+        largest = row.Int64(place.column);
+      }
     }
     scan.End();
     return largest;
@@ -82,6 +86,10 @@ std::int64_t HighestOf(NumberKind kind) {
 std::int64_t LostRuns(Oid sequence) {
   std::int64_t last = 0;
   if (!pg::Call([&] { return pg::IsOfEarlierTimeline(sequence, &last); })) {
+    return 0;
+  }
+  // Somebody has set it: which numbers were given nobody knows.
+  if (last > policy::kGreatestNumber) {
     return 0;
   }
   ereport(LOG,
@@ -124,7 +132,7 @@ std::int64_t Next(NumberKind kind) {
     switch (board::ClaimNumber(MyDatabaseId, kind, sequence, number, &highest)) {
       case board::NumberClaim::kTaken:
         return number;
-      case board::NumberClaim::kBehind:
+      case board::NumberClaim::kOutOfOrder:
         break;
       case board::NumberClaim::kUnknown:
         // Nobody remembers, as in a server that has not preloaded the library.
@@ -132,12 +140,12 @@ std::int64_t Next(NumberKind kind) {
         if (board::LearnNumbers(MyDatabaseId, kind, sequence, highest)) {
           continue;
         }
-        if (number > highest) {
+        if (policy::IsNextNumber(number, highest)) {
           return number;
         }
         break;
     }
-    number = pg::Call([=] { return pg::NextNumberBehind(sequence, highest); });
+    number = pg::Call([=] { return pg::NextNumberAfter(sequence, highest); });
   }
 }
 

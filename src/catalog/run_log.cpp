@@ -5,6 +5,7 @@
 
 #include "catalog/failed_item.h"
 #include "catalog/numbers.h"
+#include "catalog/seal.h"
 #include "catalog/table_layouts.h"
 #include "pg/row_change.h"
 #include "pg/settings.h"
@@ -58,7 +59,14 @@ enum Column {
   kItemsOf,
   kKey,
   kMark,
+  kSealColumn,
 };
+
+// What a replay takes from a record.
+constexpr RowSeal kSeal(kRunLogTable, kSealColumn,
+                        {kRunId, kJobId, kOwner, kVersion, kStatus, kScheduledAt, kStartedAt,
+                         kCheckpointFrom, kCheckpointTo, kPayload, kReplayOf, kDryRun,
+                         kPreviousScheduledAt, kItemsOf, kKey, kMark});
 
 // For use inside pg::Call.
 void SetTextOrNull(pg::Row& row, int column, const std::string& text) {
@@ -139,6 +147,7 @@ void SetRecord(pg::Row& row, const RunRecord& record) {
   SetPositive(row, kItemsOf, record.items_of);
   SetTextOrNull(row, kKey, record.key);
   row.SetInt64(kMark, record.mark);
+  kSeal.Put(&row);
 }
 
 board::RunCounters CountersIn(const pg::Row& row) {
@@ -198,6 +207,7 @@ void Read(const pg::Row& row, RunRecord* record) {
   record->dry_run = row.Bool(kDryRun);
   record->result = row.Text(kResult);
   record->occurrences = row.Int64(kOccurrences);
+  record->quarantined = !kSeal.Fits(row);
   record->mark = row.Int64(kMark);
 }
 

@@ -46,6 +46,7 @@ struct RunRecord {
   bool dry_run = false;
   std::string result;
   std::int64_t occurrences = 1;
+  bool quarantined = false;  // the row was not written by the library: see seal.h
 };
 
 // What the ticket says about the run; the rest is for the caller to fill in.

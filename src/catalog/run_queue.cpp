@@ -2,6 +2,7 @@
 
 #include <string_view>
 
+#include "catalog/seal.h"
 #include "catalog/table_layouts.h"
 #include "pg/guard.h"
 #include "pg/row_change.h"
@@ -39,7 +40,13 @@ enum Column {
   kShareHash,
   kMark,
   kWalkBegan,
+  kSealColumn,
 };
+
+constexpr RowSeal kSeal(kTable, kSealColumn,
+                        {kRunId, kJobId, kVersion, kOwner, kCause, kScheduledAt, kPayload, kDryRun,
+                         kReplayOf, kRetryOf, kWalk, kItemsOf, kBackfillId, kOnChange, kMark,
+                         kWalkBegan});
 
 void Read(const pg::Row& row, QueuedRun* run) {
   run->run_id = row.Int64(kRunId);
@@ -64,6 +71,7 @@ void Read(const pg::Row& row, QueuedRun* run) {
   run->on_change = row.Bool(kOnChange);
   run->mark = row.Int64(kMark);
   run->walk_began = row.Int64Or(kWalkBegan, 0);
+  run->quarantined = !kSeal.Fits(row);
 }
 
 // Finds the run that a trigger may share, among any number that wait. It stays what it is when the
@@ -113,10 +121,13 @@ void Fill(const QueuedRun& run, pg::Row* row) {
   if (IsShared(run)) {
     row->SetInt64(kShareHash, ShareHash(run.payload, run.run_at > run.queued_at ? run.run_at : 0));
   }
+  if (!run.quarantined) {
+    kSeal.Put(row);
+  }
 }
 
 bool MayShare(const QueuedRun& run, TimestampTz run_at) {
-  if (!IsShared(run) || run.claimed_at != 0) {
+  if (!IsShared(run) || run.claimed_at != 0 || run.quarantined) {
     return false;
   }
   return run_at == 0 ? run.run_at <= run.queued_at : run.run_at == run_at;
@@ -128,6 +139,8 @@ bool FindAt(Relation table, std::int64_t run_id, ItemPointer tid) {
 }
 
 }  // namespace
+
+constinit const SealedTable kSealedRuns{&kSeal, kJobId, kOwner};
 
 void InsertQueuedRun(const QueuedRun& run, ItemPointer tid) {
   pg::Call([&run, tid] {

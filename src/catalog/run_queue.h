@@ -40,6 +40,7 @@ struct QueuedRun {
   std::int64_t items_of = 0;     // it does the failed items of this run only; 0: all
   std::int64_t backfill_id = 0;  // the backfill whose occurrence it is for; 0: none
   bool on_change = false;        // asked for by a change trigger
+  bool quarantined = false;      // the row was not written by the library: see seal.h
 };
 
 void InsertQueuedRun(const QueuedRun& run, ItemPointer tid = nullptr);

@@ -60,6 +60,7 @@ constexpr pg::Column kJob[] = {
     {"max_replication_lag", INTERVALOID},
     {"columns", JSONBOID},
     {"has_parents", BOOLOID},
+    {"seal", INT8OID},
 };
 
 constexpr pg::Column kJobVersion[] = {
@@ -90,6 +91,7 @@ constexpr pg::Column kJobVersion[] = {
     {"max_replication_lag", INTERVALOID},
     {"columns", JSONBOID},
     {"keep_history", INTERVALOID},
+    {"seal", INT8OID},
 };
 
 constexpr pg::Column kJobState[] = {
@@ -136,6 +138,7 @@ constexpr pg::Column kRunQueue[] = {
     {"share_hash", INT8OID},
     {"mark", INT8OID},
     {"walk_began", INT8OID},
+    {"seal", INT8OID},
 };
 
 constexpr pg::Column kRunLog[] = {
@@ -179,6 +182,7 @@ constexpr pg::Column kRunLog[] = {
     {"items_of", INT8OID},
     {"key", TEXTOID},
     {"mark", INT8OID},
+    {"seal", INT8OID},
 };
 
 constexpr pg::Column kJobStat[] = {
@@ -218,6 +222,7 @@ constexpr pg::Column kJobCheckpoint[] = {
     {"first_run", INT8OID},
     {"key", TEXTOID},
     {"run_mark", INT8OID},
+    {"seal", INT8OID},
 };
 
 constexpr pg::Column kFailedItem[] = {
@@ -236,17 +241,18 @@ constexpr pg::Column kFailedItem[] = {
     {"failed_at", TIMESTAMPTZOID},
     {"resolved_at", TIMESTAMPTZOID},
     {"resolved_by", INT8OID},
+    {"seal", INT8OID},
 };
 
 constexpr pg::Column kBackfill[] = {
     {"backfill_id", INT8OID},         {"job_id", INT8OID},         {"owner", OIDOID},
     {"after_time", TIMESTAMPTZOID},   {"to_time", TIMESTAMPTZOID}, {"holds_schedule", BOOLOID},
-    {"requested_at", TIMESTAMPTZOID},
+    {"requested_at", TIMESTAMPTZOID}, {"seal", INT8OID},
 };
 
 constexpr pg::Column kHome[] = {
     {"system_identifier", INT8OID}, {"database_oid", OIDOID}, {"job_table_oid", OIDOID},
-    {"since", TIMESTAMPTZOID},      {"adopted", BOOLOID},     {"copy_id", INT8OID},
+    {"since", TIMESTAMPTZOID},      {"copy_id", INT8OID},     {"seal_key", BYTEAOID},
 };
 
 constexpr pg::Column kCalendarDays[] = {

@@ -13,10 +13,11 @@ namespace ratchet::pg {
 // Opens it for the next number, until the transaction ends.
 Oid OpenSequence(const char* name);
 
+// The greatest one that there is when the sequence is at its end: no error.
 std::int64_t NextNumber(Oid sequence);
-// The next one greater than `highest`. A sequence that is behind is set forward, which the log
-// tells.
-std::int64_t NextNumberBehind(Oid sequence, std::int64_t highest);
+// One that follows `highest` (policy/numbers.h). A sequence that is behind, or far ahead, is set
+// right, which the log tells.
+std::int64_t NextNumberAfter(Oid sequence, std::int64_t highest);
 
 // Only one session at a time; others draw numbers meanwhile.
 void LockSequence(Oid sequence);

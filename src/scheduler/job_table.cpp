@@ -37,6 +37,7 @@ void JobTable::Clear() {
   timings_.clear();
   timing_index_.clear();
   problems_.clear();
+  quarantined_ = 0;
   rules_.clear();
   heap_.Clear();
 }
@@ -140,6 +141,8 @@ std::uint32_t JobTable::Put(const catalog::JobDefinition& definition,
   job.here = catalog::IsMeantFor(definition, environment);
   job.batch = definition.is_batch();
   job.dropped = false;
+  quarantined_ += definition.quarantined - job.quarantined;
+  job.quarantined = definition.quarantined;
   return index;
 }
 
@@ -178,6 +181,7 @@ void JobTable::Remove(std::uint32_t index) {
   heap_.Remove(position, index);
   Job& job = jobs_[index];
   problems_.erase(job.job_id);
+  quarantined_ -= job.quarantined;
   index_.Erase(job.job_id, [this](std::uint32_t other) { return jobs_[other].job_id; });
   delete[] job.name;
   job.name = nullptr;
@@ -202,7 +206,7 @@ policy::JobPlan JobTable::PlanOf(const Job& job) const {
   plan.misfire_limit = rules.misfire_limit;
   plan.enabled = job.enabled;
   plan.here = job.here;
-  plan.held = job.held;
+  plan.held = job.held || job.quarantined;
   plan.watermark = job.watermark;
   plan.last_finished = job.last_finished;
   plan.empty_runs = job.empty_runs;

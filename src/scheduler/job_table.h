@@ -67,9 +67,10 @@ struct Job {
   bool ready : 1;       // waits in a role's ready list for its turn
   bool skip_noted : 1;  // the first skip of this back-off or exile is recorded
   bool batch : 1;
-  bool dropped : 1;   // has no row any more: it is there for its replays and for what still runs
-  bool held : 1;      // the schedule does not start before a backfill is done
-  bool past_run : 1;  // what is running is an occurrence of a backfill
+  bool dropped : 1;      // has no row any more: it is there for its replays and for what still runs
+  bool held : 1;         // the schedule does not start before a backfill is done
+  bool past_run : 1;     // what is running is an occurrence of a backfill
+  bool quarantined : 1;  // its row was not written by the library: nothing of it starts
 
   void CountEmptyRun(bool is_empty) {
     empty_runs = is_empty ? static_cast<std::uint16_t>(std::min(empty_runs + 1, UINT16_MAX)) : 0;
@@ -100,6 +101,7 @@ class JobTable {
   // Why the schedule of an enabled job cannot be read; null when it can.
   const catalog::RunError* ProblemOf(const Job& job) const;
   std::size_t problems() const { return problems_.size(); }
+  std::int64_t quarantined() const { return quarantined_; }
   void Remove(std::uint32_t index);
   // The entry of a job that has been dropped: it knows what `version` says and has no schedule.
   std::uint32_t PutDropped(const catalog::JobVersion& version);
@@ -138,6 +140,7 @@ class JobTable {
   std::unordered_map<std::string, std::uint32_t> timing_index_;
   std::unordered_map<std::int64_t, catalog::RunError> problems_;  // by job
   std::vector<SharedRules> rules_;
+  std::int64_t quarantined_ = 0;  // jobs
   DueHeap heap_;
 };
 

@@ -95,6 +95,8 @@ void Scheduler::Decide(TimestampTz now) {
   WriteStates();
   Commit();
   entry_->problems = static_cast<std::int64_t>(jobs_.problems());
+  entry_->quarantined_jobs = jobs_.quarantined();
+  entry_->quarantined_rows = jobs_.quarantined() + quarantined_rows_;
 }
 
 void Scheduler::Forget() {

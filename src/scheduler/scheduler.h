@@ -119,6 +119,7 @@ class Scheduler {
   void AdoptClaimedRun(const catalog::QueuedRun& run, ItemPointerData tid, TimestampTz now,
                        const std::unordered_map<std::int64_t, board::LiveRun>& live);
   void CheckHome(TimestampTz now);
+  void TellIfQuarantined();
   void HoldBack(policy::Copy copy);
   void TellMisfit(const catalog::Installation& installation);
   void NoteProblem(std::uint32_t index, TimestampTz now);
@@ -329,8 +330,9 @@ class Scheduler {
   bool absent_ = false;
   catalog::Installation misfit_;  // what has been told
   bool quarantined_ = false;
-  bool recorded_ = false;  // this pass has written records that somebody may wait for
-  bool backlog_ = false;   // ready work was left for want of a worker or a slot
+  std::int64_t quarantined_rows_ = 0;  // runs and backfills; of jobs, the table knows
+  bool recorded_ = false;              // this pass has written records that somebody may wait for
+  bool backlog_ = false;               // ready work was left for want of a worker or a slot
 
   struct Unflushed {
     policy::SteadyTime since;

@@ -30,6 +30,10 @@ void Scheduler::LoadBackfills(TimestampTz now) {
       }
       continue;
     }
+    if (backfill.quarantined) {
+      quarantined_rows_++;
+      continue;
+    }
     jobs_[index].held = jobs_[index].held || backfill.holds_schedule;
     backfills_[backfill.job_id].push_back(backfill);
     LookAtBackfills(backfill.job_id, now);
@@ -40,6 +44,7 @@ void Scheduler::RefreshBackfills(std::uint32_t index, TimestampTz now) {
   Job& job = jobs_[index];
   std::vector<catalog::Backfill> found;
   catalog::FindBackfills(job.job_id, &found);
+  std::erase_if(found, [](const catalog::Backfill& backfill) { return backfill.quarantined; });
   job.held = std::any_of(found.begin(), found.end(),
                          [](const catalog::Backfill& backfill) { return backfill.holds_schedule; });
   if (found.empty()) {
@@ -68,7 +73,7 @@ void Scheduler::FeedBackfills(TimestampTz now) {
 
 void Scheduler::FeedJob(std::uint32_t index, TimestampTz now) {
   const std::int64_t job_id = jobs_[index].job_id;
-  if (!jobs_[index].enabled || !jobs_[index].here) {
+  if (!jobs_[index].enabled || !jobs_[index].here || jobs_[index].quarantined) {
     return;
   }
   if (jobs_[index].backoff_until > now) {

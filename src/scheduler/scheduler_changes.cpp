@@ -61,7 +61,7 @@ void Scheduler::RunOnChange(const board::Change& change, TimestampTz now) {
   }
   const std::uint32_t index = jobs_.Find(change.id);
   if (index == JobTable::kNoJob || jobs_[index].dropped || !jobs_[index].enabled ||
-      !jobs_[index].here || quarantined_) {
+      !jobs_[index].here || jobs_[index].quarantined || quarantined_) {
     return;
   }
   Begin();

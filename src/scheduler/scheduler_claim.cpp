@@ -175,6 +175,10 @@ bool Scheduler::ClaimOccurrence(std::uint32_t index, TimestampTz now) {
 bool Scheduler::MayStart(std::uint32_t index, std::int64_t run_id, TimestampTz now) {
   WaitingRuns::Run& waiting = waiting_.At(run_id);
   Job& job = jobs_[index];
+  if (job.quarantined) {
+    StepOut(run_id);
+    return false;
+  }
   if (waiting.run.version == 0 && !Pin(&job)) {
     PutOff(run_id, now + kLookAgain);
     return false;

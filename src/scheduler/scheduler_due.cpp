@@ -44,7 +44,8 @@ void Scheduler::Reconsider(std::uint32_t index, TimestampTz now) {
 TimestampTz Scheduler::NextRunAt(const Job& job) const {
   policy::JobPlan plan = jobs_.PlanOf(job);
   plan.enabled = true;
-  const calendar::Instant next = quarantined_ ? calendar::kNever : plan.NextStart();
+  const calendar::Instant next =
+      quarantined_ || job.quarantined ? calendar::kNever : plan.NextStart();
   return next == calendar::kNever ? 0 : next;
 }
 

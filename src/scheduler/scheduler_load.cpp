@@ -8,6 +8,7 @@
 #include "catalog/numbers.h"
 #include "pg/clock.h"
 #include "pg/settings.h"
+#include "policy/numbers.h"
 
 namespace ratchet::scheduler {
 namespace {
@@ -40,18 +41,21 @@ bool Scheduler::Load(TimestampTz now) {
   TellMisfit(installation);
   if (installation.fit != catalog::Fit::kFits) {
     Commit();
+    entry_->quarantined_jobs = 0;
+    entry_->quarantined_rows = 0;
     load_ = !absent_;
     return false;
   }
   environment_ = pg::settings.environment != nullptr ? pg::settings.environment : "";
   quarantined_ = false;
+  quarantined_rows_ = 0;
   CheckHome(now);
   board::FreeReserved(entry_->database);
   std::vector<std::pair<std::int64_t, ItemPointerData>> left;
   const std::vector<ToldTime> told = LoadJobs(&left);
-  entry_->quarantined = quarantined_;
   LoadBackfills(now);
   LoadRuns(now);
+  TellIfQuarantined();
   DropLeftovers(left, now);
   FindLostSuccesses();
   LoadTableChanges(now);
@@ -91,7 +95,6 @@ std::vector<Scheduler::ToldTime> Scheduler::LoadJobs(
     Scheduler* self;
     std::vector<std::pair<std::int64_t, ItemPointerData>>* left;
     std::int64_t newest_run = 0;
-    TimestampTz oldest = DT_NOEND;
     TimestampTz newest = 0;  // end of a run, as far as it does not lie in the future
     std::vector<ToldTime> told{};
     std::vector<std::uint32_t> mended{};  // had a schedule problem
@@ -99,7 +102,6 @@ std::vector<Scheduler::ToldTime> Scheduler::LoadJobs(
   catalog::ScanJobs(
       [](void* argument, const catalog::JobDefinition& definition) {
         auto* seen = static_cast<Context*>(argument);
-        seen->oldest = std::min(seen->oldest, definition.created_at);
         const std::uint32_t index =
             seen->self->jobs_.Put(definition, seen->self->environment_, seen->self->clock_.wall);
         seen->self->jobs_[index].mutex = seen->self->mutexes_.Find(definition.mutex);
@@ -112,7 +114,9 @@ std::vector<Scheduler::ToldTime> Scheduler::LoadJobs(
       [](void* argument, const catalog::JobState& state, const ItemPointerData& tid) {
         auto* seen = static_cast<Context*>(argument);
         auto* self = seen->self;
-        seen->newest_run = std::max(seen->newest_run, state.last_run_id);
+        if (state.last_run_id <= policy::kGreatestNumber) {
+          seen->newest_run = std::max(seen->newest_run, state.last_run_id);
+        }
         const std::uint32_t index = self->jobs_.Find(state.job_id);
         if (index == JobTable::kNoJob) {
           seen->left->emplace_back(state.job_id, tid);
@@ -144,15 +148,12 @@ std::vector<Scheduler::ToldTime> Scheduler::LoadJobs(
   }
   catalog::LearnRunIds(context.newest_run);
   entry_->jobs = static_cast<std::int64_t>(jobs_.size());
-  const catalog::Home home = catalog::FindHome();
-  if (!home.adopted && context.oldest < home.since) {
-    HoldBack(policy::Copy::kNone);
-  }
+  const TimestampTz home_since = catalog::HomeSince();
   for (std::uint32_t i = 0; i < jobs_.end(); i++) {
     // What a copied job missed before it was told to run here is not to be caught up.
     const bool is_known = ItemPointerIsValid(&jobs_[i].state_tid);
     jobs_[i].watermark = policy::AccountedFor(
-        is_known ? jobs_[i].watermark : 0, std::max(jobs_[i].watermark, home.since), clock_.wall);
+        is_known ? jobs_[i].watermark : 0, std::max(jobs_[i].watermark, home_since), clock_.wall);
     if (jobs_[i].alive && !is_known) {
       stale_states_.push_back(jobs_[i].job_id);
     }
@@ -175,7 +176,7 @@ std::vector<Scheduler::ToldTime> Scheduler::LoadJobs(
 void Scheduler::FindStaleStates(const std::vector<ToldTime>& told) {
   for (const auto& [index, next_run_at] : told) {
     const Job& job = jobs_[index];
-    if ((quarantined_ || jobs_.TimingOf(job).schedule.HasFixedTimes()) &&
+    if ((quarantined_ || job.quarantined || jobs_.TimingOf(job).schedule.HasFixedTimes()) &&
         NextRunAt(job) != next_run_at) {
       stale_states_.push_back(job.job_id);
     }
@@ -186,10 +187,10 @@ void Scheduler::FindStaleStates(const std::vector<ToldTime>& told) {
 // one record, and into the job's row, which tells the next scheduler that there is one. When the
 // schedule can be read again, what it has missed goes by its misfire policy.
 void Scheduler::NoteProblem(std::uint32_t index, TimestampTz now) {
-  if (quarantined_) {
+  Job& job = jobs_[index];
+  if (quarantined_ || job.quarantined) {
     return;
   }
-  Job& job = jobs_[index];
   const catalog::RunError* problem = jobs_.ProblemOf(job);
   const catalog::JobState& state = StateOf(index);
   if (problem == nullptr || problem->message == state.schedule_problem) {
@@ -226,7 +227,9 @@ void Scheduler::LoadRuns(TimestampTz now) {
     return a.run.run_id < b.run.run_id;
   });
   for (catalog::FoundRun& row : rows) {
-    if (row.run.claimed_at == 0) {
+    if (row.run.quarantined) {
+      quarantined_rows_++;
+    } else if (row.run.claimed_at == 0) {
       const std::int64_t run_id = row.run.run_id;
       const bool is_orphan = IsOrphan(row.run);
       row.run.run_at =
@@ -325,7 +328,7 @@ void Scheduler::CheckHome(TimestampTz now) {
     case catalog::HomeFinding::kHere:
       break;
     case catalog::HomeFinding::kNew:
-      catalog::MakeHome(now, true);
+      catalog::MakeHome(now, catalog::SealKey::kKeep);
       break;
     case catalog::HomeFinding::kElsewhere:
       HoldBack(policy::Copy::kNone);
@@ -333,6 +336,21 @@ void Scheduler::CheckHome(TimestampTz now) {
     case catalog::HomeFinding::kCopied:
       HoldBack(board::TheBoard()->copy);
       break;
+  }
+}
+
+// Jobs that were restored, and whatever else was written by hand: what it leads to does not start.
+void Scheduler::TellIfQuarantined() {
+  entry_->quarantined = quarantined_;
+  const std::int64_t rows = jobs_.quarantined() + quarantined_rows_;
+  if (rows > entry_->quarantined_rows) {
+    ereport(WARNING,
+            (errmsg("jobs that were not written by pg_ratchet in this database are held back"),
+             errdetail("%lld jobs, and %lld waiting runs and backfills, were restored from a dump "
+                       "or written to the tables by hand.",
+                       static_cast<long long>(jobs_.quarantined()),
+                       static_cast<long long>(quarantined_rows_)),
+             errhint("Look at them, and run SELECT ratchet.adopt() to let them run here.")));
   }
 }
 
@@ -400,7 +418,7 @@ void Scheduler::RefreshJob(std::int64_t job_id, TimestampTz now) {
 void Scheduler::RefreshRun(std::int64_t run_id, TimestampTz now) {
   auto found = catalog::FindQueuedRun(run_id);
   const WaitingRuns::Run* known = waiting_.Find(run_id);
-  if (!found || found->run.claimed_at != 0) {
+  if (!found || found->run.claimed_at != 0 || found->run.quarantined) {
     if (known != nullptr) {
       // Canceled: its record is written already.
       const std::uint32_t index = jobs_.Find(known->run.job_id);

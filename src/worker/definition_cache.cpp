@@ -7,6 +7,7 @@
 #include "pg/table.h"
 
 extern "C" {
+#include "miscadmin.h"
 #include "utils/inval.h"
 }
 
@@ -87,7 +88,15 @@ const Definition& DefinitionOf(std::int64_t job_id, std::int32_t version) {
     throw pg::Error(ERRCODE_UNDEFINED_OBJECT,
                     "version " + std::to_string(version) + " of job " + std::to_string(job_id) +
                         " does not exist",
-                    {}, "The definition that the run has pinned is not in ratchet.job_version.");
+                    {},
+                    "The definition that the run has pinned is not in ratchet.job_version, or was "
+                    "not written by pg_ratchet.");
+  }
+  // A worker is one role, and runs nothing of another one.
+  if (read->owner != GetSessionUserId()) {
+    throw pg::Error(ERRCODE_INSUFFICIENT_PRIVILEGE, "version " + std::to_string(version) +
+                                                        " of job " + std::to_string(job_id) +
+                                                        " belongs to another role");
   }
   Definition definition{std::move(*read), {}};
   definition.settings = ParseSettings(definition.version.settings);

@@ -63,6 +63,12 @@ catalog::JobDefinition FindOwnJob(const std::string& job_name) {
                     "The session must have been started as the owner, without SET ROLE or "
                     "SET SESSION AUTHORIZATION.");
   }
+  if (job->quarantined) {
+    throw pg::Error(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+                    "job \"" + job_name + "\" is held back",
+                    "Let a superuser look at it and run SELECT ratchet.adopt().",
+                    "Its definition was not written by pg_ratchet in this database.");
+  }
   return std::move(*job);
 }
 
@@ -281,11 +287,11 @@ const catalog::RunRecord& RunInPlace(const catalog::JobDefinition& job,
 void RunInForeground(const ForegroundRequest& request) {
   CheckCaller(request);
   catalog::JobDefinition job = FindOwnJob(request.job_name);
-  if (request.has_payload) {
-    job.payload = request.payload;
-  }
   const board::RunTicket ticket = TicketFor(job, request);
   catalog::PinJobVersion(job);
+  if (request.has_payload) {
+    job.payload = request.payload;  // of this run, and not of the version
+  }
   pg::SnapshotWatch::Install();
   pg::Call([] {
     SPI_connect_ext(SPI_OPT_NONATOMIC);

@@ -214,7 +214,8 @@ sub schedule_from
 		return;
 	}
 	$node->safe_psql('postgres', "SELECT ratchet.schedule('$job', '$schedule', \$command\$$command\$command\$, $options);
-		INSERT INTO ratchet.backfill SELECT nextval('ratchet.backfill_id_seq'), job_id, owner::oid, $from - interval '1 us', NULL, true, now() FROM ratchet.job WHERE job_name = '$job'");
+		INSERT INTO ratchet.backfill SELECT nextval('ratchet.backfill_id_seq'), job_id, owner::oid, $from - interval '1 us', NULL, true, now() FROM ratchet.job WHERE job_name = '$job';
+		SELECT ratchet.adopt()");
 	return;
 }
 

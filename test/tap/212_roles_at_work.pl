@@ -81,6 +81,7 @@ my %attempts = (
 	'import_pg_cron'  => [ [ q{SELECT ratchet.import_pg_cron()}, '42P01' ] ],
 	'_live_runs'      => [ [ q{SELECT count(*) FROM ratchet._live_runs() WHERE owner <> 'mallory'::regrole}, '0' ] ],
 	'_next_run_at'    => [ [ "SELECT ratchet._next_run_at($job) IS NULL", 't' ] ],
+	'_is_quarantined' => [ [ "SELECT ratchet._is_quarantined($job)", 'f' ] ],
 	'_waits_for_mutex' => [ [ "SELECT ratchet._waits_for_mutex($job) IS NULL", 't' ] ],
 	'_waits_for_jobs' => [ [ "SELECT ratchet._waits_for_jobs(job, true) IS NULL AND ratchet._waits_for_jobs(job, false) IS NULL FROM generate_series(1, 100) job GROUP BY 1", 't' ] ],
 	'_tables_changed' => [ [ 'CREATE TRIGGER t AFTER INSERT ON mallory.data EXECUTE FUNCTION ratchet._tables_changed()', 42501 ] ],
@@ -136,7 +137,7 @@ promise 'no view and no table tells a function in WHERE about the rows of others
 		CREATE OPERATOR mallory.~~~ (LEFTARG = jsonb, RIGHTARG = text, FUNCTION = mallory.leak)}, user => 'mallory');
 	my @relations = split /\n/, value($node, q{
 		SELECT oid::regclass FROM pg_class WHERE relnamespace = 'ratchet'::regnamespace AND relkind IN ('r', 'v') ORDER BY 1});
-	for my $relation (@relations)
+	for my $relation (grep { $_ ne 'ratchet.home' } @relations)
 	{
 		my ($status, $out, $err) = $node->psql('postgres',
 			"SELECT count(*) FROM $relation AS r WHERE mallory.leak(r::text); EXPLAIN (ANALYZE, COSTS OFF) SELECT * FROM $relation AS r WHERE mallory.leak(r::text)",
@@ -176,7 +177,7 @@ promise 'to look and not to schedule: EXECUTE can be taken from PUBLIC function 
 		CREATE ROLE onlooker LOGIN; CREATE ROLE scheduling; CREATE ROLE planner LOGIN IN ROLE scheduling;
 		GRANT USAGE ON SCHEMA ratchet TO onlooker, scheduling;
 		REVOKE EXECUTE ON ALL ROUTINES IN SCHEMA ratchet FROM PUBLIC;
-		GRANT EXECUTE ON FUNCTION ratchet._is_recorded, ratchet._live_runs, ratchet._next_run_at, ratchet._node, ratchet._occurrences, ratchet._job_day,
+		GRANT EXECUTE ON FUNCTION ratchet._is_quarantined, ratchet._is_recorded, ratchet._live_runs, ratchet._next_run_at, ratchet._node, ratchet._occurrences, ratchet._job_day,
 			ratchet._waits_for_mutex, ratchet._waits_for_jobs, ratchet._waits_for_window, ratchet.status TO PUBLIC;
 		GRANT EXECUTE ON FUNCTION ratchet.schedule, ratchet.trigger TO scheduling});
 	psql_fails($node, q{SELECT ratchet.schedule('x', '@manual', 'SELECT 1')}, qr/ERROR:  42501/, 'an onlooker cannot schedule', user => 'onlooker');
@@ -220,7 +221,7 @@ promise 'who may write all tables, and bypasses row-level security, cannot forge
 		q{UPDATE ratchet.failed_item SET owner = 'root2'::regrole},
 		q{UPDATE ratchet.job_state SET run_count = 0}, q{UPDATE ratchet.job_stat SET runs = 0},
 		q{DELETE FROM ratchet.run_queue}, q{DELETE FROM ratchet.home},
-		q{INSERT INTO ratchet.home VALUES (1, 1, 1, now(), true)},
+		q{INSERT INTO ratchet.home VALUES (1, 1, 1, now(), 0, 'a key')},
 		q{INSERT INTO ratchet.backfill VALUES (1, 1, 10, now(), now(), false, now())},
 		q{INSERT INTO ratchet.job_checkpoint SELECT 1, 0, 10, 1, now(), '{}', '{}', 0, 0, 0, 0, 0, 1, ''});
 	psql_fails($node, $_, qr/ERROR:  42501.*is written by the library alone/s, $_, user => 'loader') for @forgeries;

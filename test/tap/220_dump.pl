@@ -53,7 +53,7 @@ wait_until($origin, q{SELECT count(*) >= 3 FROM ratchet.runs WHERE status = 'suc
 
 # A definition as text; times are those of the definition, so that a copy has the same.
 my $definitions = q{
-	SELECT string_agg(j::text, E'\n' ORDER BY job_id) FROM ratchet.job AS j};
+	SELECT string_agg((to_jsonb(j) - 'seal')::text, E'\n' ORDER BY job_id) FROM ratchet.job AS j};
 my $expected = value($origin, $definitions, db => 'shop');
 
 sub shell
@@ -101,7 +101,7 @@ my $dump = PostgreSQL::Test::Utils::tempdir();
 promise 'pg_dump as SQL, restored on the same server' => sub {
 	shell('pg_dump', 'pg_dump', '-f', "$dump/shop.sql", $origin->connstr('shop'));
 	unlike(PostgreSQL::Test::Utils::slurp_file("$dump/shop.sql"),
-		qr/COPY ratchet\.(run_log|run_queue|job_state|job_stat|job_version|failed_item)/, 'without the history');
+		qr/COPY ratchet\.(run_log|run_queue|job_state|job_stat|job_version|failed_item|home)/, 'without the history');
 	value($origin, 'CREATE DATABASE same_server');
 	shell('psql', 'psql', '-XqAt', '-o', '/dev/null', '-v', 'ON_ERROR_STOP=1', '-d',
 		$origin->connstr('same_server'), '-f', "$dump/shop.sql");
@@ -136,6 +136,31 @@ promise 'a dump carries what hand-written procedures have saved' => sub {
 	is(value($target, 'SELECT value FROM ratchet.job_checkpoint', db => 'later'), '{"at": 42}',
 		'the checkpoint is there');
 	value($origin, q{SELECT ratchet.unschedule('saves')}, db => 'shop');
+};
+
+# On a new server the first roles have the numbers that the first roles of the old one had.
+promise 'jobs of a role that was dropped are not in the dump' => sub {
+	value($origin, 'CREATE ROLE leaver LOGIN; CREATE ROLE "16384" LOGIN');
+	value($origin, q{GRANT USAGE ON SCHEMA ratchet TO leaver;
+		SELECT ratchet.schedule('of who left', '0 0 1 1 *', 'SELECT 1', run_as => 'leaver');
+		SELECT ratchet.schedule('of a number', '@manual', 'SELECT 1', run_as => '"16384"');
+		REVOKE USAGE ON SCHEMA ratchet FROM leaver}, db => 'shop');
+	my $number = value($origin, q{SELECT 'leaver'::regrole::oid});
+	value($origin, 'DROP ROLE leaver');
+	is(value($origin, q{SELECT owner::text FROM ratchet.job WHERE job_name = 'of who left'}, db => 'shop'), $number, 'its owner is a number');
+	value($target, 'CREATE ROLE "16384" LOGIN; CREATE DATABASE left_over');
+	for my $options ([], ['--inserts'], ['--data-only', '--extension=*'])
+	{
+		my ($dump) = PostgreSQL::Test::Utils::run_command([ 'pg_dump', @$options, $origin->connstr('shop') ]);
+		like($dump, qr/of a number.*"16384"/, "pg_dump @$options has the job of a role that is named as a number, by its name");
+		unlike($dump, qr/of who left/, 'and not that of no role');
+	}
+	shell('pg_dump', 'pg_dump', '-Fc', '-f', "$dump/left.dump", $origin->connstr('shop'));
+	shell('pg_restore', 'pg_restore', '--exit-on-error', '-d', $target->connstr('left_over'), "$dump/left.dump");
+	is(value($target, q{SELECT string_agg(owner::text, ' ') FROM ratchet.adopt() WHERE job_name LIKE 'of %'}, db => 'left_over'),
+		'"16384"', 'it is restored as that of the role with this name');
+	value($target, 'DROP DATABASE left_over');
+	value($origin, q{SELECT ratchet.unschedule('of who left'), ratchet.unschedule('of a number')}, db => 'shop');
 };
 
 $target->stop;

@@ -149,6 +149,7 @@ for my $version (@versions)
 		INSERT INTO ratchet.job (job_name, owner, schedule, time_zone, schedule_since, command)
 		VALUES ('old', current_user::regrole, '200 ms', 'UTC', now(), 'SELECT 1');
 		ALTER EXTENSION pg_ratchet UPDATE;
+		SELECT ratchet.adopt();
 	}, "from version $version", db => $db);
 	is_deeply([ split /\n/, run_psql($node, $db, $contents) ], $contents{fresh}, 'is the same as a fresh one');
 	wait_until($node, q{SELECT count(*) > 0 FROM ratchet.runs WHERE job_name = 'old' AND status = 'succeeded'}, 'its job runs',
