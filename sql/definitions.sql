@@ -224,6 +224,9 @@ SELECT ratchet.alter_job('eom', new_name => 'end of month', timeout => '5 minute
 SELECT jobid, job_name, result, detail FROM ratchet.import_pg_cron() WHERE result <> 'not taken over';
 SELECT jobid, result, detail, next_step FROM ratchet.import_pg_cron(deactivate => true) WHERE jobid = 1;
 SELECT jobid, active FROM cron.job ORDER BY jobid;
+-- Of an early version, which has no names.
+ALTER TABLE cron.job RENAME COLUMN jobname TO remark;
+SELECT jobid, job_name, result, detail FROM ratchet.import_pg_cron(dry_run => true) WHERE jobid IN (1, 12) ORDER BY jobid;
 -- A table that somebody else has put there.
 CREATE TABLE public.kept AS SELECT ratchet.export_jobs() AS jobs;
 ALTER TABLE cron.job OWNER TO ratchet_other;
