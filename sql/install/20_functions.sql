@@ -288,6 +288,11 @@ LANGUAGE c VOLATILE STRICT PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'ratchet_wa
 COMMENT ON FUNCTION ratchet._waits_for_mutex IS
     'internal: the mutex for which something of the job waits now, and who holds it';
 
+CREATE FUNCTION ratchet._waits_for_worker(job_id bigint) RETURNS text
+LANGUAGE c VOLATILE STRICT PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'ratchet_waits_for_worker';
+COMMENT ON FUNCTION ratchet._waits_for_worker IS
+    'internal: that something of the job waits now because its owner has all workers that a role may have';
+
 CREATE FUNCTION ratchet._waits_for_window(active_window text, time_zone text) RETURNS text
 LANGUAGE c VOLATILE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'ratchet_waits_for_window';
 COMMENT ON FUNCTION ratchet._waits_for_window IS

@@ -22,7 +22,8 @@ SELECT j.job_id, j.job_name, j.owner, j.enabled, j.schedule, j.time_zone, j.comm
        s.last_not_needed_at,
        coalesce(CASE WHEN j.mutex IS NOT NULL THEN ratchet._waits_for_mutex(j.job_id) END,
                 CASE WHEN j.depends_on IS NOT NULL
-                     THEN ratchet._waits_for_jobs(j.job_id, false) END) AS waits_for,
+                     THEN ratchet._waits_for_jobs(j.job_id, false) END,
+                ratchet._waits_for_worker(j.job_id)) AS waits_for,
        ratchet._is_quarantined(j.job_id) AS quarantined
   FROM ratchet.job j
   LEFT JOIN ratchet.job_state s ON s.job_id = j.job_id
@@ -42,7 +43,7 @@ COMMENT ON COLUMN ratchet.jobs.max_replication_lag IS
 COMMENT ON COLUMN ratchet.jobs.next_run_at IS
     'when the job starts next, as far as that is known: null for @manual and for paused jobs';
 COMMENT ON COLUMN ratchet.jobs.waits_for IS
-    'the mutex for which something that is due waits and who holds it, or the first job in depends_on that has not succeeded since this one''s last run';
+    'the mutex for which something that is due waits and who holds it, or the first job in depends_on that has not succeeded since this one''s last run, or a worker, when the owner has all that a role may have';
 COMMENT ON COLUMN ratchet.jobs.quarantined IS
     'held back until ratchet.adopt(): it was restored, written by hand, or has come in a copy';
 COMMENT ON COLUMN ratchet.jobs.last_run_at IS 'when its last run started';
@@ -99,7 +100,10 @@ SELECT q.run_id, q.job_id, coalesce(v.job_name, j.job_name, l.job_name), q.cause
        CASE WHEN q.claimed_at IS NULL AND q.run_at <= clock_timestamp()
             THEN 'waits for ' || coalesce(
                      ratchet._waits_for_window(j.active_window, j.time_zone),
-                     CASE WHEN j.mutex IS NOT NULL THEN ratchet._waits_for_mutex(j.job_id) END) END,
+                     CASE WHEN j.mutex IS NOT NULL THEN ratchet._waits_for_mutex(j.job_id) END,
+                     ratchet._waits_for_worker(j.job_id))
+            WHEN q.claimed_at IS NOT NULL AND l.started_at IS NULL
+            THEN 'waits for ' || ratchet._waits_for_worker(j.job_id) END,
        l.pid,
        CASE WHEN l.pid IS NOT NULL THEN ratchet._node() END, coalesce(q.payload, CASE WHEN q.version <> 0 THEN v.payload ELSE j.payload END),
        q.replay_of, q.retry_of, q.dry_run, NULL::bigint, NULL::bigint, NULL::bigint,
@@ -211,6 +215,7 @@ SELECT h.job_id, h.job_name,
                      || coalesce(': ' || h.error, '')
             WHEN h.parent IS NOT NULL THEN 'waits for ' || h.parent
             WHEN h.mutex IS NOT NULL THEN 'waits for ' || h.mutex
+            WHEN h.worker IS NOT NULL THEN 'waits for ' || h.worker
             WHEN h.missed >= 2
                 THEN CASE WHEN h.missed > 2 THEN 'more than two' ELSE 'two' END
                      || ' expected runs without a success since '
@@ -279,6 +284,7 @@ SELECT h.job_id, h.job_name,
                                     j.job_id, coalesce(s.next_run_at > now(), true)) END AS parent,
                       CASE WHEN j.mutex IS NOT NULL
                            THEN ratchet._waits_for_mutex(j.job_id) END AS mutex,
+                      ratchet._waits_for_worker(j.job_id) AS worker,
                       -- Null of a table that is not there.
                       j.watch IS NOT NULL
                       AND EXISTS (SELECT FROM unnest(j.watch) w

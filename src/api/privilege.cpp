@@ -117,6 +117,8 @@ std::string RoleName(Oid role) {
   return name.empty() ? std::to_string(role) : name;
 }
 
+std::string QuotedRoleName(Oid role) { return Quoted(RoleName(role).c_str()); }
+
 catalog::JobDefinition RequireJob(const std::string& job_name, ItemPointer tid) {
   std::optional<catalog::JobDefinition> job = catalog::FindJobByName(job_name, tid);
   if (!job) {

@@ -25,6 +25,8 @@ void RequireUsableOwner(Oid owner);
 
 // "alice"; the number of a role that does not exist any more.
 std::string RoleName(Oid role);
+// The same as SQL would have it: "Alice B" in quotes.
+std::string QuotedRoleName(Oid role);
 
 // The job; raises 42704 when there is none, 42501 when the caller may not manage it.
 catalog::JobDefinition RequireJob(const std::string& job_name, ItemPointer tid = nullptr);

@@ -2,8 +2,10 @@
 #include <algorithm>
 #include <optional>
 #include <string>
+#include <tuple>
 #include <vector>
 
+#include "api/privilege.h"
 #include "api/row_set.h"
 #include "board/database_board.h"
 #include "board/worker_board.h"
@@ -256,6 +258,29 @@ void ReportWorkers(Report* report) {
   }
 }
 
+// Roles that have as many workers as a role may have, and want more.
+void ReportShares(Report* report) {
+  const policy::Moment now = pg::Now();
+  std::vector<board::HeldPool> pools = board::ListHeldPools();
+  std::erase_if(
+      pools, [&now](const board::HeldPool& pool) { return now.steady - pool.since <= kPatience; });
+  std::sort(pools.begin(), pools.end(), [](const board::HeldPool& a, const board::HeldPool& b) {
+    return std::tie(a.role, a.since) < std::tie(b.role, b.since);
+  });
+  Oid last = InvalidOid;
+  for (const board::HeldPool& pool : pools) {
+    if (pool.role != last) {
+      last = pool.role;
+      report->Add(
+          "worker share", "used up",
+          "role " + QuotedRoleName(pool.role) + " has all " + std::to_string(pool.role_workers) +
+              " workers that ratchet.max_workers_per_role gives it, and runs that wait since " +
+              TimeText(now.wall - (now.steady - pool.since)),
+          "ratchet.running says what takes long. ratchet.max_run_time bounds it.");
+    }
+  }
+}
+
 void ReportProcesses(Report* report, const BoardView& board) {
   // The launcher, a scheduler for each database, and the workers.
   const int wanted = 1 + board.with_jobs + pg::settings.max_workers;
@@ -355,6 +380,7 @@ void Status(FunctionCallInfo call) {
   }
   ReportScheduler(&report, board, board::ViewDatabase(MyDatabaseId));
   ReportWorkers(&report);
+  ReportShares(&report);
   ReportDatabases(&report, board);
   ReportProcesses(&report, board);
   ReportSchedules(&report, board::ViewDatabase(MyDatabaseId));

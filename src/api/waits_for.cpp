@@ -1,11 +1,12 @@
-// ratchet._waits_for_mutex(), ratchet._waits_for_jobs() and ratchet._waits_for_window(): what the
-// views say a job waits for
+// ratchet._waits_for_mutex(), ratchet._waits_for_jobs(), ratchet._waits_for_worker() and
+// ratchet._waits_for_window(): what the views say a job waits for
 #include <algorithm>
 
 #include "api/argument.h"
 #include "api/privilege.h"
 #include "api/sql_function.h"
 #include "board/run_board.h"
+#include "board/worker_board.h"
 #include "calendar/window.h"
 #include "catalog/job_state.h"
 #include "catalog/run_queue.h"
@@ -49,6 +50,40 @@ std::string MutexWait(std::int64_t job_id) {
   // Another owner's job has no name for the caller.
   return "mutex \"" + job->mutex + "\", held by run " + std::to_string(holder.run_id) +
          (MaySee(holder.owner) ? " of job \"" + std::string(holder.job_name) + "\"" : "");
+}
+
+// a worker: role app has all 3 that ratchet.max_workers_per_role gives it
+std::string WorkerWait(std::int64_t job_id) {
+  if (board::TheBoard() == nullptr) {
+    return {};
+  }
+  std::vector<board::HeldPool> pools = board::ListHeldPools();
+  std::erase_if(pools, [](const board::HeldPool& pool) { return pool.database != MyDatabaseId; });
+  const auto job = pools.empty() ? std::nullopt : catalog::FindJob(job_id);
+  if (!job || !MaySee(job->owner)) {
+    return {};
+  }
+  const auto held = std::find_if(pools.begin(), pools.end(), [&job](const board::HeldPool& pool) {
+    return pool.role == job->owner;
+  });
+  if (held == pools.end()) {
+    return {};
+  }
+  std::vector<board::LiveRun> runs;
+  board::ListRuns(MyDatabaseId, &runs);
+  bool waits = false;
+  for (const board::LiveRun& run : runs) {
+    if (run.ticket.job_id == job_id && run.state == board::RunState::kRunning &&
+        job->overlap != catalog::Overlap::kAllow) {
+      return {};  // the next one waits for this one
+    }
+    waits = waits || (run.ticket.job_id == job_id && run.state == board::RunState::kReady);
+  }
+  if (!waits && !IsDue(*job)) {
+    return {};
+  }
+  return "a worker: role " + QuotedRoleName(job->owner) + " has all " +
+         std::to_string(held->role_workers) + " that ratchet.max_workers_per_role gives it";
 }
 
 // The first of the jobs that the job depends on which has not succeeded since the job's last run;
@@ -131,6 +166,12 @@ PG_FUNCTION_INFO_V1(ratchet_waits_for_mutex);
 PGDLLEXPORT Datum ratchet_waits_for_mutex(PG_FUNCTION_ARGS) {
   return ratchet::api::TextOrNull(fcinfo,
                                   [fcinfo] { return ratchet::api::MutexWait(PG_GETARG_INT64(0)); });
+}
+
+PG_FUNCTION_INFO_V1(ratchet_waits_for_worker);
+PGDLLEXPORT Datum ratchet_waits_for_worker(PG_FUNCTION_ARGS) {
+  return ratchet::api::TextOrNull(
+      fcinfo, [fcinfo] { return ratchet::api::WorkerWait(PG_GETARG_INT64(0)); });
 }
 
 PG_FUNCTION_INFO_V1(ratchet_waits_for_window);

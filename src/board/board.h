@@ -137,10 +137,15 @@ struct Pool {
   int last_ready;
   int ready;
   int workers;
+  int role_workers;  // of its role in all databases: the same in each of the role's pools
   int idle;
   // Has ready runs and asked for a worker in vain; not set: does not wait.
   policy::SteadyTime waiting_since;
   policy::SteadyTime asked_at;
+  // Has more to do than its workers can, and its role has all those that it may have: since then,
+  // as was last said at held_at. It keeps nobody else from a worker.
+  policy::SteadyTime held_since;
+  policy::SteadyTime held_at;
   int failed_starts;  // workers that died before their first run since the scheduler last looked
   int sqlstate;
   char last_words[256];
@@ -182,6 +187,7 @@ struct RunTicket {
   TimestampTz previous_scheduled_at;  // 0: none
   TimestampTz queued_at;
   std::int64_t timeout;    // microseconds, 0: none
+  bool is_bound;           // the timeout is that of ratchet.max_run_time
   TimestampTz closes_at;   // end of its active window, for runs that can stop in between; 0: none
   std::int64_t replay_of;  // 0: none
   std::int64_t retry_of;   // 0: none

@@ -1,6 +1,10 @@
 #include "board/pool_list.h"
 
 #include <algorithm>
+#include <tuple>
+
+#include "pg/settings.h"
+#include "policy/worker_share.h"
 
 namespace ratchet::board {
 namespace {
@@ -13,6 +17,19 @@ void NothingReady(Pool* pool) {
   if (pool->ready == 0) {
     pool->waiting_since = policy::kNoSteadyTime;
   }
+}
+
+// Whose is less comes first: the role with fewer workers, of one role the pool with fewer, then who
+// has waited longer; who does not wait comes last. So nobody starves, and the workers are shared
+// out evenly among those who want them, however many databases they have.
+std::tuple<int, int, policy::SteadyTime> ClaimOf(const Pool& pool) {
+  return {pool.role_workers, pool.workers,
+          pool.waiting_since.IsSet() ? pool.waiting_since : policy::kNeverSteady};
+}
+
+// The same among the pools of one role that has all its workers.
+std::tuple<int, policy::SteadyTime> HeldClaimOf(const Pool& pool, policy::SteadyTime now) {
+  return {pool.workers, IsHeld(pool, now) ? pool.held_since : policy::kNeverSteady};
 }
 
 }  // namespace
@@ -39,6 +56,10 @@ int FindOrAddPool(Oid database, Oid role) {
       Pools()[i].role = role;
       Pools()[i].first_ready = kNone;
       Pools()[i].last_ready = kNone;
+      for (int worker = 0; worker < TheBoard()->workers; worker++) {
+        const WorkerSlot& slot = Workers()[worker];
+        Pools()[i].role_workers += slot.state != WorkerState::kFree && slot.role == role ? 1 : 0;
+      }
       return i;
     }
   }
@@ -112,27 +133,76 @@ void WakeIdleWorker(int pool) {
   }
 }
 
-// Fewer workers first, then who has waited longer: nobody starves, and the pool is shared out
-// evenly among those who want it.
-int BetterClaim(int pool, policy::SteadyTime now) {
-  const Pool& own = Pools()[pool];
+void CountWorker(int pool, int change) {
+  Pools()[pool].workers += change;
+  for (int i = 0; i < TheBoard()->pools; i++) {
+    Pool& other = Pools()[i];
+    if (OidIsValid(other.database) && other.role == Pools()[pool].role) {
+      other.role_workers += change;
+    }
+  }
+}
+
+int BestClaim() {
   int best = kNone;
   for (int i = 0; i < TheBoard()->pools; i++) {
-    const Pool& other = Pools()[i];
-    if (i == pool || !OidIsValid(other.database) || !other.waiting_since.IsSet() ||
-        now - other.asked_at > kClaimLifetime) {
-      continue;
-    }
-    const bool better = other.workers < own.workers ||
-                        (other.workers == own.workers &&
-                         (!own.waiting_since.IsSet() || other.waiting_since < own.waiting_since));
-    if (better && (best == kNone || other.workers < Pools()[best].workers ||
-                   (other.workers == Pools()[best].workers &&
-                    other.waiting_since < Pools()[best].waiting_since))) {
+    const Pool& pool = Pools()[i];
+    if (OidIsValid(pool.database) && pool.waiting_since.IsSet() &&
+        (best == kNone || ClaimOf(pool) < ClaimOf(Pools()[best]))) {
       best = i;
     }
   }
   return best;
+}
+
+int BetterClaim(int pool, policy::SteadyTime now) {
+  int best = kNone;
+  for (int i = 0; i < TheBoard()->pools; i++) {
+    const Pool& other = Pools()[i];
+    if (i != pool && OidIsValid(other.database) && other.waiting_since.IsSet() &&
+        now - other.asked_at <= kClaimLifetime && ClaimOf(other) < ClaimOf(Pools()[pool]) &&
+        (best == kNone || ClaimOf(other) < ClaimOf(Pools()[best]))) {
+      best = i;
+    }
+  }
+  return best;
+}
+
+int RoomOfRole(int pool) {
+  return policy::MostWorkersOfRole(pg::settings.max_workers_per_role, TheBoard()->workers) -
+         Pools()[pool].role_workers;
+}
+
+void NoteHeld(int pool, policy::SteadyTime now) {
+  Pool& p = Pools()[pool];
+  p.waiting_since = policy::kNoSteadyTime;
+  if (!IsHeld(p, now)) {
+    p.held_since = now;
+  }
+  p.held_at = now;
+}
+
+bool IsHeld(const Pool& pool, policy::SteadyTime now) {
+  return pool.held_at.IsSet() && now - pool.held_at <= kClaimLifetime;
+}
+
+int BestClaimInRole(Oid role, policy::SteadyTime now) {
+  int best = kNone;
+  for (int i = 0; i < TheBoard()->pools; i++) {
+    const Pool& pool = Pools()[i];
+    if (OidIsValid(pool.database) && pool.role == role && pool.ready > 0 && IsHeld(pool, now) &&
+        (best == kNone || HeldClaimOf(pool, now) < HeldClaimOf(Pools()[best], now))) {
+      best = i;
+    }
+  }
+  return best;
+}
+
+int BetterClaimInRole(int pool, policy::SteadyTime now) {
+  const int best = BestClaimInRole(Pools()[pool].role, now);
+  const bool is_better = best != kNone && best != pool &&
+                         HeldClaimOf(Pools()[best], now) < HeldClaimOf(Pools()[pool], now);
+  return is_better ? best : kNone;
 }
 
 }  // namespace ratchet::board

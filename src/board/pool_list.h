@@ -20,9 +20,27 @@ void WithdrawReady(int pool, int run);
 // Wakes one idle worker of the pool, if there is one.
 void WakeIdleWorker(int pool);
 
+// A worker of the pool comes (1) or goes (-1).
+void CountWorker(int pool, int change);
+
+// ---- Who has the next worker
+
 // A pool of another role or database that waits for a worker and has a better claim than `pool` on
 // the next one: kNone when there is none.
 int BetterClaim(int pool, policy::SteadyTime now);
+// Of those that wait, whoever has the best claim.
+int BestClaim();
+
+// How many workers more the role of the pool may have; negative when the bound was lowered.
+int RoomOfRole(int pool);
+// The role of the pool has all that it may have, and the pool has more to do.
+void NoteHeld(int pool, policy::SteadyTime now);
+bool IsHeld(const Pool& pool, policy::SteadyTime now);
+// A pool of the same role in another database that is held and has a better claim on the next
+// worker of the role: kNone when there is none.
+int BetterClaimInRole(int pool, policy::SteadyTime now);
+// Of the pools of the role that are held, whoever has the best claim.
+int BestClaimInRole(Oid role, policy::SteadyTime now);
 
 // Shared with run_board.cpp.
 void SetStarted(RunSlot* run, const policy::Moment& now);

@@ -329,6 +329,12 @@ void SetConditionUntil(int slot, policy::AwakeTime until) {
   Runs()[slot].condition_canceled = false;
 }
 
+void BoundTimeout(int slot, std::int64_t timeout) {
+  const Lock lock;
+  Runs()[slot].ticket.timeout = timeout;
+  Runs()[slot].ticket.is_bound = true;
+}
+
 void SetWait(int slot, RunWait wait) { Runs()[slot].wait = wait; }
 
 CancelResult Cancel(Oid database, std::int64_t run_id, bool (*allowed)(Oid owner)) {

@@ -66,6 +66,8 @@ void SetCommitted(int slot, const RunCounters& committed, std::int64_t walk_done
                   std::int64_t remaining);
 // While the run's only_if is evaluated: when that is canceled; 0: it is not, or is over.
 void SetConditionUntil(int slot, policy::AwakeTime until);
+// The administrator's bound is the run's timeout.
+void BoundTimeout(int slot, std::int64_t timeout);
 void SetWait(int slot, RunWait wait);
 // The run is one of a batch job. For the run's own process.
 bool IsWalk(int slot);

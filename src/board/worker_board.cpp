@@ -7,6 +7,7 @@
 #include "board/pool_list.h"
 #include "pg/clock.h"
 #include "pg/compat.h"
+#include "pg/settings.h"
 #include "policy/worker_share.h"
 
 extern "C" {
@@ -34,7 +35,7 @@ void ReleaseSlot(WorkerSlot& worker) {
   if (worker.state == WorkerState::kIdle) {
     Pools()[pool].idle--;
   }
-  Pools()[pool].workers--;
+  CountWorker(pool, -1);
   worker.state = WorkerState::kFree;
   worker.pid = 0;
   worker.proc = kNone;
@@ -44,29 +45,28 @@ void ReleaseSlot(WorkerSlot& worker) {
   DropPoolIfEmpty(pool);
 }
 
-// The slot is free: whoever waits has the word.
-void OfferSlot(policy::SteadyTime now) {
-  int best = kNone;
-  for (int i = 0; i < TheBoard()->pools; i++) {
-    const Pool& pool = Pools()[i];
-    if (OidIsValid(pool.database) && pool.waiting_since.IsSet() &&
-        (best == kNone || pool.workers < Pools()[best].workers ||
-         (pool.workers == Pools()[best].workers &&
-          pool.waiting_since < Pools()[best].waiting_since))) {
-      best = i;
-    }
-  }
+// A slot that was the role's is free: whoever waits has the word.
+void OfferSlot(Oid role, policy::SteadyTime now) {
+  const int best = BestClaim();
   if (best != kNone) {
     Pools()[best].asked_at = now;
     WakeSchedulerOf(Pools()[best].database);
   }
+  const int held = BestClaimInRole(role, now);
+  if (held != kNone) {
+    WakeSchedulerOf(Pools()[held].database);
+  }
 }
 
-// Frees an idle worker of another pool, the one that has been idle for longest.
-bool DismissOneIdle(int pool) {
+// Frees an idle worker of another pool, the one that has been idle for longest. `of`: the role
+// whose one it must be, InvalidOid: of whichever.
+bool DismissOneIdle(int pool, Oid of = InvalidOid) {
   int oldest = kNone;
   for (int i = 0; i < TheBoard()->workers; i++) {
     const WorkerSlot& worker = Workers()[i];
+    if (worker.state == WorkerState::kFree || (OidIsValid(of) && worker.role != of)) {
+      continue;
+    }
     if (worker.state == WorkerState::kLeaving && worker.run == kNone) {
       return true;  // a slot is about to be free already
     }
@@ -119,6 +119,7 @@ void WorkerGone(int /*code*/, Datum /*argument*/) {
   }
   const int pool = worker.pool;
   const Oid database = worker.database;
+  const Oid role = worker.role;
   const bool work_left = Pools()[pool].ready > 0;
   ReleaseSlot(worker);
   if (work_left) {
@@ -126,7 +127,7 @@ void WorkerGone(int /*code*/, Datum /*argument*/) {
     WakeIdleWorker(pool);
     WakeSchedulerOf(database);
   }
-  OfferSlot(now.steady);
+  OfferSlot(role, now.steady);
   my_worker = kNone;
 }
 
@@ -137,6 +138,25 @@ int FreeWorker() {
     }
   }
   return kNone;
+}
+
+// Whether a worker of this pool that was busy for so long makes room for somebody.
+bool HasToGiveWay(int pool, std::int64_t turn, policy::SteadyTime now) {
+  const Pool& own = Pools()[pool];
+  if (FreeWorker() == kNone || ProcessesAreShort(now)) {
+    const int better = BetterClaim(pool, now);
+    const bool same_role = better != kNone && Pools()[better].role == own.role;
+    if (better != kNone &&
+        policy::ShouldGiveWay(same_role ? own.workers : own.role_workers,
+                              same_role ? Pools()[better].workers : Pools()[better].role_workers,
+                              turn)) {
+      return true;
+    }
+  }
+  const int room = RoomOfRole(pool);
+  const int held = room == 0 ? BetterClaimInRole(pool, now) : kNone;
+  return room < 0 ||
+         (held != kNone && policy::ShouldGiveWay(own.workers, Pools()[held].workers, turn));
 }
 
 // Without ready runs it wants no worker: others have done what there was.
@@ -165,6 +185,17 @@ WorkerGrant ReserveWorker(Oid database, Oid role, policy::SteadyTime now, int* w
     return WorkerGrant::kNoPool;
   }
   Pool& pool = Pools()[index];
+  const int room = RoomOfRole(index);
+  const int before = room == 1 ? BetterClaimInRole(index, now) : kNone;
+  if (room <= 0 || before != kNone) {
+    NoteHeld(index, now);
+    if (before != kNone) {
+      WakeSchedulerOf(Pools()[before].database);
+    } else {
+      DismissOneIdle(index, role);
+    }
+    return WorkerGrant::kRoleIsFull;
+  }
   const int slot = FreeWorker();
   if (slot == kNone) {
     Wait(pool, now);
@@ -178,7 +209,7 @@ WorkerGrant ReserveWorker(Oid database, Oid role, policy::SteadyTime now, int* w
     return WorkerGrant::kNotNow;
   }
   pool.waiting_since = policy::kNoSteadyTime;
-  pool.workers++;
+  CountWorker(index, 1);
   WorkerSlot& reserved = Workers()[slot];
   reserved.state = WorkerState::kStarting;
   reserved.database = database;
@@ -223,7 +254,7 @@ void UnreserveUnattached(int worker, std::uint32_t generation, policy::SteadyTim
   }
 }
 
-PoolView ViewPool(Oid database, Oid role) {
+PoolView ViewPool(Oid database, Oid role, policy::SteadyTime now) {
   const Lock lock(LW_SHARED);
   PoolView view{};
   const int index = FindPool(database, role);
@@ -233,20 +264,52 @@ PoolView ViewPool(Oid database, Oid role) {
     view.workers = pool.workers;
     view.idle = pool.idle;
     view.waiting_since = pool.waiting_since;
+    view.is_held = IsHeld(pool, now);
+    view.held_at = pool.held_at;
   }
+  int of_role = 0;
   for (int i = 0; i < TheBoard()->workers; i++) {
     const WorkerSlot& worker = Workers()[i];
-    if (index != kNone && worker.pool == index && worker.state == WorkerState::kBusy) {
+    const bool is_own = index != kNone && worker.pool == index;
+    // One that rests leaves when its place is wanted.
+    const bool in_use =
+        worker.state != WorkerState::kFree && (worker.state != WorkerState::kIdle || is_own);
+    view.free += in_use ? 0 : 1;
+    of_role += in_use && worker.role == role ? 1 : 0;
+    if (is_own && worker.state == WorkerState::kBusy) {
       view.last_take = std::max(view.last_take, worker.since);
     }
-    if (worker.state == WorkerState::kFree) {
-      view.free++;
-    } else if (index != kNone && worker.pool == index &&
-               (worker.state == WorkerState::kStarting || worker.state == WorkerState::kWoken)) {
+    if (is_own && (worker.state == WorkerState::kStarting || worker.state == WorkerState::kWoken)) {
       view.starting++;
     }
   }
+  const int most =
+      policy::MostWorkersOfRole(pg::settings.max_workers_per_role, TheBoard()->workers);
+  view.role_is_full = of_role >= most;
+  view.free = std::min(view.free, std::max(most - of_role, 0));
   return view;
+}
+
+void NoteHeldPool(Oid database, Oid role, policy::SteadyTime now) {
+  const Lock lock;
+  const int index = FindPool(database, role);
+  if (index != kNone) {
+    NoteHeld(index, now);
+  }
+}
+
+std::vector<HeldPool> ListHeldPools() {
+  std::vector<HeldPool> held;
+  held.reserve(kPools);
+  const policy::SteadyTime now = pg::SteadyNow();
+  const Lock lock(LW_SHARED);
+  for (int i = 0; i < TheBoard()->pools; i++) {
+    const Pool& pool = Pools()[i];
+    if (OidIsValid(pool.database) && IsHeld(pool, now)) {
+      held.push_back({pool.database, pool.role, pool.role_workers, pool.held_since});
+    }
+  }
+  return held;
 }
 
 policy::SteadyTime WorkersShortSince() {
@@ -315,13 +378,10 @@ Turn Take(int worker, const policy::Moment& now, int* run) {
   if (slot.state == WorkerState::kLeaving) {
     return Turn::kLeave;
   }
-  if (pool.ready > 0 && had_a_run && (FreeWorker() == kNone || ProcessesAreShort(now.steady))) {
-    const int better = BetterClaim(slot.pool, now.steady);
-    if (better != kNone && policy::ShouldGiveWay(pool.workers, Pools()[better].workers,
-                                                 now.steady - slot.turn_since)) {
-      slot.state = WorkerState::kLeaving;
-      return Turn::kLeave;
-    }
+  if (pool.ready > 0 && had_a_run &&
+      HasToGiveWay(slot.pool, now.steady - slot.turn_since, now.steady)) {
+    slot.state = WorkerState::kLeaving;
+    return Turn::kLeave;
   }
   const int next = RemoveReady(slot.pool);
   if (next == kNone) {

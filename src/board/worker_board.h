@@ -14,9 +14,10 @@
 namespace ratchet::board {
 
 enum class WorkerGrant {
-  kGranted,  // *worker is reserved: start the process
-  kNotNow,   // all are in use, or somebody else comes first; the pool waits in line
-  kNoPool,   // no ready run
+  kGranted,     // *worker is reserved: start the process
+  kNotNow,      // all are in use, or somebody else comes first; the pool waits in line
+  kRoleIsFull,  // the role has all that it may have: the pool is held
+  kNoPool,      // no ready run
 };
 
 // For the scheduler: asks for one more worker for the pool. When all are in use, an idle worker of
@@ -46,12 +47,26 @@ struct PoolView {
   int workers;
   int starting;  // or woken: about to look for a run
   int idle;
-  int free;  // places left for workers of anybody
+  int free;  // places that the role may have, those included where others rest
+  bool role_is_full;
   policy::SteadyTime waiting_since;
+  bool is_held;
+  policy::SteadyTime held_at;
   // When a worker that is busy now took its run, the latest; not set: none is busy.
   policy::SteadyTime last_take;
 };
-PoolView ViewPool(Oid database, Oid role);
+PoolView ViewPool(Oid database, Oid role, policy::SteadyTime now);
+// Work of the pool is left because its role has all the workers that it may have. Good for seconds:
+// it is said again as long as it is so.
+void NoteHeldPool(Oid database, Oid role, policy::SteadyTime now);
+// The pools of which that is so.
+struct HeldPool {
+  Oid database;
+  Oid role;
+  int role_workers;
+  policy::SteadyTime since;
+};
+std::vector<HeldPool> ListHeldPools();
 // Workers of the pool that could not start (FATAL before their first run) since the last call:
 // their number, and the last one's error.
 int TakeFailedStarts(Oid database, Oid role, int* sqlstate, char* message, std::size_t size);

@@ -65,6 +65,15 @@ void DefineReloadableSettings() {
                           "Sets how long a run may ignore being canceled before it is terminated.",
                           nullptr, &settings.cancel_grace, 5000, 0, INT_MAX, PGC_SIGHUP,
                           GUC_UNIT_MS, nullptr, nullptr, nullptr);
+  DefineCustomIntVariable("ratchet.max_workers_per_role",
+                          "Sets how many workers a role may have at a time on the whole server.",
+                          "0: one less than ratchet.max_workers, and at least one.",
+                          &settings.max_workers_per_role, 0, 0, 1024, PGC_SIGHUP, 0, nullptr,
+                          nullptr, nullptr);
+  DefineCustomIntVariable(
+      "ratchet.max_run_time", "Sets how long a run of a role that is no superuser may take.",
+      "0: no limit. The option timeout of a job may set a shorter one.", &settings.max_run_time, 0,
+      0, INT_MAX, PGC_SUSET, GUC_UNIT_MS, nullptr, nullptr, nullptr);
   DefineCustomIntVariable("ratchet.only_if_timeout",
                           "Sets how long the query only_if of a job may take.",
                           "0: as long as the run itself.", &settings.only_if_timeout, 10000, 0,

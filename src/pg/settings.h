@@ -6,23 +6,25 @@ namespace ratchet::pg {
 enum class LogRuns { kNone, kFailures, kAll };
 
 struct Settings {
-  int max_workers;          // processes; server start
-  int max_databases;        // entries in shared memory; server start
-  bool enabled;             // false: nothing starts
-  char* environment;        // "" = none
-  char* default_time_zone;  // "" = the session's TimeZone
-  char* node;               // "" = cluster_name, else the host's name
-  int keep_history;         // minutes
-  int cancel_grace;         // milliseconds
-  int only_if_timeout;      // milliseconds; 0: no limit of its own
-  int worker_idle_timeout;  // milliseconds
-  int worker_memory_limit;  // kilobytes
-  int log_runs;             // LogRuns
-  double pause_ratio;       // of batch jobs without an own one
-  int max_replication_lag;  // milliseconds, of batch jobs without an own one; 0: no limit
-  int lock_timeout;         // milliseconds that a batch waits for a lock; 0: as the session does
-  int max_same_failures;    // items in a row; 0: no limit
-  int deadlock_timeout;     // milliseconds, of a batch; 0: as the session's
+  int max_workers;           // processes; server start
+  int max_databases;         // entries in shared memory; server start
+  int max_workers_per_role;  // 0: one less than max_workers
+  bool enabled;              // false: nothing starts
+  char* environment;         // "" = none
+  char* default_time_zone;   // "" = the session's TimeZone
+  char* node;                // "" = cluster_name, else the host's name
+  int keep_history;          // minutes
+  int cancel_grace;          // milliseconds
+  int only_if_timeout;       // milliseconds; 0: no limit of its own
+  int max_run_time;          // milliseconds, of runs of ordinary roles; 0: no limit
+  int worker_idle_timeout;   // milliseconds
+  int worker_memory_limit;   // kilobytes
+  int log_runs;              // LogRuns
+  double pause_ratio;        // of batch jobs without an own one
+  int max_replication_lag;   // milliseconds, of batch jobs without an own one; 0: no limit
+  int lock_timeout;          // milliseconds that a batch waits for a lock; 0: as the session does
+  int max_same_failures;     // items in a row; 0: no limit
+  int deadlock_timeout;      // milliseconds, of a batch; 0: as the session's
 };
 
 extern Settings settings;

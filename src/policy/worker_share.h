@@ -1,15 +1,23 @@
-// When a busy worker gives its place to another role or database.
+// How many workers a role may have, and when a busy worker gives its place to another role or
+// database.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 
 namespace ratchet::policy {
+
+// As ratchet.max_workers_per_role says. 0: one is left to others, where there is more than one.
+constexpr int MostWorkersOfRole(int setting, int workers) {
+  return setting > 0 ? std::min(setting, workers) : std::max(1, workers - 1);
+}
 
 // A worker that starts costs milliseconds, so places change hands at this rate and not per run.
 constexpr std::int64_t kTurn = 100'000;         // microseconds, when the other has no worker at all
 constexpr std::int64_t kLevelTurn = 1'000'000;  // when it has some, but fewer
 
-// own_workers: of this worker's pool, itself included. waiting_workers: of the pool that waits.
+// own_workers: of this worker's role, itself included. waiting_workers: of the role that waits. Of
+// their pools instead, if that is the same role in another database.
 // turn: microseconds that this worker has been busy without a rest.
 constexpr bool ShouldGiveWay(int own_workers, int waiting_workers, std::int64_t turn) {
   if (waiting_workers == 0) {

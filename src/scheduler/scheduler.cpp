@@ -23,6 +23,9 @@ constexpr std::int64_t kFlushAfter = 20'000;
 // Work that waits for a worker is looked at again at least this often.
 constexpr std::int64_t kBacklogLook = 5'000;
 constexpr std::int64_t kWaitLook = 100'000;
+// Work of a role that has all the workers that it may have: what changes that wakes the scheduler,
+// and its claim on the next one must be renewed.
+constexpr std::int64_t kHeldLook = USECS_PER_SEC;
 // Stubborn runs are looked for no more often than this.
 constexpr std::int64_t kWatchEvery = 50'000;
 // Counters are written when nothing else is to do, and at least this often.
@@ -187,7 +190,7 @@ void Scheduler::StartWorkers() {
       continue;
     }
     FailedStarts(role_id, &role, clock_.wall);
-    board::PoolView view = board::ViewPool(entry_->database, role_id);
+    board::PoolView view = board::ViewPool(entry_->database, role_id, now);
     int wanted = view.ready - view.idle - view.starting;
     if (view.ready == 0) {
       continue;
@@ -201,8 +204,10 @@ void Scheduler::StartWorkers() {
       wanted = 0;
     }
     for (; wanted > 0; wanted--) {
-      if (!starter_.Start(entry_->database, role_id, now)) {
-        waits = true;
+      const WorkerStarter::Result result = starter_.Start(entry_->database, role_id, now);
+      if (result != WorkerStarter::Result::kDone) {
+        waits = waits || result == WorkerStarter::Result::kHasToWait;
+        held_back_ = held_back_ || result == WorkerStarter::Result::kRoleIsFull;
         break;
       }
     }
@@ -422,6 +427,9 @@ std::int64_t Scheduler::NextWake(const policy::Moment& now) const {
       within(kWaitLook);
     }
   }
+  if (held_back_) {
+    within(kHeldLook);
+  }
   if (entry_->looks_again_at.IsSet()) {
     after(entry_->looks_again_at, 0);
   }
@@ -447,7 +455,7 @@ std::int64_t Scheduler::NextWake(const policy::Moment& now) const {
 }
 
 policy::SteadyTime Scheduler::RestUntil(const policy::Moment& now) const {
-  if (backlog_ || !flights_.empty() || load_) {
+  if (backlog_ || held_back_ || !flights_.empty() || load_) {
     return policy::kNoSteadyTime;
   }
   TimestampTz until = std::min<TimestampTz>(jobs_.FirstDue(), waiting_.NextLook());

@@ -24,6 +24,7 @@
 
 #include "board/database_board.h"
 #include "board/run_board.h"
+#include "board/worker_board.h"
 #include "catalog/backfill.h"
 #include "catalog/installation.h"
 #include "catalog/job_state.h"
@@ -201,7 +202,8 @@ class Scheduler {
   void Claim(TimestampTz now);
   bool ClaimRole(Oid role_id, Role* role, TimestampTz now);
   bool ClaimTurn(const policy::Turn& turn, TimestampTz now);
-  int RoomOf(Oid role_id, const Role& role) const;
+  static int RoomOf(const Role& role, const board::PoolView& view);
+  void HoldBack(Oid role_id, const board::PoolView& view);
   bool ClaimOccurrence(std::uint32_t index, TimestampTz now);
   bool ClaimWaiting(std::int64_t run_id, TimestampTz now);
   static bool IsContent(const Job& job, const WaitingRuns::Run& waiting);
@@ -333,6 +335,7 @@ class Scheduler {
   std::int64_t quarantined_rows_ = 0;  // runs and backfills; of jobs, the table knows
   bool recorded_ = false;              // this pass has written records that somebody may wait for
   bool backlog_ = false;               // ready work was left for want of a worker or a slot
+  bool held_back_ = false;              // ready work was left because its role has all that it may have
 
   struct Unflushed {
     policy::SteadyTime since;

@@ -47,6 +47,9 @@ std::uint32_t RolesVersion() {
 // The work of one transaction: others want to be heard in between.
 constexpr int kMostClaims = 500;
 
+// That a role has all its workers is said again after this time.
+constexpr std::int64_t kRenewHold = USECS_PER_SEC / 2;
+
 // A job that was changed a moment ago is looked at again after this time, at the latest.
 constexpr std::int64_t kLookAgain = 100'000;
 
@@ -54,6 +57,7 @@ constexpr std::int64_t kLookAgain = 100'000;
 
 void Scheduler::Claim(TimestampTz now) {
   backlog_ = false;
+  held_back_ = false;
   OpenMutexes(now);
   bool waits = false;
   for (auto& [role_id, role] : roles_) {
@@ -68,22 +72,34 @@ void Scheduler::Claim(TimestampTz now) {
 }
 
 // So many runs of the role may be under way at a time.
-int Scheduler::RoomOf(Oid role_id, const Role& role) const {
-  const board::PoolView view = board::ViewPool(entry_->database, role_id);
+int Scheduler::RoomOf(const Role& role, const board::PoolView& view) {
   const int ahead = std::clamp(static_cast<int>(kLookAhead / role.mean_run_time), 0, kMostAhead);
   return std::max({view.workers * (1 + ahead), view.workers + view.free, 1});
 }
 
-// False when work is left because all workers that the role can have are busy.
+// Work is left, and no more workers are to be had for it: one of the role's runs has to end first.
+void Scheduler::HoldBack(Oid role_id, const board::PoolView& view) {
+  held_back_ = true;
+  if (!view.is_held || clock_.steady - view.held_at > kRenewHold) {
+    board::NoteHeldPool(entry_->database, role_id, clock_.steady);
+  }
+}
+
+// False when work is left because all workers of the server are busy.
 bool Scheduler::ClaimRole(Oid role_id, Role* role, TimestampTz now) {
-  const int room = RoomOf(role_id, *role);
+  const board::PoolView view = board::ViewPool(entry_->database, role_id, clock_.steady);
+  const int room = RoomOf(*role, view);
   int claims = 0;
   while (!role->ready.empty()) {
     const bool hopeless = ProblemOf(role_id, role).has_value();
     const bool is_full = role->in_flight >= room && !hopeless;
+    if (is_full && view.role_is_full) {
+      HoldBack(role_id, view);
+      return true;
+    }
     if (is_full || claims >= kMostClaims) {
       backlog_ = true;
-      return !is_full || board::ViewPool(entry_->database, role_id).free > 0;
+      return !is_full || view.free > 0;
     }
     const policy::Turn turn = role->ready.Take();
     if (!WaitsForMutex(role_id, turn, now) && !ClaimTurn(turn, now)) {

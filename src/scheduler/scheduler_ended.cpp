@@ -126,7 +126,10 @@ void Scheduler::HandleEnded(int slot, TimestampTz now) {
       } else if (record.status == policy::RunStatus::kCanceled && record.started_at == 0) {
         record.reason = "canceled before it started";
       } else if (run.terminated) {
-        record.reason = "ignored being canceled and was terminated";
+        record.reason = ticket.is_bound && record.status == policy::RunStatus::kTimedOut
+                            ? "exceeded ratchet.max_run_time, ignored being canceled and was "
+                              "terminated"
+                            : "ignored being canceled and was terminated";
       }
       AddCommitted(&record);
       catalog::InsertRunRecordAnyway(&record);

@@ -40,15 +40,25 @@ void Scheduler::OpenMutexes(TimestampTz now) {
 
 // The next in line has its turn, if the mutex is free.
 void Scheduler::PassOn(std::uint32_t mutex, TimestampTz now) {
+  bool others_wait = false;  // for more than a worker of their own role
   const auto has_room = [&](Oid role_id) {
     Role& role = roles_[role_id];
-    return role.in_flight < RoomOf(role_id, role) || ProblemOf(role_id, &role).has_value();
+    const board::PoolView view = board::ViewPool(entry_->database, role_id, clock_.steady);
+    if (role.in_flight < RoomOf(role, view) || ProblemOf(role_id, &role).has_value()) {
+      return true;
+    }
+    if (view.role_is_full) {
+      HoldBack(role_id, view);
+    } else {
+      others_wait = true;
+    }
+    return false;
   };
   // Not every turn becomes a run that holds the mutex.
   for (int turns = 0; mutexes_.open().contains(mutex); turns++) {
     const auto next = turns < kMostClaims ? mutexes_.TakeNext(mutex, has_room) : std::nullopt;
     if (!next) {
-      backlog_ = true;
+      backlog_ = backlog_ || others_wait || turns >= kMostClaims;
       return;
     }
     if (!ClaimTurn(next->turn, now)) {

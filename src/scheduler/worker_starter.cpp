@@ -14,15 +14,17 @@ constexpr std::int64_t kPatience = USECS_PER_SEC;
 
 }  // namespace
 
-bool WorkerStarter::Start(Oid database, Oid role, policy::SteadyTime now) {
+WorkerStarter::Result WorkerStarter::Start(Oid database, Oid role, policy::SteadyTime now) {
   int worker = board::kNone;
   std::uint32_t generation = 0;
   switch (board::ReserveWorker(database, role, now, &worker, &generation)) {
     case board::WorkerGrant::kNoPool:
-      return true;
+      return Result::kDone;
+    case board::WorkerGrant::kRoleIsFull:
+      return Result::kRoleIsFull;
     case board::WorkerGrant::kNotNow:
       TellOnce(now, board::ProcessesAreShort(now));
-      return false;
+      return Result::kHasToWait;
     case board::WorkerGrant::kGranted:
       break;
   }
@@ -32,11 +34,11 @@ bool WorkerStarter::Start(Oid database, Oid role, policy::SteadyTime now) {
   if (handle == nullptr) {
     board::UnreserveWorker(worker, now);
     TellOnce(now, true);
-    return false;
+    return Result::kHasToWait;
   }
   short_since_ = {};
   starting_.push_back({handle, worker, generation});
-  return true;
+  return Result::kDone;
 }
 
 void WorkerStarter::NoteWaitingWork(policy::SteadyTime now, bool waits) {

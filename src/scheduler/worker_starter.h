@@ -15,8 +15,9 @@ namespace ratchet::scheduler {
 
 class WorkerStarter {
  public:
-  // Starts one more worker for the role's pool if it may have one. False when it has to wait.
-  bool Start(Oid database, Oid role, policy::SteadyTime now);
+  // Starts one more worker for the role's pool, if it may have one.
+  enum class Result { kDone, kHasToWait, kRoleIsFull };
+  Result Start(Oid database, Oid role, policy::SteadyTime now);
 
   // Ready work is left because all workers are busy; or nothing waits for one.
   void NoteWaitingWork(policy::SteadyTime now, bool waits);

@@ -21,6 +21,7 @@
 #include "worker/foreground_walk.h"
 #include "worker/job_lock.h"
 #include "worker/run_report.h"
+#include "worker/time_bound.h"
 
 extern "C" {
 #include "catalog/pg_authid.h"
@@ -92,6 +93,7 @@ board::RunTicket TicketFor(const catalog::JobDefinition& job, const ForegroundRe
   ticket.walk = job.is_batch() && !ticket.exclusive ? ticket.run_id : 0;
   strlcpy(ticket.job_name, job.job_name.c_str(), sizeof(ticket.job_name));
   strlcpy(ticket.mutex, job.mutex.c_str(), sizeof(ticket.mutex));
+  BoundRunTime(&ticket);
   return ticket;
 }
 
@@ -276,7 +278,7 @@ const catalog::RunRecord& RunInPlace(const catalog::JobDefinition& job,
     const bool timed_out = is_over && error.sqlstate == ERRCODE_QUERY_CANCELED;
     session.Fail(std::move(error));
     if (timed_out) {
-      throw pg::Error(ERRCODE_QUERY_CANCELED, kTimeoutMessage);
+      throw pg::Error(ERRCODE_QUERY_CANCELED, TimeoutMessage(ticket), TimeoutHint(ticket));
     }
     throw;
   }

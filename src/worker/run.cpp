@@ -22,6 +22,7 @@
 #include "worker/own_changes.h"
 #include "worker/quiet_locks.h"
 #include "worker/run_report.h"
+#include "worker/time_bound.h"
 #include "worker/transaction_watch.h"
 #include "worker/usage.h"
 
@@ -157,6 +158,9 @@ void Run::Prepare() {
   const board::RunTicket& ticket = run_.ticket;
   pg::Transaction transaction;
   catalog::RequireRole(GetSessionUserId());
+  if (BoundRunTime(&run_.ticket)) {
+    board::BoundTimeout(run_.slot, ticket.timeout);
+  }
   const Definition& definition = DefinitionOf(ticket.job_id, ticket.version);
   definition_ = &definition.version;
   record_.job_name = definition_->job_name;

@@ -7,6 +7,7 @@
 #include "pg/guard.h"
 #include "pg/settings.h"
 #include "worker/condition.h"
+#include "worker/time_bound.h"
 
 extern "C" {
 #include "catalog/namespace.h"
@@ -16,8 +17,6 @@ extern "C" {
 }
 
 namespace ratchet::worker {
-
-const char* const kTimeoutMessage = "run was canceled because it exceeded its timeout";
 
 namespace {
 
@@ -95,7 +94,9 @@ void FillFailure(const Failure& failure, catalog::RunError error, catalog::RunRe
     record->reason = kConditionFailed;
   }
   if (timed_out && error.sqlstate == ERRCODE_QUERY_CANCELED) {
-    error.message = kTimeoutMessage;
+    const board::RunTicket ticket = board::TicketOf(failure.slot);
+    error.message = TimeoutMessage(ticket);
+    error.hint = TimeoutHint(ticket);
   }
   if (failure.shares_transaction && error.sqlstate == ERRCODE_INVALID_TRANSACTION_TERMINATION &&
       error.hint.empty()) {

@@ -19,7 +19,6 @@ struct Failure {
 // What the record says of it. Our own line of the error's context goes, as the record has that in
 // its columns, and a cancel by the run's timer is called by its name.
 void FillFailure(const Failure& failure, catalog::RunError error, catalog::RunRecord* record);
-extern const char* const kTimeoutMessage;
 
 // Inserts the record in the transaction that is open. The job or somebody else may have dropped the
 // extension, and with it the log: then it only says so. A success ends the checkpoint, unless it is

@@ -83,6 +83,7 @@ my %attempts = (
 	'_next_run_at'    => [ [ "SELECT ratchet._next_run_at($job) IS NULL", 't' ] ],
 	'_is_quarantined' => [ [ "SELECT ratchet._is_quarantined($job)", 'f' ] ],
 	'_waits_for_mutex' => [ [ "SELECT ratchet._waits_for_mutex($job) IS NULL", 't' ] ],
+	'_waits_for_worker' => [ [ "SELECT ratchet._waits_for_worker($job) IS NULL", 't' ] ],
 	'_waits_for_jobs' => [ [ "SELECT ratchet._waits_for_jobs(job, true) IS NULL AND ratchet._waits_for_jobs(job, false) IS NULL FROM generate_series(1, 100) job GROUP BY 1", 't' ] ],
 	'_tables_changed' => [ [ 'CREATE TRIGGER t AFTER INSERT ON mallory.data EXECUTE FUNCTION ratchet._tables_changed()', 42501 ] ],
 	'_superusers_only' => [ [ 'CREATE TRIGGER t BEFORE INSERT ON mallory.data EXECUTE FUNCTION ratchet._superusers_only()', 42501 ] ],
@@ -178,7 +179,7 @@ promise 'to look and not to schedule: EXECUTE can be taken from PUBLIC function 
 		GRANT USAGE ON SCHEMA ratchet TO onlooker, scheduling;
 		REVOKE EXECUTE ON ALL ROUTINES IN SCHEMA ratchet FROM PUBLIC;
 		GRANT EXECUTE ON FUNCTION ratchet._is_quarantined, ratchet._is_recorded, ratchet._live_runs, ratchet._next_run_at, ratchet._node, ratchet._occurrences, ratchet._job_day,
-			ratchet._waits_for_mutex, ratchet._waits_for_jobs, ratchet._waits_for_window, ratchet.status TO PUBLIC;
+			ratchet._waits_for_mutex, ratchet._waits_for_jobs, ratchet._waits_for_window, ratchet._waits_for_worker, ratchet.status TO PUBLIC;
 		GRANT EXECUTE ON FUNCTION ratchet.schedule, ratchet.trigger TO scheduling});
 	psql_fails($node, q{SELECT ratchet.schedule('x', '@manual', 'SELECT 1')}, qr/ERROR:  42501/, 'an onlooker cannot schedule', user => 'onlooker');
 	psql_ok($node, "SELECT count(*) FROM $_", "but read $_", user => 'onlooker') for split /\n/, value($node, q{

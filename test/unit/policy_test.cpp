@@ -254,6 +254,14 @@ TEST(DecideMisfire, SkipRunsAnOccurrenceThatIsNotLate) {
   EXPECT_EQ(skip.skip, 3);
 }
 
+TEST(MostWorkersOfRole, LeavesOneToOthersUnlessItIsSaid) {
+  EXPECT_EQ(MostWorkersOfRole(0, 4), 3);
+  EXPECT_EQ(MostWorkersOfRole(0, 2), 1);
+  EXPECT_EQ(MostWorkersOfRole(0, 1), 1) << "with a single worker it is everybody's in turn";
+  EXPECT_EQ(MostWorkersOfRole(2, 4), 2);
+  EXPECT_EQ(MostWorkersOfRole(1000, 4), 4);
+}
+
 TEST(ShouldGiveWay, OnlyAfterATurn) {
   EXPECT_FALSE(ShouldGiveWay(1, 0, kTurn - 1));
   EXPECT_TRUE(ShouldGiveWay(1, 0, kTurn));
