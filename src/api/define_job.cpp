@@ -19,7 +19,14 @@ namespace ratchet::api {
 namespace {
 
 // As the scheduler has found out. Without one nobody has, and ratchet.status() says so.
-void TellIfQuarantined() {
+void TellIfQuarantined(const catalog::JobDefinition& job) {
+  if (job.quarantined) {
+    ereport(NOTICE, (errmsg("job \"%s\" is held back, because it was not written by pg_ratchet in "
+                            "this database",
+                            job.job_name.c_str()),
+                     errhint("A superuser lets it run by SELECT ratchet.adopt().")));
+    return;
+  }
   if (board::TheBoard() == nullptr) {
     return;
   }
@@ -35,7 +42,7 @@ void Insert(catalog::JobDefinition* job, const std::string& search_path) {
   if (catalog::SettleIfEmpty(GetCurrentTransactionStartTimestamp())) {
     catalog::NoteEverythingChanged();
   } else {
-    TellIfQuarantined();
+    TellIfQuarantined(*job);
   }
   catalog::InsertJob(job);
   catalog::StartBackfillOf(*job, nullptr);
@@ -93,7 +100,7 @@ Defined DefineJob(catalog::JobDefinition job, Given given, AnothersJob anothers_
   }
   const bool changed = CompleteJob(&job, &*old, path);
   if (changed) {
-    TellIfQuarantined();
+    TellIfQuarantined(job);
     catalog::UpdateJob(&tid, job);
     catalog::StartBackfillOf(job, &*old);
     catalog::NoteJobChanged(job.job_id);

@@ -53,6 +53,7 @@ void SealRow(const SealedTable& sealed, const FoundRow& found, Oid owner) {
       row.SetOid(sealed.owner, owner);
       sealed.seal->Put(&row);
       pg::UpdateRow(table, &tid, row);
+      CommandCounterIncrement();  // what belongs to the job looks whether it is adopted
     }
     table_close(table, NoLock);
     MemoryContextSwitchTo(outer);

@@ -78,7 +78,9 @@ promise 'such a dump can be restored' => sub {
 		wait_until($node, q{SELECT state = 'quarantined' FROM ratchet.status() WHERE component = 'scheduler'}, 'they are held back', db => 'copy');
 		my ($status, $id, $said) = $node->psql('copy', q{SELECT ratchet.schedule('next', '@manual', 'SELECT 1')});
 		is($id, 3, 'numbers go on');
-		like($said, qr/NOTICE:  jobs of this database are held back.*\nHINT: .*ratchet\.adopt\(\)/, 'who defines another job is told');
+		is($said, '', 'a job that is defined here is none of them');
+		($status, $id, $said) = $node->psql('copy', q{SELECT ratchet.schedule('of the owner', '@manual', 'SELECT 2', run_as => 'landlord')});
+		like($said, qr/NOTICE:  job "of the owner" is held back.*\nHINT: .*ratchet\.adopt\(\)/, 'who changes one that was restored is told');
 	}
 };
 

@@ -245,4 +245,26 @@ promise 'a run in the foreground with a payload of its own does not give it to t
 	value($node, 'DELETE FROM done');
 };
 
+promise 'who owns a copy, and is no superuser, lets no jobs of others run there' => sub {
+	value($node, q{CREATE ROLE dbo LOGIN CREATEDB; CREATE DATABASE origin OWNER dbo});
+	value($node, q{
+		CREATE EXTENSION pg_ratchet;
+		GRANT USAGE ON SCHEMA ratchet TO dbo;
+		CREATE TABLE done (what text);
+		GRANT ALL ON done TO PUBLIC;
+		SELECT ratchet.schedule('of ' || run_as, '50 ms', format('INSERT INTO done VALUES (%L)', run_as), run_as => run_as::regrole)
+		  FROM unnest('{boss,alice,dbo}'::text[]) run_as}, db => 'origin');
+	wait_until($node, q{SELECT count(DISTINCT what) = 3 FROM done}, 'all of them run', db => 'origin');
+	value($node, q{CREATE DATABASE copied TEMPLATE origin}, user => 'dbo');
+	value($node, 'TRUNCATE done', db => 'copied');
+	wait_until($node, q{SELECT state = 'quarantined' FROM ratchet.status() WHERE component = 'scheduler'}, 'the copy holds still', db => 'copied');
+	is(value($node, q{SELECT string_agg(job_name, ' ') FROM ratchet.adopt()}, db => 'copied', user => 'dbo'), 'of dbo', 'its owner adopts its own job');
+	wait_until($node, q{SELECT count(*) > 3 FROM done WHERE what = 'dbo'}, 'which runs', db => 'copied');
+	is(value($node, q{SELECT string_agg(DISTINCT what, ' ') FROM done}, db => 'copied'), 'dbo', 'and no other one');
+	like(value($node, q{SELECT detail FROM ratchet.status() WHERE component = 'jobs'}, db => 'copied'), qr/^2 jobs/, 'they are held back');
+	is(value($node, q{SELECT string_agg(job_name, ' ' ORDER BY job_name) FROM ratchet.adopt()}, db => 'copied'), 'of alice of boss', 'a superuser adopts them');
+	wait_until($node, q{SELECT count(DISTINCT what) = 3 FROM done}, 'then they run, too', db => 'copied');
+	value($node, "DROP DATABASE $_ WITH (FORCE)") for qw(copied origin);
+};
+
 finish();
