@@ -41,16 +41,20 @@ void Add(Oid type, Datum value, policy::SipHash* hash) {
 
 }  // namespace
 
-// The numbers of the columns keep values of different columns apart, and the name of the table rows
-// of different tables. Nulls are left out, so that a column which is added to a table changes
-// nothing for its rows.
+// The name keeps rows of different tables apart, and which columns are not null their values. Nulls
+// are nothing, so that a column which is added to a table changes nothing for its rows.
 std::uint64_t RowSeal::HashOf(const pg::Row& row, const policy::SipKey& key) const {
+  static_assert(pg::kMaxColumns <= 64);
   policy::SipHash hash(key);
   hash.Add(table_->name);
+  std::uint64_t not_null = 0;
+  for (int i = 0; i < count_; i++) {
+    not_null |= static_cast<std::uint64_t>(!row.IsNull(covered_[i])) << (covered_[i] - 1);
+  }
+  hash.AddNumber(not_null);
   for (int i = 0; i < count_; i++) {
     const int column = covered_[i];
     if (!row.IsNull(column)) {
-      hash.AddNumber(static_cast<std::uint64_t>(column));
       Add(table_->columns[column - 1].type, row.values[column - 1], &hash);
     }
   }

@@ -148,6 +148,10 @@ promise 'jobs of a role that was dropped are not in the dump' => sub {
 	my $number = value($origin, q{SELECT 'leaver'::regrole::oid});
 	value($origin, 'DROP ROLE leaver');
 	is(value($origin, q{SELECT owner::text FROM ratchet.job WHERE job_name = 'of who left'}, db => 'shop'), $number, 'its owner is a number');
+	is(value($origin, q{SELECT job ->> 'run_as' FROM jsonb_array_elements(ratchet.export_jobs()) job WHERE job ->> 'job_name' = 'of who left'}, db => 'shop'),
+		'', 'export_jobs() gives it a name that no role can have');
+	psql_fails($origin, q{SELECT ratchet.apply_jobs((SELECT jsonb_agg(job || '{"priority": 7}') FROM jsonb_array_elements(ratchet.export_jobs()) job
+		WHERE job ->> 'job_name' = 'of who left'))}, qr/ERROR:  42704.*role "" does not exist/s, 'and apply_jobs() makes nobody its owner', db => 'shop');
 	value($target, 'CREATE ROLE "16384" LOGIN; CREATE DATABASE left_over');
 	for my $options ([], ['--inserts'], ['--data-only', '--extension=*'])
 	{
