@@ -12,7 +12,7 @@ CREATE ROLE ratchet_nologin;
 CREATE ROLE ratchet_watcher LOGIN IN ROLE pg_monitor;
 CREATE ROLE ratchet_stranger LOGIN;
 GRANT ratchet_team TO ratchet_alice;
-GRANT USAGE ON SCHEMA ratchet TO ratchet_alice, ratchet_bob, ratchet_watcher, ratchet_nologin;
+GRANT USAGE ON SCHEMA ratchet TO ratchet_alice, ratchet_bob, ratchet_watcher, ratchet_nologin, ratchet_team;
 
 -- Without USAGE on the schema: nothing at all.
 SET SESSION AUTHORIZATION ratchet_stranger;
@@ -149,5 +149,5 @@ SELECT nspacl IS NULL OR NOT EXISTS (SELECT FROM aclexplode(nspacl) acl WHERE ac
   FROM pg_namespace WHERE nspname = 'ratchet';
 
 SELECT count(ratchet.unschedule(job_name)) FROM ratchet.jobs;
-REVOKE USAGE ON SCHEMA ratchet FROM ratchet_alice, ratchet_bob, ratchet_watcher, ratchet_nologin;
+REVOKE USAGE ON SCHEMA ratchet FROM ratchet_alice, ratchet_bob, ratchet_watcher, ratchet_nologin, ratchet_team;
 DROP ROLE ratchet_alice, ratchet_bob, ratchet_team, ratchet_nologin, ratchet_watcher, ratchet_stranger, ratchet_boss;

@@ -5,7 +5,7 @@ DROP ROLE IF EXISTS ratchet_tenant;
 RESET client_min_messages;
 CREATE ROLE ratchet_tenant LOGIN;
 CREATE SCHEMA settings_in_force;
-GRANT USAGE ON SCHEMA settings_in_force TO ratchet_tenant;
+GRANT USAGE ON SCHEMA settings_in_force, ratchet TO ratchet_tenant;
 SET search_path = settings_in_force;
 CREATE TABLE item (id int PRIMARY KEY, tenant int NOT NULL);
 CREATE TABLE guarded (id int PRIMARY KEY, tenant int NOT NULL);

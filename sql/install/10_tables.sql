@@ -191,6 +191,7 @@ CREATE TABLE ratchet.run_queue (
     share_hash            bigint,
     mark                  bigint      NOT NULL DEFAULT 0,
     walk_began            bigint,
+    requested_by          oid,
     seal                  bigint,
     PRIMARY KEY (run_id)
 ) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.0, autovacuum_vacuum_threshold = 5000);
@@ -211,6 +212,8 @@ COMMENT ON COLUMN ratchet.run_queue.backfill_id IS
     'the backfill whose occurrence it is for';
 COMMENT ON COLUMN ratchet.run_queue.mark IS
     'random: tells the run from another one with the same number';
+COMMENT ON COLUMN ratchet.run_queue.requested_by IS
+    'the role that has asked for it, or for the backfill or the run that it goes on with: without the rights to do so it is canceled; null: the schedule, a dependency or a change trigger has';
 COMMENT ON COLUMN ratchet.run_queue.walk_began IS
     'it goes on with the walk that began with this run, and is nothing when that walk has ended; null: it may begin one';
 
@@ -384,11 +387,12 @@ COMMENT ON SEQUENCE ratchet.backfill_id_seq IS 'numbers of backfills';
 CREATE TABLE ratchet.backfill (
     backfill_id    bigint      NOT NULL,
     job_id         bigint      NOT NULL,
-    owner          oid         NOT NULL,
+    owner          regrole     NOT NULL,
     after_time     timestamptz NOT NULL,
     to_time        timestamptz,
     holds_schedule boolean     NOT NULL,
     requested_at   timestamptz NOT NULL,
+    requested_by   regrole,
     seal           bigint,
     PRIMARY KEY (backfill_id)
 ) WITH (fillfactor = 50);
@@ -398,6 +402,8 @@ COMMENT ON TABLE ratchet.backfill IS
 COMMENT ON COLUMN ratchet.backfill.after_time IS
     'every occurrence up to this instant has been queued or run';
 COMMENT ON COLUMN ratchet.backfill.to_time IS 'the last instant; null: until it has caught up with the schedule';
+COMMENT ON COLUMN ratchet.backfill.requested_by IS
+    'the role that has asked for it: without the rights to do so it ends; null: the definition of the job has (backfill_from)';
 COMMENT ON COLUMN ratchet.backfill.holds_schedule IS 'the schedule starts when the backfill is done';
 
 -- Where these jobs are at home: a restored or cloned copy finds a foreign row and holds still -----
@@ -452,7 +458,7 @@ CREATE POLICY own_jobs ON ratchet.job_checkpoint FOR SELECT USING (
 CREATE POLICY own_jobs ON ratchet.failed_item FOR SELECT USING (
     (SELECT pg_catalog.pg_has_role('pg_monitor', 'USAGE')) OR pg_catalog.pg_has_role(owner, 'USAGE'));
 CREATE POLICY own_jobs ON ratchet.backfill FOR SELECT USING (
-    (SELECT pg_catalog.pg_has_role('pg_monitor', 'USAGE')) OR pg_catalog.pg_has_role(owner, 'USAGE'));
+    (SELECT pg_catalog.pg_has_role('pg_monitor', 'USAGE')) OR pg_catalog.pg_has_role(owner::oid, 'USAGE'));
 
 GRANT SELECT ON ratchet.job, ratchet.job_version, ratchet.job_state, ratchet.run_queue,
     ratchet.run_log, ratchet.job_stat, ratchet.job_checkpoint, ratchet.failed_item, ratchet.backfill

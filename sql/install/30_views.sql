@@ -62,7 +62,8 @@ COMMENT ON COLUMN ratchet.jobs.schedule_since IS
     'since when the schedule has been in force; without start_at also the anchor of an interval';
 
 -- Runs ------------------------------------------------------------------------------------------
--- Runs that ended, runs that wait or are running, and foreground runs, which no queue knows. The types
+-- Runs that ended, runs that wait or are running, and what only the board shows: foreground runs, which no queue
+-- knows, and what a former owner has under way, which holds up the job and is of no more interest. The types
 -- of the columns are exactly the same in each arm, and each arm has a plain run_id: so the newest runs
 -- are found by the primary key, however long the history is.
 --
@@ -116,7 +117,8 @@ SELECT q.run_id, q.job_id, coalesce(v.job_name, j.job_name, l.job_name), q.cause
  WHERE CASE WHEN q.claimed_at IS NULL THEN true
             ELSE NOT ratchet._is_recorded(q.run_id) END
 UNION ALL
-SELECT l.run_id, l.job_id, coalesce(j.job_name, l.job_name), l.cause, 'running'::text, l.attempt,
+SELECT l.run_id, l.job_id, coalesce(j.job_name, l.job_name), l.cause,
+       CASE WHEN l.started_at IS NOT NULL THEN 'running' ELSE 'queued' END, l.attempt,
        l.scheduled_at, l.started_at, NULL::timestamptz, clock_timestamp() - l.started_at,
        l.items_done, l.items_failed, l.batches, NULL::jsonb, NULL::jsonb, NULL::bigint, NULL::text,
        NULL::text, NULL::text, NULL::text, NULL::text, NULL::text, l.pid, ratchet._node(),
@@ -124,7 +126,8 @@ SELECT l.run_id, l.job_id, coalesce(j.job_name, l.job_name), l.cause, 'running':
        NULL::interval, NULL::text, l.queued_at, l.version, l.owner::regrole, 1::bigint
   FROM ratchet._live_runs() l
   LEFT JOIN ratchet.job j ON j.job_id = l.job_id
- WHERE l.cause = 'foreground'
+ WHERE CASE WHEN l.cause <> 'foreground' THEN NOT pg_has_role(l.owner, 'USAGE') AND l.state <> 'ended'
+            ELSE true END
    AND NOT EXISTS (SELECT FROM ratchet.run_queue q WHERE q.run_id = l.run_id)
    AND NOT EXISTS (SELECT FROM ratchet.run_log r WHERE r.run_id = l.run_id);
 

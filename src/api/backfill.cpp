@@ -75,6 +75,7 @@ std::int64_t BeginBackfill(const Arguments& arguments) {
     backfill.after_time = from - 1;
     backfill.to_time = to != 0 ? to : 1;  // 0 says that there is none; no schedule tells them apart
     backfill.requested_at = GetCurrentTransactionStartTimestamp();
+    backfill.requested_by = GetUserId();
     catalog::InsertBackfill(&backfill);
     catalog::NoteJobChanged(job.job_id);
   }

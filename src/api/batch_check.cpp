@@ -273,6 +273,11 @@ void CheckBatch(const JobDefinition& job, const JobDefinition* old, bool uses_it
 }
 
 void DropVoidCheckpoint(const JobDefinition& job, const JobDefinition& old) {
+  if (job.owner != old.owner && !job.is_batch()) {
+    // What a procedure has saved for itself is not for the runs of another role. One that is under
+    // way and holds the row is the scheduler's to clean up after.
+    catalog::DeleteCheckpoint(job.job_id, 0, pg::IfBusy::kGiveUp);
+  }
   const bool changed_kind = job.is_batch() != old.is_batch();
   const auto checkpoint = catalog::FindCheckpoint(job.job_id, 0);
   const bool was_there = checkpoint.has_value();

@@ -15,7 +15,16 @@ namespace {
   throw pg::Error(ERRCODE_UNDEFINED_OBJECT, "run " + std::to_string(run_id) + " does not exist");
 }
 
-void RequireMayCancel(std::int64_t run_id, Oid owner) {
+// Who manages the job may stop what is under way of it as a former owner.
+bool IsInOnesWay(std::int64_t job_id, Oid owner) {
+  const auto job = catalog::FindJob(job_id);
+  return job && job->owner != owner && MayManage(job->owner);
+}
+
+void RequireMayCancel(std::int64_t run_id, std::int64_t job_id, Oid owner) {
+  if (MayManage(owner) || IsInOnesWay(job_id, owner)) {
+    return;
+  }
   if (!MaySee(owner)) {
     NoSuchRun(run_id);
   }
@@ -29,13 +38,13 @@ bool Cancel(const Arguments& arguments) {
     std::optional<catalog::FoundRun> found = catalog::FindQueuedRun(run_id);
     const auto ended = catalog::FindRunRecord(run_id);
     if (ended && (!found || found->run.mark == ended->mark)) {
-      RequireMayCancel(run_id, ended->owner);
+      RequireMayCancel(run_id, ended->job_id, ended->owner);
       return false;
     }
     if (!found) {
       break;
     }
-    RequireMayCancel(run_id, found->run.owner);
+    RequireMayCancel(run_id, found->run.job_id, found->run.owner);
     if (found->run.claimed_at != 0) {
       // It is running, or about to: it is asked to stop when this transaction commits.
       board::RequireBoard();
@@ -51,7 +60,7 @@ bool Cancel(const Arguments& arguments) {
   }
   // A run in the foreground of a session has no row before it ends.
   if (const auto live = FindLiveRun(run_id)) {
-    RequireMayCancel(run_id, live->ticket.owner);
+    RequireMayCancel(run_id, live->ticket.job_id, live->ticket.owner);
     catalog::NoteCancel(run_id);
     return true;
   }

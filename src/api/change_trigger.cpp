@@ -2,9 +2,11 @@
 #include "catalog/change_trigger.h"
 #include "api/argument.h"
 #include "api/privilege.h"
+#include "api/row_set.h"
 #include "api/sql_function.h"
 #include "batch/table_place.h"
 #include "catalog/commit_notice.h"
+#include "catalog/role_check.h"
 #include "pg/compat.h"
 #include "pg/span.h"
 #include "worker/current_run.h"
@@ -16,6 +18,7 @@ extern "C" {
 #include "commands/trigger.h"
 #include "storage/lmgr.h"
 #include "utils/lsyscache.h"
+#include "utils/rel.h"
 #include "utils/syscache.h"
 }
 
@@ -89,13 +92,13 @@ void RequireFiring(const Table& table) {
   }
 }
 
-bool MayMakeTriggers(Oid table) {
-  return pg::Call(
-      [table] { return pg_class_aclcheck(table, GetUserId(), ACL_TRIGGER) == ACLCHECK_OK; });
+// For use inside pg::Call.
+bool MayMakeTriggers(Oid role, Oid table) {
+  return pg_class_aclcheck(table, role, ACL_TRIGGER) == ACLCHECK_OK;
 }
 
 void RequireMayMakeTriggers(const Table& table) {
-  if (!MayMakeTriggers(table.oid)) {
+  if (!pg::Call([&table] { return MayMakeTriggers(GetUserId(), table.oid); })) {
     throw pg::Error(ERRCODE_INSUFFICIENT_PRIVILEGE, "permission denied for table " + table.name,
                     "It needs the privilege TRIGGER on the table.");
   }
@@ -126,6 +129,20 @@ const catalog::ChangeTrigger* FindOf(const std::vector<catalog::ChangeTrigger>& 
   return nullptr;
 }
 
+// Whether its maker may still have it there, and the job run by it.
+bool IsInForce(const catalog::ChangeTrigger& trigger, Oid owner) {
+  const Oid maker = trigger.target.made_by;
+  return catalog::MayManageJobsOf(maker, owner) &&
+         pg::Call([&] { return MayMakeTriggers(maker, trigger.table); });
+}
+
+// Whether it does what is wanted, whoever has made it.
+bool IsWanted(const catalog::ChangeTrigger& found, const catalog::ChangeTrigger& wanted) {
+  catalog::ChangeTarget target = wanted.target;
+  target.made_by = found.target.made_by;
+  return found.target == target && found.job_name == wanted.job_name;
+}
+
 // What is so already is left alone, without a lock on the table.
 std::string TriggerOnChange(const Arguments& arguments) {
   RequireWritable("ratchet.trigger_on_change()");
@@ -142,13 +159,13 @@ std::string TriggerOnChange(const Arguments& arguments) {
                                 oid,
                                 TRIGGER_FIRES_ON_ORIGIN,
                                 true,
-                                {job.job_id, job.created_at, debounce},
+                                {job.job_id, job.created_at, debounce, GetUserId()},
                                 "ratchet_change_" + std::to_string(job.job_id),
                                 job.job_name};
   std::vector<catalog::ChangeTrigger> triggers;
   catalog::FindChangeTriggers(oid, &triggers);
   const catalog::ChangeTrigger* found = FindOf(triggers, job.job_id);
-  if (found != nullptr && found->target == wanted.target && found->job_name == wanted.job_name) {
+  if (found != nullptr && IsWanted(*found, wanted) && IsInForce(*found, job.owner)) {
     return found->name;
   }
   pg::Call([oid] { LockRelationOid(oid, ShareRowExclusiveLock); });
@@ -166,14 +183,14 @@ std::string TriggerOnChange(const Arguments& arguments) {
 }
 
 // Of a job that is gone it is found by the name that the job had. Who owns the table may get rid of
-// whatever hangs on it.
+// whatever hangs on it, and who manages the job of whatever asks for it.
 bool DropTriggerOnChange(const Arguments& arguments) {
   RequireWritable("ratchet.drop_trigger_on_change()");
   const Table table = RequireTable(arguments.ObjectId(kTable, "table_name"));
   const std::string job_name = arguments.Text(kJobName, "job_name");
   const bool owner = pg::Call([&table] { return pg::OwnsTable(table.oid, GetUserId()); });
   const auto job = catalog::FindJobByName(job_name);
-  if (!owner) {
+  if (!owner && !(job && MayManage(job->owner))) {
     RequireMayMakeTriggers(table);
     if (job) {
       RequireMayManage(*job);
@@ -198,18 +215,60 @@ bool DropTriggerOnChange(const Arguments& arguments) {
   return dropped;
 }
 
+// Why the trigger asks for no runs of a job of this owner; empty: it does.
+std::string WhyNot(const catalog::ChangeTrigger& trigger, Oid owner) {
+  const Oid maker = trigger.target.made_by;
+  if (!pg::Call([maker] { return SearchSysCacheExists1(AUTHOID, ObjectIdGetDatum(maker)); })) {
+    return "the role that has made it does not exist";
+  }
+  if (!catalog::MayManageJobsOf(maker, owner)) {
+    return "role \"" + RoleName(maker) + "\", which has made it, may not manage the job";
+  }
+  if (!pg::Call([&] { return MayMakeTriggers(maker, trigger.table); })) {
+    return "role \"" + RoleName(maker) +
+           "\", which has made it, has no privilege TRIGGER on the table";
+  }
+  return {};
+}
+
+// One row: who has made the trigger, and why it asks for nothing.
+void DescribeTrigger(FunctionCallInfo call) {
+  const Arguments arguments(call);
+  const Oid table = arguments.ObjectId(0, "table_name");
+  const Oid wanted = arguments.ObjectId(1, "trigger_oid");
+  const Oid owner = arguments.ObjectId(2, "job_owner");
+  std::vector<catalog::ChangeTrigger> triggers;
+  catalog::FindChangeTriggers(table, &triggers);
+  RowSet rows(call);
+  for (const catalog::ChangeTrigger& trigger : triggers) {
+    if (trigger.trigger == wanted) {
+      const std::string why = WhyNot(trigger, owner);
+      pg::Call([&] {
+        Datum values[] = {ObjectIdGetDatum(trigger.target.made_by),
+                          why.empty() ? static_cast<Datum>(0) : CStringGetTextDatum(why.c_str())};
+        bool nulls[] = {false, why.empty()};
+        rows.Add(values, nulls);
+      });
+    }
+  }
+}
+
 // The writer's statement must never fail because of us: whatever does not fit is left out. What a
 // run of the job changes itself asks for no further run, or there would be no end.
-void OnChange(const Trigger& trigger) {
+void OnChange(const Trigger& trigger, Oid table) {
   catalog::ChangeTarget target;
-  if (!catalog::ParseChangeTarget(trigger.tgargs, trigger.tgnargs, &target)) {
+  const bool is_ours = pg::Call([&] {
+    return catalog::ParseChangeTarget(trigger.tgargs, trigger.tgnargs, &target) &&
+           MayMakeTriggers(target.made_by, table);
+  });
+  if (!is_ours) {
     return;
   }
   const worker::CurrentRun* run = worker::TheCurrentRun();
   if (run != nullptr && run->ticket.job_id == target.job_id) {
     return;
   }
-  catalog::NoteTableChange(target.job_id, target.job_born, target.debounce);
+  catalog::NoteTableChange({target.job_id, target.job_born, target.made_by, target.debounce});
 }
 
 }  // namespace
@@ -232,6 +291,12 @@ PGDLLEXPORT Datum ratchet_drop_trigger_on_change(PG_FUNCTION_ARGS) {
   });
 }
 
+PG_FUNCTION_INFO_V1(ratchet_describe_trigger);
+PGDLLEXPORT Datum ratchet_describe_trigger(PG_FUNCTION_ARGS) {
+  ratchet::api::SqlFunction([fcinfo] { ratchet::api::DescribeTrigger(fcinfo); });
+  return static_cast<Datum>(0);
+}
+
 PG_FUNCTION_INFO_V1(ratchet_change);
 PGDLLEXPORT Datum ratchet_change(PG_FUNCTION_ARGS) {
   ratchet::pg::Entry([fcinfo] {
@@ -239,7 +304,8 @@ PGDLLEXPORT Datum ratchet_change(PG_FUNCTION_ARGS) {
       throw ratchet::pg::Error(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED,
                                "ratchet._change() can only be called by a trigger");
     }
-    ratchet::api::OnChange(*reinterpret_cast<const TriggerData*>(fcinfo->context)->tg_trigger);
+    const auto* call = reinterpret_cast<const TriggerData*>(fcinfo->context);
+    ratchet::api::OnChange(*call->tg_trigger, call->tg_relation->rd_id);
   });
   return PointerGetDatum(nullptr);
 }

@@ -96,6 +96,15 @@ void Fill(const board::LiveRun& run, Values* row) {
   row->Set(kCancelAsked, BoolGetDatum(run.cancel != board::CancelReason::kNotCanceled));
 }
 
+// Who sees the job sees what runs of it, also as a former owner: it holds up the job.
+bool MaySeeRun(const board::RunTicket& ticket) {
+  if (MaySee(ticket.owner)) {
+    return true;
+  }
+  const auto job = catalog::FindJob(ticket.job_id);
+  return job && MaySee(job->owner);
+}
+
 // A reserved run has not been claimed yet: for everybody else it still waits in the queue.
 bool IsShown(const board::LiveRun& run) { return run.state != board::RunState::kReserved; }
 
@@ -107,7 +116,7 @@ void ListLiveRuns(FunctionCallInfo call) {
   std::vector<board::LiveRun> runs;
   board::ListRuns(MyDatabaseId, &runs);
   for (const board::LiveRun& run : runs) {
-    if (!IsShown(run) || !MaySee(run.ticket.owner)) {
+    if (!IsShown(run) || !MaySeeRun(run.ticket)) {
       continue;
     }
     pg::Call([&rows, &run] {

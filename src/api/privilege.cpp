@@ -1,10 +1,12 @@
 #include "api/privilege.h"
 
+#include "catalog/role_check.h"
 #include "pg/compat.h"
 #include "pg/guard.h"
 
 extern "C" {
 #include "access/htup_details.h"
+#include "catalog/namespace.h"
 #include "catalog/pg_authid.h"
 #include "commands/dbcommands.h"
 #include "utils/syscache.h"
@@ -13,7 +15,7 @@ extern "C" {
 namespace ratchet::api {
 namespace {
 
-enum class Login { kAllowed, kNoRole, kNoLogin, kNoConnect };
+enum class Login { kAllowed, kNoRole, kNoLogin, kNoConnect, kNoUsage };
 
 Login LoginOf(Oid role) {
   return pg::Call([role] {
@@ -26,7 +28,11 @@ Login LoginOf(Oid role) {
     if (!may_log_in) {
       return Login::kNoLogin;
     }
-    return pg::MayConnect(MyDatabaseId, role) ? Login::kAllowed : Login::kNoConnect;
+    if (!pg::MayConnect(MyDatabaseId, role)) {
+      return Login::kNoConnect;
+    }
+    return pg::MayUseSchema(get_namespace_oid("ratchet", false), role) ? Login::kAllowed
+                                                                       : Login::kNoUsage;
   });
 }
 
@@ -53,6 +59,14 @@ void RequireLogin(Oid role) {
                     "Run ALTER ROLE " + quoted + " LOGIN, or name another role by run_as.",
                     "A job runs in a session of its owner.");
   }
+  if (login == Login::kNoUsage) {
+    throw pg::Error(
+        ERRCODE_INSUFFICIENT_PRIVILEGE,
+        "role \"" + name +
+            "\" cannot own a job because it has no USAGE privilege on schema ratchet",
+        "Run GRANT USAGE ON SCHEMA ratchet TO " + quoted + ", or name another role by run_as.",
+        "Without it, what a role has left of jobs is not run.");
+  }
   std::string database;
   pg::Call([&database] {
     const char* found = get_database_name(MyDatabaseId);
@@ -73,11 +87,7 @@ bool MaySee(Oid owner) {
   });
 }
 
-bool MayManage(Oid owner) {
-  return pg::Call([owner] {
-    return superuser() || (has_privs_of_role(GetUserId(), owner) && !superuser_arg(owner));
-  });
-}
+bool MayManage(Oid owner) { return catalog::MayManageJobsOf(GetUserId(), owner); }
 
 void RequireMayManage(const catalog::JobDefinition& job) {
   if (!MayManage(job.owner)) {

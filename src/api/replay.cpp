@@ -70,6 +70,19 @@ catalog::JobVersion RequireVersion(const catalog::RunRecord& record) {
   return std::move(*version);
 }
 
+// A replay takes the job's turn, its mutex and its place in the order of work. Who does not own the
+// job any more has no use of these, and needs none: what the run ran is in ratchet.job_version.
+void RequireOwnersRun(const catalog::RunRecord& record, const catalog::JobVersion& version) {
+  const auto job = catalog::FindJob(record.job_id);
+  const auto last = job ? std::nullopt : catalog::FindNewestVersion(record.job_id);
+  const Oid owner = job ? job->owner : last ? last->owner : InvalidOid;
+  if (owner != version.owner) {
+    Refuse("run " + std::to_string(record.run_id) +
+               " cannot be replayed: its job belongs to another role now",
+           "Define a job of its own with what the run has run, which is in ratchet.job_version.");
+  }
+}
+
 // The run whose failed items are to be done; 0 for all that the run did.
 std::int64_t ItemsOf(const catalog::RunRecord& record, const catalog::JobVersion& version,
                      bool only_failed) {
@@ -93,6 +106,7 @@ std::int64_t Replay(const Arguments& arguments) {
   const std::int64_t run_id = arguments.Int64(kRunId, "run_id");
   const catalog::RunRecord record = RequireEndedRun(run_id);
   const catalog::JobVersion version = RequireVersion(record);
+  RequireOwnersRun(record, version);
   catalog::QueuedRun run;
   run.items_of = ItemsOf(record, version, arguments.BoolOr(kOnlyFailed, false));
   catalog::NumberRun(&run);
@@ -104,6 +118,7 @@ std::int64_t Replay(const Arguments& arguments) {
   run.previous_scheduled_at = record.previous_scheduled_at;
   run.queued_at = GetCurrentTimestamp();
   run.run_at = run.queued_at;
+  run.requested_by = GetUserId();
   run.payload = record.payload;
   run.dry_run = arguments.BoolOr(kDryRun, false);
   run.replay_of = run_id;

@@ -43,18 +43,19 @@ std::int64_t Trigger(const Arguments& arguments) {
   const TimestampTz now = GetCurrentTimestamp();
   const TimestampTz run_at = arguments.IsNull(kRunAt) ? 0 : arguments.Time(kRunAt, "run_at");
   catalog::QueuedRun run;
+  run.job_id = job.job_id;
+  run.owner = job.owner;
+  run.requested_by = GetUserId();
   run.coalesce = arguments.BoolOr(kCoalesce, true);
   run.payload = arguments.JsonbOrEmpty(kPayload);
+  run.run_at = run_at <= now ? 0 : run_at;
   if (run.coalesce) {
-    const auto waiting =
-        catalog::FindCoalescible(job.job_id, run.payload, run_at <= now ? 0 : run_at);
+    const auto waiting = catalog::FindCoalescible(run);
     if (waiting && Join(*waiting)) {
       return waiting->run.run_id;
     }
   }
   catalog::NumberRun(&run);
-  run.job_id = job.job_id;
-  run.owner = job.owner;
   run.cause = policy::Cause::kTrigger;
   run.scheduled_at = run_at != 0 ? run_at : now;
   run.run_at = run.scheduled_at;

@@ -40,8 +40,10 @@ struct Change {
   enum Kind : std::uint32_t { kJob, kRun, kEverything, kStatReset, kTableChange };
   Kind kind;
   std::int64_t id;
-  // kTableChange: the job with this id that was made at `job_born` shall run by `due`.
+  // kTableChange: the job with this id that was made at `job_born` shall run by `due`, asked for by
+  // a trigger that this role has made.
   std::int64_t job_born = 0;
+  Oid made_by = InvalidOid;
   policy::SteadyTime due{};
 };
 constexpr int kChangeRingSize = 256;
@@ -100,10 +102,11 @@ struct DatabaseEntry {
   Change changes[kChangeRingSize];
 };
 
-// A job of which a change trigger has told since the server started: see change_board.h. The first
-// four are written once, before `used`.
+// A job of which a change trigger has told since the server started: see change_board.h. Those
+// before `used` are written once, and before it. Triggers of different makers have an entry each.
 struct ChangedJob {
   Oid database;
+  Oid made_by;
   std::int64_t job_id;
   std::int64_t job_born;
   pg_atomic_uint32 used;

@@ -37,10 +37,14 @@ void Probe(Oid database, std::int64_t job_id, Visit visit) {
   }
 }
 
-ChangedJob* Find(Oid database, std::int64_t job_id, std::int64_t job_born) {
+bool IsFor(const ChangedJob& entry, const Change& change) {
+  return entry.job_born == change.job_born && entry.made_by == change.made_by;
+}
+
+ChangedJob* Find(Oid database, const Change& change) {
   ChangedJob* found = nullptr;
-  Probe(database, job_id, [&](ChangedJob* entry, bool used) {
-    if (used && entry->job_born == job_born) {
+  Probe(database, change.id, [&](ChangedJob* entry, bool used) {
+    if (used && IsFor(*entry, change)) {
       found = entry;
     }
     return found != nullptr;
@@ -49,21 +53,22 @@ ChangedJob* Find(Oid database, std::int64_t job_id, std::int64_t job_born) {
 }
 
 // Null when the table is full.
-ChangedJob* FindOrAdd(Oid database, std::int64_t job_id, std::int64_t job_born) {
-  ChangedJob* found = Find(database, job_id, job_born);
+ChangedJob* FindOrAdd(Oid database, const Change& change) {
+  ChangedJob* found = Find(database, change);
   if (found != nullptr) {
     return found;
   }
   const Lock lock;
-  Probe(database, job_id, [&](ChangedJob* entry, bool used) {
+  Probe(database, change.id, [&](ChangedJob* entry, bool used) {
     if (!used) {
       entry->database = database;
-      entry->job_id = job_id;
-      entry->job_born = job_born;
+      entry->made_by = change.made_by;
+      entry->job_id = change.id;
+      entry->job_born = change.job_born;
       pg_write_barrier();
       pg_atomic_write_u32(&entry->used, 1);
       found = entry;
-    } else if (entry->job_born == job_born) {
+    } else if (IsFor(*entry, change)) {
       found = entry;
     }
     return found != nullptr;
@@ -88,31 +93,38 @@ bool Ask(ChangedJob* entry, std::uint64_t due) {
 void AppendIfAsked(ChangedJob* entry, std::vector<Change>* changes) {
   const std::uint64_t due = pg_atomic_read_u64(&entry->due);
   if (due != 0) {
-    changes->push_back({Change::kTableChange, entry->job_id, entry->job_born,
+    changes->push_back({Change::kTableChange, entry->job_id, entry->job_born, entry->made_by,
                         policy::SteadyTime{static_cast<std::int64_t>(due)}});
   }
 }
 
 }  // namespace
 
-void AnnounceTableChange(Oid database, std::int64_t job_id, std::int64_t job_born,
-                         policy::SteadyTime due) {
+void AnnounceTableChange(Oid database, const Change& change) {
   if (TheBoard() == nullptr) {
     return;
   }
   pg_memory_barrier();
-  ChangedJob* entry = FindOrAdd(database, job_id, job_born);
-  if (entry != nullptr && !Ask(entry, static_cast<std::uint64_t>(due.micros))) {
+  ChangedJob* entry = FindOrAdd(database, change);
+  if (entry != nullptr && !Ask(entry, static_cast<std::uint64_t>(change.due.micros))) {
     return;
   }
   // When the table is full, every commit tells the scheduler: slower, and nothing is lost.
-  const Change change{Change::kTableChange, job_id, job_born, due};
   NoteChanges(database, {&change, 1}, false);
 }
 
 void ClearTableChange(Oid database, std::int64_t job_id) {
   Probe(database, job_id, [](ChangedJob* entry, bool used) {
     if (used) {
+      pg_atomic_exchange_u64(&entry->due, 0);
+    }
+    return false;
+  });
+}
+
+void ClearTableChangeBy(Oid database, std::int64_t job_id, Oid made_by) {
+  Probe(database, job_id, [made_by](ChangedJob* entry, bool used) {
+    if (used && entry->made_by == made_by) {
       pg_atomic_exchange_u64(&entry->due, 0);
     }
     return false;

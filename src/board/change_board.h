@@ -13,7 +13,8 @@
 // Between 1 and 2, and at a, is a full memory barrier. If 2 came before a, then 1 came before b: R
 // sees what W wrote. If 2 came after a, W finds 0 and asks for another run. So `due` must be set
 // back whenever the run that is asked for leaves the queue, before it is shown to a worker
-// (Scheduler::EraseWaiting), and in no other place. A scheduler that fails or is replaced in
+// (Scheduler::EraseWaiting), and in no other place, but for a maker of triggers who may not ask for
+// runs. A scheduler that fails or is replaced in
 // between finds the run in its table, or `due` still set (Scheduler::LoadTableChanges). What the
 // board forgets, it forgets together with the whole server, after whose start every job with a
 // change trigger runs once (Scheduler::SweepChangeTriggers).
@@ -26,10 +27,12 @@
 namespace ratchet::board {
 
 // After the commit. Without a board, in a server that did not preload the library, it does nothing.
-void AnnounceTableChange(Oid database, std::int64_t job_id, std::int64_t job_born,
-                         policy::SteadyTime due);
+// `change` is a kTableChange.
+void AnnounceTableChange(Oid database, const Change& change);
 // The run that was asked for leaves the queue.
 void ClearTableChange(Oid database, std::int64_t job_id);
+// Triggers of this maker may not ask for it: no run comes of what they have said.
+void ClearTableChangeBy(Oid database, std::int64_t job_id, Oid made_by);
 // Appends what is asked for: of one job, or of all those of the database (0).
 void ListTableChanges(Oid database, std::int64_t job_id, std::vector<Change>* changes);
 

@@ -28,11 +28,13 @@ enum Column {
   kToTime,
   kHoldsSchedule,
   kRequestedAt,
+  kRequestedBy,
   kSealColumn,
 };
 
 constexpr RowSeal kSeal(kTable, kSealColumn,
-                        {kBackfillId, kJobId, kOwner, kAfterTime, kToTime, kHoldsSchedule});
+                        {kBackfillId, kJobId, kOwner, kAfterTime, kToTime, kHoldsSchedule,
+                         kRequestedBy});
 
 // For use inside pg::Call.
 
@@ -44,6 +46,7 @@ void Read(const pg::Row& row, Backfill* backfill) {
   backfill->to_time = row.TimeOrZero(kToTime);
   backfill->holds_schedule = row.Bool(kHoldsSchedule);
   backfill->requested_at = row.Time(kRequestedAt);
+  backfill->requested_by = row.ObjectIdOrNone(kRequestedBy);
   backfill->quarantined = !kSeal.Fits(row);
 }
 
@@ -55,6 +58,7 @@ void Fill(const Backfill& backfill, pg::Row* row) {
   row->SetTimeOrNull(kToTime, backfill.to_time);
   row->SetBool(kHoldsSchedule, backfill.holds_schedule);
   row->SetTime(kRequestedAt, backfill.requested_at);
+  row->SetOidOrNull(kRequestedBy, backfill.requested_by);
   kSeal.Put(row);
 }
 

@@ -23,6 +23,7 @@ struct Backfill {
   TimestampTz to_time = 0;     // 0: until it has caught up with the schedule
   bool holds_schedule = false;
   TimestampTz requested_at = 0;
+  Oid requested_by = InvalidOid;  // none: nobody has, the definition of the job does
   bool quarantined = false;  // the row was not written by the library: see seal.h
   ItemPointerData tid{};
 };

@@ -13,6 +13,7 @@ extern "C" {
 #include "access/table.h"
 #include "access/twophase.h"
 #include "access/xact.h"
+#include "access/xlog.h"
 #include "catalog/dependency.h"
 #include "catalog/indexing.h"
 #include "catalog/pg_authid.h"
@@ -20,8 +21,10 @@ extern "C" {
 #include "commands/event_trigger.h"
 #include "commands/trigger.h"
 #include "executor/spi.h"
+#include "miscadmin.h"
 #include "nodes/makefuncs.h"
 #include "parser/parse_func.h"
+#include "utils/acl.h"
 #include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
@@ -33,7 +36,7 @@ namespace {
 
 constexpr char kSchema[] = "ratchet";
 constexpr char kFunction[] = "_change";
-constexpr int kArguments = 4;
+constexpr int kArguments = 6;
 constexpr std::int64_t kMillisecond = 1000;
 
 bool ParseNumber(const char* text, std::int64_t* number, char** end) {
@@ -43,6 +46,14 @@ bool ParseNumber(const char* text, std::int64_t* number, char** end) {
 }
 
 // All that follows is for use inside pg::Call.
+
+Oid MakerOf(const char* name, const char* number) {
+  char* end = nullptr;
+  const auto role = static_cast<Oid>(std::strtoul(number, &end, 10));
+  const bool is_of_this_server =
+      *end == '/' && std::strtoull(end + 1, nullptr, 10) == GetSystemIdentifier();
+  return is_of_this_server ? role : get_role_oid(name, true);
+}
 
 // Not list_make2(): clang calls what it expands to an extension.
 List* FunctionName() {
@@ -93,8 +104,10 @@ List* ArgumentList(const ChangeTrigger& trigger) {
                        ? psprintf(INT64_FORMAT " ms", target.debounce / kMillisecond)
                        : psprintf(INT64_FORMAT " us", target.debounce);
   List* arguments = NIL;
-  for (char* text : {psprintf(INT64_FORMAT, target.job_id), debounce,
-                     psprintf(INT64_FORMAT, target.job_born), pstrdup(trigger.job_name.c_str())}) {
+  for (char* text :
+       {psprintf(INT64_FORMAT, target.job_id), debounce, psprintf(INT64_FORMAT, target.job_born),
+        pstrdup(trigger.job_name.c_str()), GetUserNameFromId(target.made_by, false),
+        psprintf("%u/" UINT64_FORMAT, target.made_by, GetSystemIdentifier())}) {
     arguments = lappend(arguments, makeString(text));
   }
   return arguments;
@@ -179,6 +192,7 @@ bool ParseChangeTarget(char* const* arguments, int count, ChangeTarget* target) 
   } else if (std::strcmp(end, " us") != 0) {
     return false;
   }
+  target->made_by = MakerOf(arguments[4], arguments[5]);
   return target->debounce >= 0 && target->debounce <= pg::kMicrosecondsPerDay;
 }
 

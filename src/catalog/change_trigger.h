@@ -1,11 +1,17 @@
 // Change triggers: ordinary triggers on tables of users that call ratchet._change(). All there is
 // to know of one is in its arguments, so that pg_dump carries it with its table:
 //
-//   _change('42', '1000 ms', '843562342342001', 'refresh')
+//   _change('42', '1000 ms', '843562342342001', 'refresh', 'alice', '16385/7331924581034')
 //
 // the job's id; the debounce; when the job was made, in microseconds since 2000 (job and trigger go
 // together through a dump, and a table that is copied to another database must not run a job there
-// which happens to have the same id); the name that the job had, for people.
+// which happens to have the same id); the name that the job had, for people; who has made the
+// trigger: by name, and by number on the server with this identifier, where the role may have got
+// another name since.
+//
+// A trigger asks for runs as long as its maker may: it needs the privilege TRIGGER on the table,
+// which is looked at when it fires, and the privileges of the job's owner, for which the scheduler
+// looks.
 #pragma once
 
 #include <cstdint>
@@ -20,11 +26,12 @@ struct ChangeTarget {
   std::int64_t job_id;
   std::int64_t job_born;
   std::int64_t debounce;  // microseconds
+  Oid made_by;            // none: that role is not known here
 
   friend bool operator==(const ChangeTarget&, const ChangeTarget&) = default;
 };
 
-// Of a trigger's arguments; false when they are none of ours. Raises nothing.
+// Of a trigger's arguments; false when they are none of ours. For use inside pg::Call.
 bool ParseChangeTarget(char* const* arguments, int count, ChangeTarget* target);
 
 struct ChangeTrigger {

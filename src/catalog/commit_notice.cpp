@@ -20,10 +20,8 @@ struct Cancel {
   SubTransactionId savepoint;
 };
 
-struct TableChange {
-  std::int64_t job_id;
-  std::int64_t job_born;
-  std::int64_t debounce;
+struct NotedChange {
+  TableChange change;
   SubTransactionId savepoint;
 };
 
@@ -33,7 +31,7 @@ struct Pending {
   std::vector<board::Change> changes;
   std::vector<board::Change> held;  // told after a rollback, too
   std::vector<Cancel> cancels;
-  std::vector<TableChange> table_changes;
+  std::vector<NotedChange> table_changes;
   bool everything = false;
   bool session_settings = false;
   bool databases = false;
@@ -89,13 +87,15 @@ void CancelRuns(const std::vector<Cancel>& cancels) {
 }
 
 // A transaction without an id has written nothing: its statements found no rows.
-void AskForRunsOnChange(const std::vector<TableChange>& changes) {
+void AskForRunsOnChange(const std::vector<NotedChange>& changes) {
   if (changes.empty() || !TransactionIdIsValid(GetTopTransactionIdIfAny())) {
     return;
   }
   const policy::SteadyTime now = pg::SteadyNow();
-  for (const TableChange& change : changes) {
-    board::AnnounceTableChange(MyDatabaseId, change.job_id, change.job_born, now + change.debounce);
+  for (const auto& [change, savepoint] : changes) {
+    board::AnnounceTableChange(
+        MyDatabaseId, {board::Change::kTableChange, change.job_id, change.job_born, change.made_by,
+                       now + change.debounce});
   }
 }
 
@@ -194,14 +194,15 @@ void NoteCancel(std::int64_t run_id) {
 }
 // Every entry is of this savepoint or of one around it, for others are gone or have moved: so one
 // that is there already will be told if this one would be.
-void NoteTableChange(std::int64_t job_id, std::int64_t job_born, std::int64_t debounce) {
-  std::vector<TableChange>& changes = ThePending().table_changes;
-  for (const TableChange& change : changes) {
-    if (change.job_id == job_id && change.job_born == job_born && change.debounce <= debounce) {
+void NoteTableChange(const TableChange& change) {
+  std::vector<NotedChange>& noted = ThePending().table_changes;
+  for (const auto& [known, savepoint] : noted) {
+    if (known.job_id == change.job_id && known.job_born == change.job_born &&
+        known.made_by == change.made_by && known.debounce <= change.debounce) {
       return;
     }
   }
-  changes.push_back({job_id, job_born, debounce, GetCurrentSubTransactionId()});
+  noted.push_back({change, GetCurrentSubTransactionId()});
 }
 void NoteRunsRecorded() { ThePending().runs_recorded = true; }
 void NoteStatReset(std::int64_t job_id) { Note({board::Change::kStatReset, job_id}); }

@@ -5,6 +5,8 @@
 
 #include <cstdint>
 
+#include "pg/server.h"
+
 namespace ratchet::catalog {
 
 void NoteJobChanged(std::int64_t job_id);
@@ -19,7 +21,15 @@ void NoteRunsRecorded();
 // A table whose changes ask for a run of the job has been written to: the run starts `debounce`
 // microseconds after the commit, unless one is asked for already. Cheap when it is noted already. A
 // rolled back savepoint takes it back.
-void NoteTableChange(std::int64_t job_id, std::int64_t job_born, std::int64_t debounce);
+struct TableChange {
+  std::int64_t job_id;
+  std::int64_t job_born;
+  Oid made_by;  // who has made the trigger
+  std::int64_t debounce;
+
+  friend bool operator==(const TableChange&, const TableChange&) = default;
+};
+void NoteTableChange(const TableChange& change);
 // The counters of the job (0: of all jobs) start again from zero.
 void NoteStatReset(std::int64_t job_id);
 // Tables were written by other means, or the extension came or went.

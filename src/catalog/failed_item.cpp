@@ -113,6 +113,8 @@ void ChangeItem(std::int64_t run_id, std::int64_t item_id, Change change) {
 
 }  // namespace
 
+constinit const SealedTable kSealedFailedItems{&kSeal, kJobId, kOwner};
+
 void InsertFailedItem(FailedItem* item, bool may_have_failed_before) {
   pg::Call([item, may_have_failed_before] {
     item->attempts = may_have_failed_before ? 1 + EarlierAttempts(item->job_id, item->key) : 1;

@@ -137,32 +137,38 @@ std::optional<JobVersion> FindJobVersion(std::int64_t job_id, std::int32_t versi
   return found ? std::move(kept) : std::nullopt;
 }
 
-void ScanVersionedJobs(void (*visit)(void* context, std::int64_t job_id), void* context) {
+std::optional<JobVersion> FindNewestVersion(std::int64_t job_id) {
+  std::optional<JobVersion> kept(std::in_place);
+  const bool found = pg::Call([&kept, job_id] {
+    pg::Row row;
+    pg::IndexScan scan(kTable, kPrimaryKey, AccessShareLock);
+    scan.Equal(kJobId, job_id).Begin(BackwardScanDirection);
+    const bool hit = scan.Next(&row);
+    if (hit) {
+      Read(row, &*kept);
+    }
+    scan.End();
+    return hit;
+  });
+  return found ? std::move(kept) : std::nullopt;
+}
+
+void ScanVersionedJobs(void (*visit)(void* context, std::int64_t job_id, Oid owner),
+                       void* context) {
   pg::Call([visit, context] {
     pg::TableScan scan(kTable, AccessShareLock);
     pg::Row row;
     while (scan.Next(&row)) {
       CHECK_FOR_INTERRUPTS();
-      visit(context, row.Int64(kJobId));
+      visit(context, row.Int64(kJobId), row.ObjectId(kOwner));
     }
     scan.End();
   });
 }
 
 std::optional<std::string> FindVersionedName(std::int64_t job_id) {
-  std::string name;
-  const bool found = pg::Call([&name, job_id] {
-    pg::Row row;
-    pg::IndexScan scan(kTable, kPrimaryKey, AccessShareLock);
-    scan.Equal(kJobId, job_id).Begin(BackwardScanDirection);
-    const bool hit = scan.Next(&row);
-    if (hit) {
-      name = row.Text(kJobName);
-    }
-    scan.End();
-    return hit;
-  });
-  return found ? std::optional<std::string>(std::move(name)) : std::nullopt;
+  std::optional<JobVersion> newest = FindNewestVersion(job_id);
+  return newest ? std::optional(std::move(newest->job_name)) : std::nullopt;
 }
 
 void KeepHistoryOf(const JobDefinition& job) {

@@ -28,8 +28,10 @@ struct JobVersion : BatchDefinition {
 void PinJobVersion(const JobDefinition& job);
 // nullopt also when the row was not written by the library: see seal.h.
 std::optional<JobVersion> FindJobVersion(std::int64_t job_id, std::int32_t version);
-// Every job that has a version here, perhaps more than once. `visit` must not raise an error.
-void ScanVersionedJobs(void (*visit)(void* context, std::int64_t job_id), void* context);
+std::optional<JobVersion> FindNewestVersion(std::int64_t job_id);
+// Every job that has a version here, perhaps more than once, and its owner in that. `visit` must
+// not raise an error.
+void ScanVersionedJobs(void (*visit)(void* context, std::int64_t job_id, Oid owner), void* context);
 // The name under which the newest version of the job ran.
 std::optional<std::string> FindVersionedName(std::int64_t job_id);
 // The job is being dropped: its history goes by its own time, if it has one.

@@ -2,9 +2,11 @@
 
 extern "C" {
 #include "access/htup_details.h"
+#include "catalog/namespace.h"
 #include "catalog/pg_authid.h"
 #include "catalog/pg_database.h"
 #include "commands/dbcommands.h"
+#include "miscadmin.h"
 #include "utils/acl.h"
 #include "utils/syscache.h"
 }
@@ -14,13 +16,29 @@ extern "C" {
 namespace ratchet::catalog {
 namespace {
 
-enum class Finding { kFine, kNoRole, kNoLogin, kNoConnect };
+enum class Finding { kFine, kNoRole, kNoLogin, kNoConnect, kNoUsage };
 
 constexpr int kNoRoleState = ERRCODE_UNDEFINED_OBJECT;
 constexpr char kNoRoleHint[] =
     "Give the job to another role with ratchet.alter_job(..., run_as => ...), or unschedule it.";
 
+constexpr char kNoUsageHint[] =
+    "Run GRANT USAGE ON SCHEMA ratchet, or give the job to another role with run_as.";
+
+// For use inside pg::Call. Who may not use the schema has no jobs: what it has left is not run.
+bool MayHaveJobs(Oid role) {
+  const Oid schema = get_namespace_oid("ratchet", true);
+  return OidIsValid(schema) && pg::MayUseSchema(schema, role);
+}
+
+std::string NoUsageMessage(const std::string& role) {
+  return "permission denied for schema ratchet: role \"" + role + "\" may not have jobs";
+}
+
 std::string NoRoleMessage(Oid role) {
+  if (!OidIsValid(role)) {
+    return "the role that owned the job does not exist any more";
+  }
   return "role with OID " + std::to_string(role) + " does not exist";
 }
 
@@ -43,7 +61,7 @@ std::optional<RunError> CheckRole(Oid role, Oid database) {
     if (!pg::MayConnect(database, role)) {
       return Finding::kNoConnect;
     }
-    return Finding::kFine;
+    return MayHaveJobs(role) ? Finding::kFine : Finding::kNoUsage;
   });
   RunError error;
   switch (finding) {
@@ -64,13 +82,29 @@ std::optional<RunError> CheckRole(Oid role, Oid database) {
       error.message = "permission denied for database: role \"" + name + "\" may not connect";
       error.hint = "Run GRANT CONNECT ON DATABASE, or give the job to another role with run_as.";
       break;
+    case Finding::kNoUsage:
+      error.sqlstate = ERRCODE_INSUFFICIENT_PRIVILEGE;
+      error.message = NoUsageMessage(name);
+      error.hint = kNoUsageHint;
+      break;
   }
   return error;
+}
+
+bool MayManageJobsOf(Oid role, Oid owner) {
+  return pg::Call([role, owner] {
+    return superuser_arg(role) || (has_privs_of_role(role, owner) && !superuser_arg(owner));
+  });
 }
 
 void RequireRole(Oid role) {
   if (!pg::Call([role] { return SearchSysCacheExists1(AUTHOID, ObjectIdGetDatum(role)); })) {
     throw pg::Error(kNoRoleState, NoRoleMessage(role), kNoRoleHint);
+  }
+  if (!pg::Call([role] { return MayHaveJobs(role); })) {
+    std::string name;
+    pg::Call([&] { name = GetUserNameFromId(role, false); });
+    throw pg::Error(ERRCODE_INSUFFICIENT_PRIVILEGE, NoUsageMessage(name), kNoUsageHint);
   }
 }
 

@@ -231,6 +231,8 @@ void Insert(const RunRecord& record) {
 
 }  // namespace
 
+constinit const SealedTable kSealedRecords{&kSeal, kJobId, kOwner};
+
 RunRecord RecordOf(const QueuedRun& run) {
   RunRecord record;
   record.run_id = run.run_id;

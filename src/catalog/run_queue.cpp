@@ -40,13 +40,14 @@ enum Column {
   kShareHash,
   kMark,
   kWalkBegan,
+  kRequestedBy,
   kSealColumn,
 };
 
 constexpr RowSeal kSeal(kTable, kSealColumn,
                         {kRunId, kJobId, kVersion, kOwner, kCause, kScheduledAt, kPayload, kDryRun,
                          kReplayOf, kRetryOf, kWalk, kItemsOf, kBackfillId, kOnChange, kMark,
-                         kWalkBegan});
+                         kWalkBegan, kRequestedBy});
 
 void Read(const pg::Row& row, QueuedRun* run) {
   run->run_id = row.Int64(kRunId);
@@ -71,14 +72,15 @@ void Read(const pg::Row& row, QueuedRun* run) {
   run->on_change = row.Bool(kOnChange);
   run->mark = row.Int64(kMark);
   run->walk_began = row.Int64Or(kWalkBegan, 0);
+  run->requested_by = row.ObjectIdOrNone(kRequestedBy);
   run->quarantined = !kSeal.Fits(row);
 }
 
 // Finds the run that a trigger may share, among any number that wait. It stays what it is when the
 // run is claimed: an update that changes no index is a cheap one. What is asked for at once has
 // time 0.
-std::int64_t ShareHash(const std::string& payload, TimestampTz run_at) {
-  return pg::HashOf(payload, static_cast<std::uint64_t>(run_at));
+std::int64_t ShareHash(const QueuedRun& run, TimestampTz run_at) {
+  return pg::HashOf(run.payload, static_cast<std::uint64_t>(run_at) + run.requested_by);
 }
 
 bool IsShared(const QueuedRun& run) {
@@ -118,19 +120,21 @@ void Fill(const QueuedRun& run, pg::Row* row) {
   if (run.walk_began != 0) {
     row->SetInt64(kWalkBegan, run.walk_began);
   }
+  row->SetOidOrNull(kRequestedBy, run.requested_by);
   if (IsShared(run)) {
-    row->SetInt64(kShareHash, ShareHash(run.payload, run.run_at > run.queued_at ? run.run_at : 0));
+    row->SetInt64(kShareHash, ShareHash(run, run.run_at > run.queued_at ? run.run_at : 0));
   }
   if (!run.quarantined) {
     kSeal.Put(row);
   }
 }
 
-bool MayShare(const QueuedRun& run, TimestampTz run_at) {
-  if (!IsShared(run) || run.claimed_at != 0 || run.quarantined) {
+bool MayShare(const QueuedRun& run, const QueuedRun& like) {
+  if (!IsShared(run) || run.claimed_at != 0 || run.quarantined || run.owner != like.owner ||
+      run.requested_by != like.requested_by || run.payload != like.payload) {
     return false;
   }
-  return run_at == 0 ? run.run_at <= run.queued_at : run.run_at == run_at;
+  return like.run_at == 0 ? run.run_at <= run.queued_at : run.run_at == like.run_at;
 }
 
 // Inside of pg::Call, with a lock on the table.
@@ -206,17 +210,16 @@ std::optional<FoundRun> FindQueuedRun(std::int64_t run_id, std::int64_t mark) {
   return exists ? std::optional<FoundRun>(std::move(found)) : std::nullopt;
 }
 
-std::optional<FoundRun> FindCoalescible(std::int64_t job_id, const std::string& payload,
-                                        TimestampTz run_at) {
+std::optional<FoundRun> FindCoalescible(const QueuedRun& like) {
   FoundRun found;
   const bool exists = pg::Call([&] {
     pg::Row row;
     bool hit = false;
     pg::IndexScan scan(kTable, kJobIndex, AccessShareLock);
-    scan.Equal(kJobId, job_id).Equal(kShareHash, ShareHash(payload, run_at)).Begin();
+    scan.Equal(kJobId, like.job_id).Equal(kShareHash, ShareHash(like, like.run_at)).Begin();
     while (!hit && scan.Next(&row, &found.tid)) {
       Read(row, &found.run);
-      hit = MayShare(found.run, run_at) && found.run.payload == payload;
+      hit = MayShare(found.run, like);
       found.of_this_transaction = TransactionIdIsCurrentTransactionId(scan.xmin());
     }
     scan.End();

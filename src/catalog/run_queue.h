@@ -40,6 +40,9 @@ struct QueuedRun {
   std::int64_t items_of = 0;     // it does the failed items of this run only; 0: all
   std::int64_t backfill_id = 0;  // the backfill whose occurrence it is for; 0: none
   bool on_change = false;        // asked for by a change trigger
+  // Who has asked for it, or for the backfill or the run that it goes on with; none: nobody has, it
+  // follows from the definition of the job.
+  Oid requested_by = InvalidOid;
   bool quarantined = false;      // the row was not written by the library: see seal.h
 };
 
@@ -60,10 +63,10 @@ struct FoundRun {
 };
 // mark = 0: whichever has the number.
 std::optional<FoundRun> FindQueuedRun(std::int64_t run_id, std::int64_t mark = 0);
-// The oldest waiting run of the job that another trigger with the same payload may share: asked for
-// with coalesce, not claimed, not a retry or replay, due at the same time (run_at = 0: at once).
-std::optional<FoundRun> FindCoalescible(std::int64_t job_id, const std::string& payload,
-                                        TimestampTz run_at);
+// The oldest waiting run of the job that another trigger of the same role may share: asked for with
+// coalesce, not claimed, not a retry or replay, for the same owner, with the same payload, due at
+// the same time (run_at of `like` = 0: at once).
+std::optional<FoundRun> FindCoalescible(const QueuedRun& like);
 // All rows of the job.
 void FindQueuedRunsOf(std::int64_t job_id, std::vector<FoundRun>* runs);
 // All rows; `visit` must not raise an error, but may throw.

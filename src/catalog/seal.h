@@ -59,5 +59,7 @@ extern const SealedTable kSealedVersions;
 extern const SealedTable kSealedRuns;
 extern const SealedTable kSealedCheckpoints;
 extern const SealedTable kSealedBackfills;
+extern const SealedTable kSealedRecords;
+extern const SealedTable kSealedFailedItems;
 
 }  // namespace ratchet::catalog

@@ -138,6 +138,7 @@ constexpr pg::Column kRunQueue[] = {
     {"share_hash", INT8OID},
     {"mark", INT8OID},
     {"walk_began", INT8OID},
+    {"requested_by", OIDOID},
     {"seal", INT8OID},
 };
 
@@ -245,9 +246,9 @@ constexpr pg::Column kFailedItem[] = {
 };
 
 constexpr pg::Column kBackfill[] = {
-    {"backfill_id", INT8OID},         {"job_id", INT8OID},         {"owner", OIDOID},
-    {"after_time", TIMESTAMPTZOID},   {"to_time", TIMESTAMPTZOID}, {"holds_schedule", BOOLOID},
-    {"requested_at", TIMESTAMPTZOID}, {"seal", INT8OID},
+    {"backfill_id", INT8OID},         {"job_id", INT8OID},          {"owner", REGROLEOID},
+    {"after_time", TIMESTAMPTZOID},   {"to_time", TIMESTAMPTZOID},  {"holds_schedule", BOOLOID},
+    {"requested_at", TIMESTAMPTZOID}, {"requested_by", REGROLEOID}, {"seal", INT8OID},
 };
 
 constexpr pg::Column kHome[] = {

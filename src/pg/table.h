@@ -40,6 +40,11 @@ struct Row {
   void SetFloat8(int column, double value) { Set(column, Float8GetDatum(value)); }
   void SetBool(int column, bool value) { Set(column, BoolGetDatum(value)); }
   void SetOid(int column, Oid value) { Set(column, ObjectIdGetDatum(value)); }
+  void SetOidOrNull(int column, Oid value) {
+    if (OidIsValid(value)) {
+      SetOid(column, value);
+    }
+  }
   void SetText(int column, std::string_view value);
   void SetTime(int column, TimestampTz value) { Set(column, TimestampTzGetDatum(value)); }
   // Null for 0, which no instant of ours ever is.
@@ -53,6 +58,8 @@ struct Row {
   double Float8(int column) const { return DatumGetFloat8(values[column - 1]); }
   bool Bool(int column) const { return DatumGetBool(values[column - 1]); }
   Oid ObjectId(int column) const { return DatumGetObjectId(values[column - 1]); }
+  // InvalidOid for null.
+  Oid ObjectIdOrNone(int column) const { return IsNull(column) ? InvalidOid : ObjectId(column); }
   TimestampTz Time(int column) const { return DatumGetTimestampTz(values[column - 1]); }
   // 0 for null.
   TimestampTz TimeOrZero(int column) const { return IsNull(column) ? 0 : Time(column); }

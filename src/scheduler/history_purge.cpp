@@ -90,16 +90,21 @@ void HistoryPurge::Purge(std::int64_t job_id, TimestampTz believed, TimestampTz 
 
 // After a start nothing is planned: every job that has pinned a version may have records.
 void HistoryPurge::FindJobsWithHistory(TimestampTz now) {
-  std::vector<std::int64_t> ids;
+  struct Context {
+    HistoryPurge* self;
+    std::vector<std::int64_t> ids{};
+  } context{this};
   pg::Transaction transaction;
   catalog::ScanVersionedJobs(
-      [](void* argument, std::int64_t job_id) {
-        static_cast<std::vector<std::int64_t>*>(argument)->push_back(job_id);
+      [](void* argument, std::int64_t job_id, Oid owner) {
+        auto* seen = static_cast<Context*>(argument);
+        seen->ids.push_back(job_id);
+        seen->self->owners_.Know(owner);
       },
-      &ids);
+      &context);
   transaction.Commit(pg::Durability::kAsynchronous);
   TimestampTz at = now;
-  for (const std::int64_t job_id : ids) {
+  for (const std::int64_t job_id : context.ids) {
     if (!plan_.Has(job_id)) {
       plan_.Put(job_id, at);
       at += kSpacing;

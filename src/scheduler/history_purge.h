@@ -6,6 +6,7 @@
 #include <functional>
 
 #include "pg/server.h"
+#include "scheduler/gone_owners.h"
 #include "scheduler/job_table.h"
 #include "scheduler/purge_plan.h"
 
@@ -13,7 +14,7 @@ namespace ratchet::scheduler {
 
 class HistoryPurge {
  public:
-  explicit HistoryPurge(const JobTable* jobs) : jobs_(*jobs) {}
+  HistoryPurge(const JobTable* jobs, GoneOwners* owners) : jobs_(*jobs), owners_(*owners) {}
 
   void Clear() { plan_.Clear(); }
   // Records that are left from before are looked for then, and every few hours.
@@ -40,6 +41,7 @@ class HistoryPurge {
   void FindJobsWithHistory(TimestampTz now);
 
   const JobTable& jobs_;
+  GoneOwners& owners_;
   PurgePlan plan_;
   TimestampTz next_scan_ = 0;
 };

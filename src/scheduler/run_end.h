@@ -29,6 +29,7 @@ struct RunEnd {
   std::int64_t walk = 0;
   std::int64_t items_of = 0;
   std::int64_t backfill_id = 0;
+  Oid requested_by = InvalidOid;  // see QueuedRun
   board::RunCounters counters{};
   int sqlstate = 0;                       // as the server packs it, 0: none
   std::optional<policy::TableMark> seen;  // of the tables that its job watches, before it started

@@ -86,6 +86,7 @@ void Scheduler::Decide(TimestampTz now) {
     return;
   }
   TakeEnded(now);
+  LookAtOwners(now);
   if (pg::settings.enabled && !quarantined_) {
     StartChildren(now);
     TakeDue(now);
@@ -125,6 +126,8 @@ void Scheduler::Forget() {
   gate_reasons_.clear();
   success_scheduled_at_.clear();
   purge_.Clear();
+  gone_owners_.Clear();
+  refused_makers_.clear();
   statistics_.TakeBack();
   unflushed_.clear();
   recorded_ = false;
@@ -336,7 +339,7 @@ void Scheduler::Maintain() {
     pg::Call([] { pgstat_report_stat(true); });
     counts_due_ = {};
   }
-  if (!busy && !WriteStaleStates()) {
+  if (!busy && !WriteStaleStates() && !gone_owners_.Step()) {
     purge_.Step(entry_->clock.Believed(clock_), clock_.wall,
                 [this](std::int64_t job_id) { return NeedsHistory(job_id); });
   }
@@ -448,7 +451,7 @@ std::int64_t Scheduler::NextWake(const policy::Moment& now) const {
   if (purge_.NextTime() != calendar::kNever) {
     within(purge_.NextTime() - entry_->clock.Believed(now));
   }
-  if (!stale_states_.empty()) {
+  if (!stale_states_.empty() || gone_owners_.GoesOn()) {
     within(0);
   }
   return std::max<std::int64_t>(sleep, 0);

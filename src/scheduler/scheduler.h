@@ -37,6 +37,7 @@
 #include "policy/mutex_table.h"
 #include "policy/turn_line.h"
 #include "policy/watch.h"
+#include "scheduler/gone_owners.h"
 #include "scheduler/history_purge.h"
 #include "scheduler/job_table.h"
 #include "scheduler/run_end.h"
@@ -86,20 +87,28 @@ class Scheduler {
     std::int64_t job_id;
     ItemPointerData queue_tid;
     Oid role;
+    Oid requested_by;
     std::int64_t backfill_id;
     bool needs_history;   // a replay, or a new try of failed items
     std::uint32_t mutex;  // which it holds, 0: none
     std::optional<policy::TableMark> seen;
   };
   static Flight FlightOf(const catalog::QueuedRun& run, ItemPointerData tid, std::uint32_t mutex) {
-    return {run.job_id,
-            tid,
-            run.owner,
-            run.backfill_id,
-            run.replay_of != 0 || run.items_of != 0,
-            mutex,
-            std::nullopt};
+    return {run.job_id,      tid,
+            run.owner,       run.requested_by,
+            run.backfill_id, run.replay_of != 0 || run.items_of != 0,
+            mutex,           std::nullopt};
   }
+  // Why a run fails without being started.
+  struct Hindrance {
+    catalog::RunError error;
+    const char* reason;
+  };
+  // A place on the board, or why there is none.
+  struct Permit {
+    int slot;
+    std::optional<Hindrance> hindrance;
+  };
   struct Role {
     policy::TurnLine ready;
     int in_flight = 0;
@@ -128,15 +137,25 @@ class Scheduler {
   void RefreshJob(std::int64_t job_id, TimestampTz now);
   void RefreshRun(std::int64_t run_id, TimestampTz now);
   void Queue(catalog::QueuedRun run);  // a new one: in the table, too
-  bool IsOrphan(const catalog::QueuedRun& run);
-  void CancelOrphan(std::int64_t run_id, TimestampTz now);
 
   // ---- scheduler_changes.cpp: runs that change triggers ask for
   void LoadTableChanges(TimestampTz now);
   static bool SweepChangeTriggers();
   void LookForTableChanges(std::int64_t job_id, TimestampTz now);
+  bool IsRefused(const board::Change& change, TimestampTz now);
   void RunOnChange(const board::Change& change, TimestampTz now);
   void ChangeRunLeaves(const catalog::QueuedRun& run);
+
+  // ---- scheduler_called_off.cpp: what waits of a job that was dropped or given away, or for
+  // somebody who has lost the right to ask for it
+  std::string WhyCalledOff(const catalog::QueuedRun& run);
+  std::string WhyCalledOff(const Job& job, const catalog::Backfill& backfill) const;
+  bool CallOff(std::int64_t run_id, TimestampTz now);
+  void CallOffRunsOf(std::uint32_t index, TimestampTz now);
+  bool IsOfFormerOwner(const Job& job, const RunEnd& end) const;
+  void SettleFormerOwners(std::uint32_t index, const RunEnd& end, TimestampTz now);
+  void EndCalledOffBackfill(std::uint32_t index, const catalog::Backfill& backfill,
+                            const std::string& reason, TimestampTz now);
 
   // ---- scheduler_dropped.cpp: jobs that were dropped, and what still runs of them
   std::uint32_t FindOrRecall(const catalog::QueuedRun& run);
@@ -216,12 +235,18 @@ class Scheduler {
   Identity IdentityOf(const Job& job, const catalog::QueuedRun& run) const;
   bool Reserve(std::uint32_t index, const catalog::QueuedRun& run, int* slot,
                std::string* blocked_by);
-  void Start(std::uint32_t index, catalog::QueuedRun* run, ItemPointer tid, int slot,
+  void Start(std::uint32_t index, catalog::QueuedRun* run, ItemPointer tid, const Permit& permit,
              TimestampTz now);
-  void FailWithoutStart(std::uint32_t index, const catalog::QueuedRun& run, ItemPointer tid,
-                        const catalog::RunError& error, TimestampTz now);
   bool Pin(Job* job);
+
+  // ---- scheduler_rights.cpp: what an owner may not do any more
   const std::optional<catalog::RunError>& ProblemOf(Oid role_id, Role* role);
+  std::optional<Hindrance> HindranceOf(Oid role_id);
+  std::optional<Hindrance> HindranceOfWatch(std::uint32_t index);
+  void LookAtOwners(TimestampTz now);
+  bool DisownJobsOf(Oid role, TimestampTz now);
+  void FailWithoutStart(std::uint32_t index, const catalog::QueuedRun& run, ItemPointer tid,
+                        const Hindrance& hindrance, TimestampTz now);
 
   // ---- scheduler_mutex.cpp: one run at a time of all jobs of a mutex
   bool WaitsForMutex(Oid role_id, const policy::Turn& turn, TimestampTz now);
@@ -249,7 +274,8 @@ class Scheduler {
   bool MayFollow(std::uint32_t index, std::int64_t run_id, TimestampTz now);
   void FollowsNoMore(std::uint32_t index, TimestampTz now);
   void NoteCanceled(std::uint32_t index, const catalog::QueuedRun& run, TimestampTz now);
-  bool PassOverFollower(std::uint32_t index, std::int64_t run_id, TimestampTz now);
+  bool PassOverFollower(std::uint32_t index, std::int64_t run_id,
+                        std::optional<Hindrance>* hindrance, TimestampTz now);
   void SkipChildren(std::uint32_t index, const RunEnd& end, TimestampTz now);
   std::string ReasonOfParents(const Job& job);
   void ParentsHaveSucceeded(Job* job);
@@ -320,9 +346,11 @@ class Scheduler {
   std::vector<int> reserved_;  // slots of claims that are not committed
   std::vector<int> ended_;     // slots to be freed after the commit
   std::vector<board::Change> changes_;
+  std::set<std::pair<std::int64_t, Oid>> refused_makers_;  // of change triggers: job and role
   Statistics statistics_;
   WorkerStarter starter_;
-  HistoryPurge purge_{&jobs_};
+  GoneOwners gone_owners_;
+  HistoryPurge purge_{&jobs_, &gone_owners_};
   std::mt19937_64 random_;
   std::optional<pg::Transaction> transaction_;
   // Jobs whose row of ratchet.job_state is missing, or tells of another next run.

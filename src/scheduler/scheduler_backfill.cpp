@@ -89,6 +89,15 @@ void Scheduler::FeedJob(std::uint32_t index, TimestampTz now) {
 // to do at once.
 bool Scheduler::FeedFrom(std::uint32_t index, catalog::Backfill* backfill, TimestampTz now) {
   const Job& job = jobs_[index];
+  if (const std::string why = WhyCalledOff(job, *backfill); !why.empty()) {
+    if (catalog::LockBackfill(*backfill, false) == pg::RowLock::kLocked) {
+      EndCalledOffBackfill(index, *backfill, why, now);
+      RefreshBackfills(index, now);
+      return true;
+    }
+    RefreshBackfills(index, now + kLookAgain);
+    return false;
+  }
   const bool side_by_side = job.overlap == catalog::Overlap::kAllow;
   const int unfinished = UnfinishedRuns(job.job_id, 0);
   if (unfinished >= (side_by_side ? pg::settings.max_workers : 1) ||
@@ -131,6 +140,7 @@ void Scheduler::QueueBackfillRun(std::uint32_t index, catalog::Backfill* backfil
   run.run_at = now;
   run.queued_at = now;
   run.backfill_id = backfill->backfill_id;
+  run.requested_by = backfill->requested_by;
   const std::int64_t run_id = run.run_id;
   Queue(std::move(run));
   backfill->after_time = at;

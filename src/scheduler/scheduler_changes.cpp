@@ -7,6 +7,7 @@
 #include "board/change_board.h"
 #include "catalog/change_trigger.h"
 #include "catalog/job.h"
+#include "catalog/role_check.h"
 
 namespace ratchet::scheduler {
 
@@ -33,8 +34,9 @@ bool Scheduler::SweepChangeTriggers() {
   catalog::FindChangeTriggers(InvalidOid, &triggers);
   for (const catalog::ChangeTrigger& trigger : triggers) {
     if (trigger.enabled) {
-      board::AnnounceTableChange(MyDatabaseId, trigger.target.job_id, trigger.target.job_born,
-                                 pg::SteadyNow());
+      board::AnnounceTableChange(
+          MyDatabaseId, {board::Change::kTableChange, trigger.target.job_id,
+                         trigger.target.job_born, trigger.target.made_by, pg::SteadyNow()});
     }
   }
   return catalog::HasPreparedTransactions();
@@ -49,9 +51,41 @@ void Scheduler::LookForTableChanges(std::int64_t job_id, TimestampTz now) {
   }
 }
 
+// Who has made the trigger may not manage the job any more. That is recorded once, however often
+// the trigger fires.
+bool Scheduler::IsRefused(const board::Change& change, TimestampTz now) {
+  const std::uint32_t index = jobs_.Find(change.id);
+  if (index == JobTable::kNoJob || jobs_[index].dropped || quarantined_) {
+    return false;
+  }
+  Job& job = jobs_[index];
+  Begin();
+  if (catalog::MayManageJobsOf(change.made_by, job.owner)) {
+    refused_makers_.erase({change.id, change.made_by});
+    return false;
+  }
+  board::ClearTableChangeBy(entry_->database, change.id, change.made_by);
+  const auto definition = catalog::FindJob(change.id);
+  if (definition && definition->created_at == change.job_born &&
+      refused_makers_.emplace(change.id, change.made_by).second) {
+    catalog::RunRecord record = SkipRecordOf(&job, now);
+    record.cause = policy::Cause::kTrigger;
+    record.scheduled_at = now;
+    record.reason =
+        "a table has changed, but who has made its change trigger may not manage the job any more";
+    catalog::InsertRunRecord(record);
+    recorded_ = true;
+    purge_.Expect(job.job_id, now);
+  }
+  return true;
+}
+
 // A change of a job that is paused or of another environment stays asked for: it runs when that is
 // over (RefreshJob, Load). One of a job that is not there, or is another one, is of no interest.
 void Scheduler::RunOnChange(const board::Change& change, TimestampTz now) {
+  if (IsRefused(change, now)) {
+    return;
+  }
   const TimestampTz due = now + (change.due - clock_.steady);
   if (const WaitingRuns::Run* known = waiting_.ChangeRunOf(change.id)) {
     if (known->place == Place::kOut && due < known->run.run_at) {

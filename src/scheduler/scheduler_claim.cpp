@@ -7,12 +7,6 @@
 #include "board/worker_board.h"
 #include "catalog/job_version.h"
 #include "catalog/numbers.h"
-#include "catalog/role_check.h"
-
-extern "C" {
-#include "utils/inval.h"
-#include "utils/syscache.h"
-}
 
 namespace ratchet::scheduler {
 namespace {
@@ -21,28 +15,6 @@ namespace {
 // without asking the scheduler, long ones are not held up behind each other.
 constexpr double kLookAhead = 5000;
 constexpr int kMostAhead = 32;
-
-// The answer to "can this role run anything" is good for so long.
-constexpr std::int64_t kRoleCheckLifetime = USECS_PER_SEC;
-
-// Grows with each change of a role or a database that this process has heard of.
-std::uint32_t roles_version = 1;
-
-void AtRoleChange(Datum /*argument*/, int /*cache*/, uint32 /*hash*/) { roles_version++; }
-
-std::uint32_t RolesVersion() {
-  static bool listens = false;
-  pg::Call([] {
-    if (!listens) {
-      CacheRegisterSyscacheCallback(AUTHOID, AtRoleChange, static_cast<Datum>(0));
-      CacheRegisterSyscacheCallback(AUTHMEMROLEMEM, AtRoleChange, static_cast<Datum>(0));
-      CacheRegisterSyscacheCallback(DATABASEOID, AtRoleChange, static_cast<Datum>(0));
-      listens = true;
-    }
-    AcceptInvalidationMessages();
-  });
-  return roles_version;
-}
 
 // The work of one transaction: others want to be heard in between.
 constexpr int kMostClaims = 500;
@@ -136,7 +108,9 @@ bool Scheduler::ClaimOccurrence(std::uint32_t index, TimestampTz now) {
     return true;
   }
   const policy::Start start = plan.StartAt(step, now);
-  if (start.run != calendar::kNever && !WatchSaysRun(index)) {
+  const bool runs = start.run != calendar::kNever;
+  std::optional<Hindrance> hindrance = runs ? HindranceOfWatch(index) : std::nullopt;
+  if (runs && !hindrance && !WatchSaysRun(index)) {
     PassOver(index, plan.SkipStep(policy::SkipReason::kMissed, now), now);
     return true;
   }
@@ -146,8 +120,10 @@ bool Scheduler::ClaimOccurrence(std::uint32_t index, TimestampTz now) {
   run.cause = start.catchup ? policy::Cause::kCatchup : policy::Cause::kSchedule;
   int slot = board::kNone;
   std::string blocked_by;
-  if (start.run != calendar::kNever && !ProblemOf(job.owner, &roles_[job.owner]) &&
-      !Reserve(index, run, &slot, &blocked_by)) {
+  if (runs && !hindrance) {
+    hindrance = HindranceOf(job.owner);
+  }
+  if (runs && !hindrance && !Reserve(index, run, &slot, &blocked_by)) {
     if (!mutexes_.IsFree(job.mutex)) {
       mutexes_.Wait(job.mutex, {job.owner, KeyOf(job, 0, job.ready_due)});
       return true;
@@ -172,7 +148,7 @@ bool Scheduler::ClaimOccurrence(std::uint32_t index, TimestampTz now) {
     job.watermark = start.skip_until;
   }
   job.ready = false;
-  if (start.run != calendar::kNever) {
+  if (runs) {
     run.scheduled_at = start.run;
     run.previous_scheduled_at = StateForClaim(index).last_occurrence;
     StateForClaim(index).last_occurrence = run.scheduled_at;
@@ -180,7 +156,7 @@ bool Scheduler::ClaimOccurrence(std::uint32_t index, TimestampTz now) {
     run.queued_at = now;
     job.watermark = run.scheduled_at;
     job.run_count++;
-    Start(index, &run, nullptr, slot, now);
+    Start(index, &run, nullptr, {slot, std::move(hindrance)}, now);
   }
   Reconsider(index, now);
   return true;
@@ -250,11 +226,10 @@ bool Scheduler::ClaimWaiting(std::int64_t run_id, TimestampTz now) {
     return true;
   }
   WaitingRuns::Run& waiting = *found;
-  const std::uint32_t index = jobs_.Find(waiting.run.job_id);
-  if (index == JobTable::kNoJob) {
-    CancelOrphan(run_id, now);
+  if (CallOff(run_id, now)) {
     return true;
   }
+  const std::uint32_t index = jobs_.Find(waiting.run.job_id);
   Job& job = jobs_[index];
   const bool overlaps = job.running > 0 && job.overlap != catalog::Overlap::kAllow;
   if (overlaps && !IsContent(job, waiting)) {
@@ -267,12 +242,16 @@ bool Scheduler::ClaimWaiting(std::int64_t run_id, TimestampTz now) {
   const Oid owner = OwnerOf(job, waiting.run);
   std::string blocked_by;
   int slot = board::kNone;
+  std::optional<Hindrance> hindrance;
   if (overlaps) {
     blocked_by = BlockingRun(job);
-  } else if (PassOverFollower(index, run_id, now)) {
+  } else if (PassOverFollower(index, run_id, &hindrance, now)) {
     return true;
-  } else if (!ProblemOf(owner, &roles_[owner]) &&
-             !Reserve(index, waiting.run, &slot, &blocked_by) && blocked_by.empty()) {
+  } else if (!hindrance) {
+    hindrance = HindranceOf(owner);
+  }
+  if (!overlaps && !hindrance && !Reserve(index, waiting.run, &slot, &blocked_by) &&
+      blocked_by.empty()) {
     if (mutexes_.IsFree(job.mutex)) {
       return false;
     }
@@ -298,7 +277,7 @@ bool Scheduler::ClaimWaiting(std::int64_t run_id, TimestampTz now) {
   }
   ItemPointerData tid = waiting.tid;
   EraseWaiting(run_id);
-  Start(index, &run, &tid, slot, now);
+  Start(index, &run, &tid, {slot, std::move(hindrance)}, now);
   CallAside(index);
   Reconsider(index, now);
   return true;
@@ -350,10 +329,11 @@ bool Scheduler::Reserve(std::uint32_t index, const catalog::QueuedRun& run, int*
   return false;
 }
 
-// Marks the run as claimed, in its reserved slot. Without a slot the owner cannot run anything, and
-// the run fails here and now.
-void Scheduler::Start(std::uint32_t index, catalog::QueuedRun* run, ItemPointer tid, int slot,
-                      TimestampTz now) {
+// Marks the run as claimed, in its reserved slot. Without a slot there is a hindrance, by which the
+// run fails here and now.
+void Scheduler::Start(std::uint32_t index, catalog::QueuedRun* run, ItemPointer tid,
+                      const Permit& permit, TimestampTz now) {
+  const int slot = permit.slot;
   Job& job = jobs_[index];
   Begin();
   StateForClaim(index);
@@ -365,7 +345,7 @@ void Scheduler::Start(std::uint32_t index, catalog::QueuedRun* run, ItemPointer 
   run->version = run->version != 0 ? run->version : job.version;
   const TimestampTz claimed_at = NoteChildStarts(index, *run, now);
   if (slot == board::kNone) {
-    FailWithoutStart(index, *run, tid, *roles_[run->owner].problem, now);
+    FailWithoutStart(index, *run, tid, *permit.hindrance, now);
     return;
   }
   // Runs of a batch job that may overlap cannot share a checkpoint: each has a walk of its own.
@@ -421,38 +401,6 @@ bool Scheduler::Pin(Job* job) {
   catalog::PinJobVersion(*definition);
   job->pinned = true;
   return true;
-}
-
-void Scheduler::FailWithoutStart(std::uint32_t index, const catalog::QueuedRun& run,
-                                 ItemPointer tid, const catalog::RunError& error, TimestampTz now) {
-  const Job& job = jobs_[index];
-  catalog::RunRecord record = catalog::RecordOf(run);
-  record.job_name = IdentityOf(job, run).job_name;
-  record.status = policy::RunStatus::kFailed;
-  record.finished_at = now;
-  record.error = error;
-  record.reason = "the owner of the job cannot run anything here";
-  catalog::InsertRunRecordAnyway(&record);
-  if (tid != nullptr) {
-    catalog::DeleteQueuedRun(run.run_id, run.mark, tid);
-  }
-  recorded_ = true;
-  purge_.Expect(job.job_id, now);
-  RunEnd end = EndOf(record);
-  end.backfill_id = run.backfill_id;
-  Settle(index, end, now);
-}
-
-const std::optional<catalog::RunError>& Scheduler::ProblemOf(Oid role_id, Role* role) {
-  const std::uint32_t version = RolesVersion();
-  if (role->checked_version != version || !role->checked_at.IsSet() ||
-      clock_.steady - role->checked_at > kRoleCheckLifetime) {
-    Begin();
-    role->problem = catalog::CheckRole(role_id, entry_->database);
-    role->checked_at = clock_.steady;
-    role->checked_version = version;
-  }
-  return role->problem;
 }
 
 }  // namespace ratchet::scheduler

@@ -307,10 +307,15 @@ void Scheduler::NoteCanceled(std::uint32_t index, const catalog::QueuedRun& run,
 }
 
 // Nothing that the job watches has changed: the run, which this transaction has locked, leaves no
-// record, as an occurrence of a schedule. False: it has to run.
-bool Scheduler::PassOverFollower(std::uint32_t index, std::int64_t run_id, TimestampTz now) {
+// record, as an occurrence of a schedule. False: it has to run, or to fail by what is in the way.
+bool Scheduler::PassOverFollower(std::uint32_t index, std::int64_t run_id,
+                                 std::optional<Hindrance>* hindrance, TimestampTz now) {
   const WaitingRuns::Run& waiting = waiting_.At(run_id);
-  if (!Follows(waiting.run) || WatchSaysRun(index)) {
+  if (!Follows(waiting.run)) {
+    return false;
+  }
+  *hindrance = HindranceOfWatch(index);
+  if (*hindrance || WatchSaysRun(index)) {
     return false;
   }
   ItemPointerData tid = waiting.tid;

@@ -23,37 +23,12 @@ std::uint32_t Scheduler::FindOrRecall(const catalog::QueuedRun& run) {
   return jobs_.PutDropped(*version);
 }
 
-// Whether nothing can come of a run that waits, because its job is gone.
-bool Scheduler::IsOrphan(const catalog::QueuedRun& run) {
-  const std::uint32_t index = FindOrRecall(run);
-  return index == JobTable::kNoJob || (jobs_[index].dropped && run.replay_of == 0);
-}
-
-void Scheduler::CancelOrphan(std::int64_t run_id, TimestampTz now) {
-  if (const WaitingRuns::Run* waiting = waiting_.Find(run_id)) {
-    CancelWaiting(run_id, policy::RunStatus::kCanceled,
-                  waiting->run.replay_of != 0
-                      ? "the definition that it would have run is not kept any more"
-                      : "the job was unscheduled",
-                  now);
-  }
-}
-
 void Scheduler::DropJob(std::uint32_t index, TimestampTz now) {
   const std::int64_t job_id = jobs_[index].job_id;
   if (jobs_[index].dropped) {
     return;
   }
   const std::int64_t keep_history = jobs_.RulesOf(jobs_[index]).keep_history;
-  std::vector<std::int64_t> orphans;
-  for (const std::int64_t run_id : waiting_.Of(job_id).all) {
-    if (waiting_.At(run_id).run.replay_of == 0) {
-      orphans.push_back(run_id);
-    }
-  }
-  for (const std::int64_t run_id : orphans) {
-    CancelOrphan(run_id, now);
-  }
   ItemPointerData tid = jobs_[index].state_tid;
   catalog::JobState state;
   if (catalog::FindJobState(job_id, &tid, &state)) {
@@ -83,6 +58,7 @@ void Scheduler::DropJob(std::uint32_t index, TimestampTz now) {
   jobs_[index].mutex = 0;
   ForgetDependencies(job_id);
   dropped_.insert(job_id);
+  CallOffRunsOf(index, now);
   purge_.Expect(job_id, now);
   CallAside(index);
 }

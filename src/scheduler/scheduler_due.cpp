@@ -56,7 +56,7 @@ void Scheduler::TakeDue(TimestampTz now) {
   while (const auto run_id = waiting_.TakeLook(now)) {
     const std::uint32_t index = jobs_.Find(waiting_.At(*run_id).run.job_id);
     if (index == JobTable::kNoJob) {
-      CancelOrphan(*run_id, now);
+      CallOff(*run_id, now);
     } else {
       GetInLine(index, *run_id);
     }

@@ -164,6 +164,7 @@ void Scheduler::EndFlight(int slot, std::uint32_t index, RunEnd* end) {
   if (flight != flights_.end()) {
     tid = flight->second.queue_tid;
     end->backfill_id = flight->second.backfill_id;
+    end->requested_by = flight->second.requested_by;
     end->seen = flight->second.seen;
     Role& role = roles_[flight->second.role];
     role.in_flight--;
@@ -192,6 +193,10 @@ policy::Work Scheduler::WorkOf(const RunEnd& end) {
 // What follows from a run that is recorded: for the job's standing, and what is left to do.
 void Scheduler::Settle(std::uint32_t index, const RunEnd& end, TimestampTz now) {
   Job& job = jobs_[index];
+  if (IsOfFormerOwner(job, end)) {
+    SettleFormerOwners(index, end, now);
+    return;
+  }
   const policy::Work work = WorkOf(end);
   const policy::Standing before{job.consecutive_failures, job.crash_streak, job.backoff_until};
   const bool progressed = end.counters.items_done > 0 || end.counters.batches > 0;
@@ -281,6 +286,7 @@ void Scheduler::QueueRetry(const Job& job, const RunEnd& end, const policy::Verd
   retry.run_at = verdict.again_at;
   retry.queued_at = now;
   retry.payload = end.payload;
+  retry.requested_by = end.requested_by;
   retry.replay_of = end.replay_of;
   retry.retry_of = end.run_id;
   retry.walk = verdict.items_only ? retry.run_id : end.walk;

@@ -102,6 +102,7 @@ std::vector<Scheduler::ToldTime> Scheduler::LoadJobs(
   catalog::ScanJobs(
       [](void* argument, const catalog::JobDefinition& definition) {
         auto* seen = static_cast<Context*>(argument);
+        seen->self->gone_owners_.Know(definition.owner);
         const std::uint32_t index =
             seen->self->jobs_.Put(definition, seen->self->environment_, seen->self->clock_.wall);
         seen->self->jobs_[index].mutex = seen->self->mutexes_.Find(definition.mutex);
@@ -231,13 +232,10 @@ void Scheduler::LoadRuns(TimestampTz now) {
       quarantined_rows_++;
     } else if (row.run.claimed_at == 0) {
       const std::int64_t run_id = row.run.run_id;
-      const bool is_orphan = IsOrphan(row.run);
       row.run.run_at =
           policy::DueAfterStepBack(row.run.run_at, row.run.queued_at, now, IsForFixedTime(row.run));
       waiting_.Add(std::move(row.run), row.tid);
-      if (is_orphan) {
-        CancelOrphan(run_id, now);
-      }
+      CallOff(run_id, now);
     } else {
       AdoptClaimedRun(row.run, row.tid, now, live);
     }
@@ -311,6 +309,7 @@ void Scheduler::AdoptClaimedRun(const catalog::QueuedRun& run, ItemPointerData t
   if (index != JobTable::kNoJob) {
     RunEnd end = EndOf(record);
     end.backfill_id = run.backfill_id;
+    end.requested_by = run.requested_by;
     if (record.status == policy::RunStatus::kSkipped) {
       EndNotNeeded(index, end, now);
     } else {
@@ -395,8 +394,10 @@ void Scheduler::RefreshJob(std::int64_t job_id, TimestampTz now) {
     }
     return;
   }
+  bool is_given_away = false;
   if (known != JobTable::kNoJob) {
     Unready(known);  // its place in the line may be another one now
+    is_given_away = jobs_[known].owner != definition->owner;
   }
   const std::uint32_t index = jobs_.Put(*definition, environment_, now);
   watched_.Set(*definition);
@@ -404,6 +405,10 @@ void Scheduler::RefreshJob(std::int64_t job_id, TimestampTz now) {
   jobs_[index].skip_noted = false;
   jobs_[index].mutex = mutexes_.Find(definition->mutex);
   dropped_.erase(job_id);
+  gone_owners_.Know(definition->owner);
+  if (is_given_away) {
+    CallOffRunsOf(index, now);
+  }
   RefreshBackfills(index, now);
   RefreshDependencies(index, *definition);
   StateOf(index);
@@ -437,11 +442,8 @@ void Scheduler::RefreshRun(std::int64_t run_id, TimestampTz now) {
       PutOff(run_id, std::max(now, found->run.run_at));  // a session held it, and has let it go
     }
   } else if (!flights_.contains(run_id)) {
-    const bool is_orphan = IsOrphan(found->run);
     waiting_.Add(std::move(found->run), found->tid);
-    if (is_orphan) {
-      CancelOrphan(run_id, now);  // who asked for it committed after the job was gone
-    }
+    CallOff(run_id, now);  // who asked for it may have committed after the job was gone
   }
 }
 

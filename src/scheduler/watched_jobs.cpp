@@ -16,6 +16,11 @@ void WatchedJobs::Set(const catalog::JobDefinition& definition) {
   watched.warned = false;
 }
 
+const std::vector<Oid>* WatchedJobs::TablesOf(std::int64_t job_id) const {
+  const auto found = jobs_.find(job_id);
+  return found != jobs_.end() ? &found->second.tables : nullptr;
+}
+
 policy::Watch* WatchedJobs::Find(std::int64_t job_id) {
   const auto found = jobs_.find(job_id);
   return found != jobs_.end() ? &found->second.watch : nullptr;

@@ -21,7 +21,9 @@ class WatchedJobs {
   void Set(const catalog::JobDefinition& definition);
   void Remove(std::int64_t job_id) { jobs_.erase(job_id); }
 
-  // Null when the job watches nothing. Valid until the job is removed.
+  // Null when the job watches nothing, as in what follows. Valid until the job is set again.
+  const std::vector<Oid>* TablesOf(std::int64_t job_id) const;
+  // Valid until the job is removed.
   policy::Watch* Find(std::int64_t job_id);
   // What is known of the job's runs after a start of the scheduler.
   void Resume(const catalog::JobState& state);

@@ -16,6 +16,7 @@ sub make_jobs
 CREATE FUNCTION wait_for_lock() RETURNS void BEGIN ATOMIC
 	SELECT pg_advisory_xact_lock_shared(1);
 END;
+GRANT USAGE ON SCHEMA ratchet TO PUBLIC;
 SQL
 	for my $role (1 .. $roles)
 	{

@@ -51,17 +51,17 @@ promise 'a replay runs what the run has pinned, after the job was altered' => su
 	wait_until($node, q{SELECT NOT EXISTS (SELECT FROM ratchet.runs WHERE job_name = 'pinned' AND status IN ('queued', 'running'))});
 	$original = value($node, q{SELECT max(run_id) FROM ratchet.runs WHERE job_name = 'pinned' AND status = 'succeeded'});
 	$node->safe_psql('postgres', q{SELECT ratchet.alter_job('pinned', command => $$SELECT note('pinned', 'new')$$,
-		run_as => 'bob', settings => '{"my.setting": "new"}', payload => '{"p": "new"}')});
+		settings => '{"my.setting": "new"}', payload => '{"p": "new"}')});
 	my $before = standing('pinned');
 	my $run_id = replay($original);
 	wait_run($node, $run_id, 'succeeded');
-	is(effect($run_id), effect($original), 'command, owner, settings, payload and logical time are those of the original');
+	is(effect($run_id), effect($original), 'command, settings, payload and logical time are those of the original');
 	like(effect($run_id), qr/"old","who":"alice".*"old".*job.*"previous_scheduled_at":"20/, 'which differ from what the job is now');
 	is_run(run_record($node, $run_id), { cause => 'replay', replay_of => int($original), attempt => 1, owner => 'alice' }, 'the record says so');
 	is(standing('pinned'), $before, q{the job's standing is as before});
 	is(effect(value($node, q{SELECT ratchet.trigger('pinned') AS r \gset
 SELECT ratchet.wait(:r) \g /dev/null
-SELECT :r})) =~ /"new","who":"bob"/ ? 1 : 0, 1, 'a trigger runs what the job is now');
+SELECT :r})) =~ /"new","who":"alice"/ ? 1 : 0, 1, 'a trigger runs what the job is now');
 };
 
 promise 'payload of a trigger, and a replay of a replay' => sub {

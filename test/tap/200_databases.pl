@@ -25,6 +25,7 @@ sub new_database
 	value(
 		$node, q{
 		CREATE EXTENSION pg_ratchet;
+		GRANT USAGE ON SCHEMA ratchet TO PUBLIC;
 		CREATE TABLE seen (database name);
 		SELECT ratchet.schedule('tick', '250 ms', 'INSERT INTO seen SELECT current_database()')},
 		db => $name);

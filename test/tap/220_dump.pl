@@ -141,13 +141,13 @@ promise 'a dump carries what hand-written procedures have saved' => sub {
 # On a new server the first roles have the numbers that the first roles of the old one had.
 promise 'jobs of a role that was dropped are not in the dump' => sub {
 	value($origin, 'CREATE ROLE leaver LOGIN; CREATE ROLE "16384" LOGIN');
-	value($origin, q{GRANT USAGE ON SCHEMA ratchet TO leaver;
+	value($origin, q{GRANT USAGE ON SCHEMA ratchet TO leaver, "16384";
 		SELECT ratchet.schedule('of who left', '0 0 1 1 *', 'SELECT 1', run_as => 'leaver');
 		SELECT ratchet.schedule('of a number', '@manual', 'SELECT 1', run_as => '"16384"');
 		REVOKE USAGE ON SCHEMA ratchet FROM leaver}, db => 'shop');
 	my $number = value($origin, q{SELECT 'leaver'::regrole::oid});
 	value($origin, 'DROP ROLE leaver');
-	is(value($origin, q{SELECT owner::text FROM ratchet.job WHERE job_name = 'of who left'}, db => 'shop'), $number, 'its owner is a number');
+	like(value($origin, q{SELECT owner::text FROM ratchet.job WHERE job_name = 'of who left'}, db => 'shop'), qr/^($number|-)$/, 'its owner is a number, or nobody');
 	is(value($origin, q{SELECT job ->> 'run_as' FROM jsonb_array_elements(ratchet.export_jobs()) job WHERE job ->> 'job_name' = 'of who left'}, db => 'shop'),
 		'', 'export_jobs() gives it a name that no role can have');
 	psql_fails($origin, q{SELECT ratchet.apply_jobs((SELECT jsonb_agg(job || '{"priority": 7}') FROM jsonb_array_elements(ratchet.export_jobs()) job

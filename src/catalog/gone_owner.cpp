@@ -1,0 +1,143 @@
+#include "catalog/gone_owner.h"
+
+#include "catalog/seal.h"
+#include "pg/guard.h"
+#include "pg/row_change.h"
+
+extern "C" {
+#include "catalog/pg_authid.h"
+#include "utils/syscache.h"
+}
+
+namespace ratchet::catalog {
+namespace {
+
+// A table with owners, and an index of it that begins with this column.
+struct Owned {
+  const SealedTable* sealed;
+  const char* index;
+  int key;
+
+  const pg::TableLayout& table() const { return sealed->seal->table(); }
+  Oid OwnerIn(const pg::Row& row) const { return row.ObjectId(sealed->owner); }
+};
+
+constexpr Owned kOfJob[] = {
+    {&kSealedJobs, "job_pkey", 1},
+    {&kSealedCheckpoints, "job_checkpoint_pkey", 1},
+    {&kSealedBackfills, "backfill_job_idx", 2},
+};
+constexpr Owned kVersions = {&kSealedVersions, "job_version_pkey", 1};
+constexpr Owned kFailedItems = {&kSealedFailedItems, "failed_item_pkey", 3};
+constexpr Owned kRecords = {&kSealedRecords, "run_log_job_idx", 2};
+constexpr int kRecordsRunId = 1;
+
+// Of the history of a job, so many records at a time.
+constexpr int kSlice = 500;
+
+// All that follows is for use inside pg::Call.
+
+// A row that was held back stays so.
+bool DisownRow(const Owned& owned, Relation table, ItemPointer tid, Oid role) {
+  pg::Row row;
+  switch (pg::HoldRow(table, tid, pg::IfBusy::kGiveUp, &row)) {
+    case pg::RowHold::kBusy:
+      return false;
+    case pg::RowHold::kGone:
+      return true;
+    case pg::RowHold::kHeld:
+      break;
+  }
+  if (owned.OwnerIn(row) == role) {
+    const bool is_sealed = owned.sealed->seal->Fits(row);
+    row.SetOid(owned.sealed->owner, InvalidOid);
+    if (is_sealed) {
+      owned.sealed->seal->Put(&row);
+    }
+    pg::UpdateRowOfSameKey(table, tid, row);
+  }
+  return true;
+}
+
+bool Disown(const Owned& owned, std::int64_t key, Oid role) {
+  bool is_complete = true;
+  pg::Row row;
+  ItemPointerData tid;
+  pg::IndexScan scan(owned.table(), owned.index, RowExclusiveLock);
+  scan.Equal(owned.key, key).Begin();
+  while (scan.Next(&row, &tid)) {
+    if (owned.OwnerIn(row) == role) {
+      is_complete = DisownRow(owned, scan.table(), &tid, role) && is_complete;
+    }
+  }
+  scan.End();
+  CommandCounterIncrement();
+  return is_complete;
+}
+
+Disowning DisownRecords(std::int64_t job_id, Oid role, std::int64_t* behind) {
+  bool is_complete = true;
+  int read = 0;
+  pg::Row row;
+  ItemPointerData tid;
+  pg::IndexScan scan(kRecords.table(), kRecords.index, RowExclusiveLock);
+  scan.Equal(kRecords.key, job_id).Behind(kRecordsRunId, *behind).Begin();
+  while (is_complete && read < kSlice && scan.Next(&row, &tid)) {
+    read++;
+    const std::int64_t run_id = row.Int64(kRecordsRunId);
+    if (kRecords.OwnerIn(row) == role) {
+      is_complete =
+          Disown(kFailedItems, run_id, role) && DisownRow(kRecords, scan.table(), &tid, role);
+    }
+    if (is_complete) {
+      *behind = run_id;
+    }
+  }
+  scan.End();
+  if (!is_complete) {
+    return Disowning::kLeft;
+  }
+  return read == kSlice ? Disowning::kGoesOn : Disowning::kDone;
+}
+
+}  // namespace
+
+bool RoleExists(Oid role) {
+  return pg::Call([role] { return SearchSysCacheExists1(AUTHOID, ObjectIdGetDatum(role)); });
+}
+
+bool DisownJob(std::int64_t job_id, Oid role) {
+  return pg::Call([job_id, role] {
+    bool is_complete = true;
+    for (const Owned& owned : kOfJob) {
+      is_complete = Disown(owned, job_id, role) && is_complete;
+    }
+    return is_complete;
+  });
+}
+
+void FindJobsThatRanAs(Oid role, std::vector<std::int64_t>* jobs) {
+  pg::Call([role, jobs] {
+    pg::TableScan scan(kVersions.table(), AccessShareLock);
+    pg::Row row;
+    while (scan.Next(&row)) {
+      CHECK_FOR_INTERRUPTS();
+      if (kVersions.OwnerIn(row) == role) {
+        jobs->push_back(row.Int64(kVersions.key));
+      }
+    }
+    scan.End();
+  });
+}
+
+Disowning DisownHistory(std::int64_t job_id, Oid role, std::int64_t* behind) {
+  return pg::Call([=] {
+    const Disowning records = DisownRecords(job_id, role, behind);
+    if (records != Disowning::kDone) {
+      return records;
+    }
+    return Disown(kVersions, job_id, role) ? Disowning::kDone : Disowning::kLeft;
+  });
+}
+
+}  // namespace ratchet::catalog

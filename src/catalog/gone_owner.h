@@ -1,0 +1,29 @@
+// Rows of roles that were dropped. A role's number may come again one day, for a role that has
+// nothing to do with the first one: what has the number then becomes nobody's (owner 0), which
+// superusers and pg_monitor see, and nobody else.
+//
+// Nothing here waits. What somebody else has in hand is left, and the answer says so.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "pg/server.h"
+
+namespace ratchet::catalog {
+
+bool RoleExists(Oid role);
+
+// The definition of a job, its checkpoints and its backfills, as far as they are the role's. False:
+// something was left.
+bool DisownJob(std::int64_t job_id, Oid role);
+
+// The jobs that have run as the role, perhaps more than once.
+void FindJobsThatRanAs(Oid role, std::vector<std::int64_t>* jobs);
+
+// Of those: some of the records behind *behind, and their failed items; *behind then is how far
+// that has come. When no records are left, what the job has run as the role.
+enum class Disowning { kDone, kGoesOn, kLeft };
+Disowning DisownHistory(std::int64_t job_id, Oid role, std::int64_t* behind);
+
+}  // namespace ratchet::catalog
