@@ -363,7 +363,7 @@ class Scheduler {
   std::int64_t quarantined_rows_ = 0;  // runs and backfills; of jobs, the table knows
   bool recorded_ = false;              // this pass has written records that somebody may wait for
   bool backlog_ = false;               // ready work was left for want of a worker or a slot
-  bool held_back_ = false;              // ready work was left because its role has all that it may have
+  bool held_back_ = false;  // ready work was left because its role has all that it may have
 
   struct Unflushed {
     policy::SteadyTime since;
