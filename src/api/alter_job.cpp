@@ -18,11 +18,11 @@ namespace {
 
 enum Argument { kJobName, kSchedule, kCommand, kSource, kAction, kNewName, kFirstOption };
 
-void LockNames(const std::string& one, const std::string& other) {
+void LockNames(const std::string& one, const std::string& other, Oid owner) {
   // In an order that is the same for everybody.
-  catalog::LockJobName(std::min(one, other));
+  catalog::LockJobName(std::min(one, other), owner);
   if (one != other) {
-    catalog::LockJobName(std::max(one, other));
+    catalog::LockJobName(std::max(one, other), owner);
   }
 }
 
@@ -62,11 +62,34 @@ void SetTexts(const Arguments& arguments, catalog::JobDefinition* job) {
   }
 }
 
-void Rename(catalog::JobDefinition* job, const std::string& new_name) {
-  if (new_name != job->job_name && catalog::FindJobByName(new_name)) {
+void RefuseExisting(const std::string& new_name) {
+  if (catalog::FindJobByName(new_name)) {
     throw pg::Error(ERRCODE_DUPLICATE_OBJECT, "job \"" + new_name + "\" already exists");
   }
+}
+
+void Rename(catalog::JobDefinition* job, const std::string& new_name) {
+  if (new_name != job->job_name) {
+    RefuseExisting(new_name);
+    catalog::RefuseTakenName(new_name, job->owner);
+  }
   job->job_name = new_name;
+}
+
+// Whose it is and will be is looked at before anything is waited for.
+catalog::JobDefinition LockToAlter(const std::string& job_name, const std::string& new_name,
+                                   const OptionArguments& options, ItemPointer tid) {
+  const catalog::JobDefinition seen = RequireJob(job_name);
+  if (new_name != job_name) {
+    RefuseExisting(new_name);
+  }
+  if (new_name != job_name || options.Gives("depends_on") || options.Gives("run_as")) {
+    catalog::JobDefinition altered = seen;
+    options.SetIn(&altered);
+    catalog::LockDependencies(altered.owner);
+  }
+  LockNames(job_name, new_name, seen.owner);
+  return RequireJob(job_name, tid);
 }
 
 void AlterJob(const Arguments& arguments) {
@@ -78,12 +101,8 @@ void AlterJob(const Arguments& arguments) {
     CheckName(new_name, "new_name");
   }
   const OptionArguments options(arguments, kFirstOption, OptionArguments::Kind::kAnyJob);
-  if (new_name != job_name || options.Gives("depends_on")) {
-    catalog::LockDependencies();
-  }
-  LockNames(job_name, new_name);
   ItemPointerData tid;
-  const catalog::JobDefinition old = RequireJob(job_name, &tid);
+  const catalog::JobDefinition old = LockToAlter(job_name, new_name, options, &tid);
   catalog::JobDefinition job = old;
   Rename(&job, new_name);
   if (!arguments.IsNull(kSchedule)) {
@@ -104,7 +123,7 @@ void AlterJob(const Arguments& arguments) {
   if (CompleteJob(&job, &old, search_path)) {
     catalog::UpdateJob(&tid, job);
     if (job.job_name != old.job_name) {
-      RenameInDependents(old.job_name, job.job_name);
+      RenameInDependents(old, job.job_name);
     }
     catalog::StartBackfillOf(job, &old);
     catalog::NoteJobChanged(job.job_id);
@@ -114,9 +133,8 @@ void AlterJob(const Arguments& arguments) {
 void SetEnabled(const Arguments& arguments, bool enabled, const char* command) {
   RequireWritable(command);
   const std::string job_name = arguments.Text(kJobName, "job_name");
-  catalog::LockJobName(job_name);
   ItemPointerData tid;
-  catalog::JobDefinition job = RequireJob(job_name, &tid);
+  catalog::JobDefinition job = LockJob(job_name, &tid);
   if (job.enabled == enabled) {
     return;
   }

@@ -10,11 +10,14 @@
 #include "api/privilege.h"
 #include "api/row_set.h"
 #include "api/sql_function.h"
+#include "catalog/role_rights.h"
 #include "pg/subtransaction.h"
 #include "policy/dependency_order.h"
 
 extern "C" {
 #include "mb/pg_wchar.h"
+#include "miscadmin.h"
+#include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/jsonb.h"
 }
@@ -188,11 +191,8 @@ void Prune(const std::vector<JobElement>& elements, std::vector<Change>* changes
   std::reverse(order.begin(), order.end());
   for (const std::size_t i : order) {
     ForJob(jobs[i].job_name, [&] {
-      catalog::LockJobName(jobs[i].job_name);
       ItemPointerData tid;
-      const auto job = catalog::FindJobByName(jobs[i].job_name, &tid);
-      if (job) {
-        RequireMayManage(*job);
+      if (const auto job = LockJobIfAny(jobs[i].job_name, &tid)) {
         DropJob(*job, &tid);
       }
       return true;
@@ -200,14 +200,32 @@ void Prune(const std::vector<JobElement>& elements, std::vector<Change>* changes
   }
 }
 
+// Of all whose jobs may get other parents, in an order that is the same for everybody.
+void LockDependenciesIn(const std::vector<JobElement>& elements) {
+  std::map<Oid, Oid> owners;  // one of each group
+  for (const JobElement& element : elements) {
+    if (!element.Gives("depends_on")) {
+      continue;
+    }
+    Oid owner = GetUserId();
+    if (const JsonMember* run_as = element.Find("run_as")) {
+      owner = pg::Call([run_as] { return get_role_oid(run_as->text.c_str(), true); });
+    } else if (const auto job = catalog::FindJobByName(element.job_name)) {
+      owner = MayManage(job->owner) ? job->owner : owner;
+    }
+    if (OidIsValid(owner)) {
+      owners[catalog::GroupOf(owner)] = owner;
+    }
+  }
+  for (const auto& [group, owner] : owners) {
+    catalog::LockDependencies(owner);
+  }
+}
+
 std::vector<Change> ApplyDocument(const std::vector<JobElement>& elements, bool prune) {
   const JobColumns columns;
   std::vector<Change> changes(elements.size());
-  if (std::any_of(elements.begin(), elements.end(), [](const JobElement& element) {
-        return element.Find("depends_on") != nullptr;
-      })) {
-    catalog::LockDependencies();  // before the lock on any name
-  }
+  LockDependenciesIn(elements);  // before the lock on any name
   for (const std::size_t i : OrderOf(elements)) {
     changes[i] = Apply(elements[i], columns);
   }

@@ -64,8 +64,7 @@ std::int64_t BeginBackfill(const Arguments& arguments) {
   const std::string job_name = arguments.Text(kJobName, "job_name");
   const TimestampTz from = arguments.Time(kFromTime, "from_time");
   const TimestampTz to = arguments.Time(kToTime, "to_time");
-  catalog::LockJobName(job_name);
-  const catalog::JobDefinition job = RequireJob(job_name);
+  const catalog::JobDefinition job = LockJob(job_name);
   CheckSpan(from, to);
   const std::int64_t count = RequireCount(job, from, to);
   if (count > 0) {
@@ -100,8 +99,7 @@ std::int64_t EndWaitingRuns(std::int64_t job_id) {
 std::int64_t CancelBackfill(const Arguments& arguments) {
   RequireWritable("ratchet.cancel_backfill()");
   const std::string job_name = arguments.Text(kJobName, "job_name");
-  catalog::LockJobName(job_name);
-  const catalog::JobDefinition job = RequireJob(job_name);
+  const catalog::JobDefinition job = LockJob(job_name);
   const TimestampTz now = GetCurrentTimestamp();
   std::int64_t unrun = 0;
   std::vector<catalog::Backfill> backfills;

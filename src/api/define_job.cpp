@@ -66,25 +66,48 @@ void RefuseInAnothersName(const catalog::JobDefinition& old) {
       "To change that job, name its owner by run_as. A job of your own needs another name.");
 }
 
+void RefuseAnothers(const catalog::JobDefinition& old, Given given, AnothersJob anothers_job) {
+  RequireMayManage(old);
+  if (!given.owner && anothers_job == AnothersJob::kRefused) {
+    RefuseInAnothersName(old);
+  }
+}
+
+// Whose it will be.
+Oid OwnerOf(const catalog::JobDefinition& job, const catalog::JobDefinition* old) {
+  if (OidIsValid(job.owner)) {
+    return job.owner;
+  }
+  return old != nullptr ? old->owner : GetUserId();
+}
+
+// Nobody waits for what is none of their business.
+void LookBeforeLock(const catalog::JobDefinition& job, Given given, AnothersJob anothers_job) {
+  const auto seen = catalog::FindJobByName(job.job_name);
+  if (seen) {
+    RefuseAnothers(*seen, given, anothers_job);
+  }
+  const Oid owner = OwnerOf(job, seen ? &*seen : nullptr);
+  if (!job.depends_on.empty()) {
+    catalog::LockDependencies(owner);
+  }
+  catalog::LockJobName(job.job_name, seen ? seen->owner : owner);
+}
+
 }  // namespace
 
 Defined DefineJob(catalog::JobDefinition job, Given given, AnothersJob anothers_job) {
   WarnIfNotLoaded();
   const std::string path = SearchPathOfSession();
-  if (!job.depends_on.empty()) {
-    catalog::LockDependencies();
-  }
-  catalog::LockJobName(job.job_name);
+  LookBeforeLock(job, given, anothers_job);
   ItemPointerData tid;
   std::optional<catalog::JobDefinition> old = catalog::FindJobByName(job.job_name, &tid);
   if (!old) {
+    catalog::RefuseTakenName(job.job_name, OwnerOf(job, nullptr));
     Insert(&job, path);
     return {std::move(old), std::move(job), true};
   }
-  RequireMayManage(*old);
-  if (!given.owner && anothers_job == AnothersJob::kRefused) {
-    RefuseInAnothersName(*old);
-  }
+  RefuseAnothers(*old, given, anothers_job);
   job.job_id = old->job_id;
   job.version = old->version;
   job.schedule_since = old->schedule_since;

@@ -7,15 +7,17 @@
 
 namespace ratchet::api {
 
-// The names in depends_on are jobs that the caller may manage, each there once, and none of them
-// depends on this job. `old` is null for a new job. If the job gets new parents or another name,
-// the caller has called catalog::LockDependencies() before it locked a name.
+// The names in depends_on are jobs that the caller and the job's owner may manage, each there once,
+// and none of them depends on this job. `old` is null for a new job. If the job gets new parents,
+// another name or another owner, the caller has called catalog::LockDependencies() before it locked
+// a name.
 void CheckDependencies(const catalog::JobDefinition& job, const catalog::JobDefinition* old);
 
-// Whoever depends on the job knows it by its new name.
-void RenameInDependents(const std::string& old_name, const std::string& new_name);
+// Whoever depends on the job knows it by its new name, as far as the caller may manage it. A
+// warning tells of the others.
+void RenameInDependents(const catalog::JobDefinition& job, const std::string& new_name);
 
 // A warning that names the jobs which depend on the one that goes.
-void WarnOfDependents(const std::string& job_name);
+void WarnOfDependents(const catalog::JobDefinition& job);
 
 }  // namespace ratchet::api

@@ -10,6 +10,7 @@
 #include "api/schedule_text.h"
 #include "board/board.h"
 #include "catalog/calendar_days.h"
+#include "catalog/mutex_owner.h"
 #include "pg/as_role.h"
 #include "pg/text_context.h"
 #include "policy/name_text.h"
@@ -181,6 +182,9 @@ bool CompleteJob(JobDefinition* job, const JobDefinition* old, const std::string
   }
   if (old == nullptr || job->owner != old->owner) {
     RequireUsableOwner(job->owner);
+  }
+  if (old == nullptr || job->mutex != old->mutex || job->owner != old->owner) {
+    catalog::RequireMutex(job->mutex, job->owner);
   }
   CheckDependencies(*job, old);
   CompleteSettings(job, old, search_path);

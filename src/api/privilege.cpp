@@ -138,4 +138,29 @@ catalog::JobDefinition RequireJob(const std::string& job_name, ItemPointer tid) 
   return *std::move(job);
 }
 
+std::optional<catalog::JobDefinition> LockJobIfAny(const std::string& job_name, ItemPointer tid) {
+  const auto seen = catalog::FindJobByName(job_name);
+  if (seen) {
+    RequireMayManage(*seen);
+  }
+  const Oid owner = seen ? seen->owner : catalog::OwnerOfName(job_name);
+  if (!OidIsValid(owner) || !MayManage(owner)) {
+    return std::nullopt;
+  }
+  catalog::LockJobName(job_name, owner);
+  auto job = catalog::FindJobByName(job_name, tid);
+  if (job) {
+    RequireMayManage(*job);
+  }
+  return job;
+}
+
+catalog::JobDefinition LockJob(const std::string& job_name, ItemPointer tid) {
+  std::optional<catalog::JobDefinition> job = LockJobIfAny(job_name, tid);
+  if (!job) {
+    throw pg::Error(ERRCODE_UNDEFINED_OBJECT, "job \"" + job_name + "\" does not exist");
+  }
+  return *std::move(job);
+}
+
 }  // namespace ratchet::api

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include "catalog/job.h"
@@ -30,5 +31,11 @@ std::string QuotedRoleName(Oid role);
 
 // The job; raises 42704 when there is none, 42501 when the caller may not manage it.
 catalog::JobDefinition RequireJob(const std::string& job_name, ItemPointer tid = nullptr);
+// The same for who is about to change it: whose it is, is looked at before anything is waited for,
+// and its name is locked then. Of a job that another transaction of its owner is making, it waits
+// for the end of that.
+catalog::JobDefinition LockJob(const std::string& job_name, ItemPointer tid = nullptr);
+// nullopt where LockJob() says that there is none.
+std::optional<catalog::JobDefinition> LockJobIfAny(const std::string& job_name, ItemPointer tid);
 
 }  // namespace ratchet::api

@@ -31,8 +31,7 @@ void RefuseLiveRun(const catalog::JobDefinition& job) {
 bool ResetCheckpoint(const Arguments& arguments) {
   RequireWritable("ratchet.reset_checkpoint()");
   const std::string job_name = arguments.Text(0, "job_name");
-  catalog::LockJobName(job_name);
-  const catalog::JobDefinition job = RequireJob(job_name);
+  const catalog::JobDefinition job = LockJob(job_name);
   RefuseLiveRun(job);
   const bool had_one = catalog::FindCheckpoint(job.job_id, kOwnWalk).has_value();
   catalog::DeleteCheckpoint(job.job_id, kOwnWalk);

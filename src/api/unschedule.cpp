@@ -17,14 +17,16 @@ enum Argument { kJobName, kIfExists };
 bool Unschedule(const Arguments& arguments) {
   RequireWritable("ratchet.unschedule()");
   const std::string job_name = arguments.Text(kJobName, "job_name");
-  catalog::LockJobName(job_name);
   ItemPointerData tid;
-  if (arguments.BoolOr(kIfExists, false) && !catalog::FindJobByName(job_name, &tid)) {
-    return false;
+  if (!arguments.BoolOr(kIfExists, false)) {
+    DropJob(LockJob(job_name, &tid), &tid);
+    return true;
   }
-  const catalog::JobDefinition job = RequireJob(job_name, &tid);
-  DropJob(job, &tid);
-  return true;
+  const auto job = LockJobIfAny(job_name, &tid);
+  if (job) {
+    DropJob(*job, &tid);
+  }
+  return job.has_value();
 }
 
 }  // namespace
@@ -33,7 +35,7 @@ void DropJob(const catalog::JobDefinition& job, ItemPointer tid) {
   catalog::DeleteJob(tid);
   catalog::KeepHistoryOf(job);
   catalog::NoteJobChanged(job.job_id);
-  WarnOfDependents(job.job_name);
+  WarnOfDependents(job);
 }
 
 }  // namespace ratchet::api

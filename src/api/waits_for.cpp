@@ -9,6 +9,8 @@
 #include "board/worker_board.h"
 #include "calendar/window.h"
 #include "catalog/job_state.h"
+#include "catalog/mutex_owner.h"
+#include "catalog/role_rights.h"
 #include "catalog/run_queue.h"
 #include "pg/guard.h"
 #include "pg/time_zone.h"
@@ -44,7 +46,9 @@ std::string MutexWait(std::int64_t job_id) {
   const auto job = catalog::FindJob(job_id);
   board::RunInTheWay holder{};
   if (!job || job->mutex.empty() || board::TheBoard() == nullptr || !MaySee(job->owner) ||
-      !board::FindMutexHolder(MyDatabaseId, job->mutex.c_str(), &holder) || !IsDue(*job)) {
+      !board::FindMutexHolder(MyDatabaseId, catalog::MutexKey(job->mutex, job->owner).c_str(),
+                              &holder) ||
+      !IsDue(*job)) {
     return {};
   }
   // Another owner's job has no name for the caller.
@@ -97,7 +101,10 @@ std::string JobsWait(std::int64_t job_id, bool trouble_only) {
   const TimestampTz since =
       state.depends_since != 0 ? state.depends_since : std::max(state.last_run_at, job->created_at);
   for (const std::string& name : job->depends_on) {
-    const auto parent = catalog::FindJobByName(name);
+    auto parent = catalog::FindJobByName(name);
+    if (parent && !catalog::MayManageJobsOf(job->owner, parent->owner)) {
+      parent.reset();  // as if it was not there
+    }
     policy::MissingSuccess missing;
     missing.parent = name;
     missing.exists = parent.has_value();

@@ -170,7 +170,8 @@ enum class RunWait : std::uint8_t { kNothing, kPause, kReplication, kLock, kWrit
 
 enum class CancelReason : std::uint8_t { kNotCanceled, kCanceled, kTimedOut };
 
-// Names of jobs and of mutexes are at most this long, with a zero byte behind.
+// Names of jobs and of mutexes are at most this long, with a zero byte behind; in the key of a
+// mutex there is the number of a role before it.
 constexpr int kNameSize = 256;
 
 // What a run is, fixed when it is claimed.
@@ -199,7 +200,7 @@ struct RunTicket {
   bool has_payload;        // its own one, in ratchet.run_queue
   bool watches;            // tables: what it changes in them is to be counted
   char job_name[kNameSize];
-  char mutex[kNameSize];  // empty: none
+  char mutex[kNameSize + 16];  // its key, see catalog/mutex_owner.h; empty: none
 };
 
 // What it cost and gave.

@@ -14,6 +14,7 @@
 
 extern "C" {
 #include "catalog/pg_type.h"
+#include "utils/snapmgr.h"
 }
 
 namespace ratchet::catalog {
@@ -315,6 +316,19 @@ std::optional<JobDefinition> FindJobByName(const std::string& job_name, ItemPoin
     return found == Found::kYes;
   });
   return found ? std::move(job) : std::nullopt;
+}
+
+Oid OwnerOfName(const std::string& job_name) {
+  return pg::Call([&job_name] {
+    SnapshotData dirty;
+    InitDirtySnapshot(dirty);
+    pg::IndexScan scan(kTable, kNameIndex, AccessShareLock);
+    scan.EqualText(kJobName, job_name).Begin(ForwardScanDirection, &dirty);
+    pg::Row row;
+    const Oid owner = scan.Next(&row) ? row.ObjectId(kOwner) : InvalidOid;
+    scan.End();
+    return owner;
+  });
 }
 
 void FindDependents(const std::string& job_name, std::vector<JobDefinition>* jobs) {

@@ -155,11 +155,20 @@ constexpr int kBatchColumns = 12;
 void ReadBatch(const pg::Row& row, int first_column, BatchDefinition* batch);
 void FillBatch(const BatchDefinition& batch, int first_column, pg::Row* row);
 
-// Keeps transactions that define, change or drop the job of this name apart until they end.
-void LockJobName(const std::string& job_name);
+// Keeps transactions that define, change or drop a job of this name apart until they end. Waits
+// only for those that have to do with a job of the same owner, and raises 42710 when the name is
+// about to be another's.
+void LockJobName(const std::string& job_name, Oid owner);
+// The owner of the job of this name, also of one that a transaction is making which is under way or
+// prepared. InvalidOid: the name is free.
+Oid OwnerOfName(const std::string& job_name);
+// Raises 42710 when a transaction of somebody else is about to give this name to a job of another
+// owner: the unique index would wait for its end.
+void RefuseTakenName(const std::string& job_name, Oid owner);
 
-// Keeps transactions apart that change who depends on whom, so that no two of them make a cycle
-// together. Taken before any lock on a name.
-void LockDependencies();
+// Keeps transactions apart that change on whom jobs of this owner depend, so that no two of them
+// make a cycle together: the jobs of one have owners who manage each other's. Taken before any lock
+// on a name.
+void LockDependencies(Oid owner);
 
 }  // namespace ratchet::catalog

@@ -320,9 +320,9 @@ IndexScan& IndexScan::Behind(int column, std::int64_t value) {
   return *this;
 }
 
-void IndexScan::Begin(ScanDirection direction) {
+void IndexScan::Begin(ScanDirection direction, Snapshot snapshot) {
   direction_ = direction;
-  scan_ = systable_beginscan_ordered(table_, index_, nullptr, key_count_, keys_);
+  scan_ = systable_beginscan_ordered(table_, index_, snapshot, key_count_, keys_);
 }
 
 bool IndexScan::Next(Row* row, ItemPointer tid) {

@@ -120,7 +120,8 @@ class IndexScan {
   IndexScan& True(int column);
   // Greater than the value.
   IndexScan& Behind(int column, std::int64_t value);
-  void Begin(ScanDirection direction = ForwardScanDirection);
+  // With another snapshot than that of now, if one is given.
+  void Begin(ScanDirection direction = ForwardScanDirection, Snapshot snapshot = nullptr);
   bool Next(Row* row, ItemPointer tid = nullptr);
   void End();
   Relation table() const { return table_; }

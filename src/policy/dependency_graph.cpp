@@ -32,6 +32,29 @@ void DependencyGraph::SetParents(std::int64_t child, const std::vector<std::stri
   Disconnect(child, gone);
 }
 
+bool DependencyGraph::SetStrangers(std::int64_t child, std::set<std::string> parents) {
+  const auto found = children_.find(child);
+  if (found == children_.end() || found->second.strangers == parents) {
+    return false;
+  }
+  found->second.strangers = std::move(parents);
+  return true;
+}
+
+bool DependencyGraph::IsStranger(std::int64_t child, const std::string& parent) const {
+  const auto found = children_.find(child);
+  return found != children_.end() && found->second.strangers.contains(parent);
+}
+
+std::vector<std::int64_t> DependencyGraph::Children() const {
+  std::vector<std::int64_t> children;
+  children.reserve(children_.size());
+  for (const auto& child : children_) {
+    children.push_back(child.first);
+  }
+  return children;
+}
+
 void DependencyGraph::RemoveChild(std::int64_t child) {
   const auto found = children_.find(child);
   if (found != children_.end()) {
@@ -131,7 +154,9 @@ std::int64_t DependencyGraph::Started(std::int64_t child, std::int64_t now) {
   std::int64_t& since = found->second.since;
   since = std::max(since, now);
   for (const std::string& name : found->second.parents) {
-    since = std::max(since, parents_.at(name).success);
+    if (!found->second.strangers.contains(name)) {
+      since = std::max(since, parents_.at(name).success);
+    }
   }
   return since;
 }
@@ -143,23 +168,25 @@ std::int64_t DependencyGraph::Succeeded(std::int64_t parent, std::int64_t finish
   }
   Parent& it = parents_.at(bound->second);
   it.success = std::max(it.success, finished_at);
-  for (const std::int64_t child : it.children) {
-    it.success = std::max(it.success, children_.at(child).since + 1);
+  for (const std::int64_t id : it.children) {
+    const Child& child = children_.at(id);
+    if (!child.strangers.contains(bound->second)) {
+      it.success = std::max(it.success, child.since + 1);
+    }
   }
   return it.success;
 }
 
-bool DependencyGraph::HasSucceeded(const std::string& parent, std::int64_t since) const {
+bool DependencyGraph::HasSucceeded(const std::string& parent, const Child& child) const {
   const Parent& it = parents_.at(parent);
-  return it.job != 0 && it.success > since;
+  return it.job != 0 && it.success > child.since && !child.strangers.contains(parent);
 }
 
 bool DependencyGraph::IsReady(std::int64_t child) const {
   const auto found = children_.find(child);
   return found == children_.end() ||
-         std::all_of(
-             found->second.parents.begin(), found->second.parents.end(),
-             [&](const std::string& name) { return HasSucceeded(name, found->second.since); });
+         std::all_of(found->second.parents.begin(), found->second.parents.end(),
+                     [&](const std::string& name) { return HasSucceeded(name, found->second); });
 }
 
 std::int64_t DependencyGraph::ReadySince(std::int64_t child) const {
@@ -174,7 +201,7 @@ const std::string& DependencyGraph::Culprit(std::int64_t child) const {
   const auto found = children_.find(child);
   if (found != children_.end()) {
     for (const std::string& name : found->second.parents) {
-      if (!HasSucceeded(name, found->second.since)) {
+      if (!HasSucceeded(name, found->second)) {
         return name;
       }
     }
@@ -201,8 +228,8 @@ std::vector<DependencyGraph::LeftOut> DependencyGraph::LeftOutBy(
     }
     for (const std::int64_t child : parents_.at(bound->second).children) {
       // Who has what it needs of this parent already is not left out because of it.
-      if (!HasSucceeded(bound->second, children_.at(child).since) && passes_on(child) &&
-          seen.insert(child).second) {
+      if (!IsStranger(child, bound->second) && !HasSucceeded(bound->second, children_.at(child)) &&
+          passes_on(child) && seen.insert(child).second) {
         left_out.push_back({child, parent});
         to_do.push_back(child);
       }

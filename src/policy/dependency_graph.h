@@ -30,6 +30,9 @@ class DependencyGraph {
   // The job has this name now. True if it is anybody's parent, and was not known as such before:
   // its last success is then to be told by SetSuccess().
   bool Bind(std::int64_t job, const std::string& name);
+  // Of the child's parents those which are, by now, jobs that it may not follow: for it, they are
+  // not there. True if that is new.
+  bool SetStrangers(std::int64_t child, std::set<std::string> parents);
   // The job is there no more.
   void Unbind(std::int64_t job);
   // As the tables say.
@@ -40,7 +43,10 @@ class DependencyGraph {
   bool empty() const { return children_.empty(); }
   bool IsChild(std::int64_t job) const { return children_.contains(job); }
   bool IsParent(std::int64_t job) const { return bound_.contains(job); }
+  bool IsStranger(std::int64_t child, const std::string& parent) const;
+  std::vector<std::int64_t> Children() const;
   const std::vector<std::string>& ParentsOf(std::int64_t child) const;
+  // Those for which it is a stranger, too.
   std::vector<std::int64_t> ChildrenOf(std::int64_t parent) const;
   // 0: there is no such job now.
   std::int64_t JobOf(const std::string& parent) const;
@@ -74,6 +80,7 @@ class DependencyGraph {
  private:
   struct Child {
     std::vector<std::string> parents;
+    std::set<std::string> strangers;
     std::int64_t since = 0;
   };
   struct Parent {
@@ -82,7 +89,7 @@ class DependencyGraph {
     std::set<std::int64_t> children;
   };
 
-  bool HasSucceeded(const std::string& parent, std::int64_t since) const;
+  bool HasSucceeded(const std::string& parent, const Child& child) const;
   void Disconnect(std::int64_t child, const std::vector<std::string>& parents);
 
   std::unordered_map<std::int64_t, Child> children_;

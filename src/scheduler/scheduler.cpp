@@ -85,6 +85,7 @@ void Scheduler::Decide(TimestampTz now) {
   if (absent_ || load_) {
     return;
   }
+  LookAtShared(now);
   TakeEnded(now);
   LookAtOwners(now);
   if (pg::settings.enabled && !quarantined_) {
@@ -121,6 +122,7 @@ void Scheduler::Forget() {
   feeds_.clear();
   roles_.clear();
   mutexes_.Clear();
+  sharing_.clear();
   dependencies_.Clear();
   children_to_look_at_.clear();
   gate_reasons_.clear();
@@ -432,6 +434,9 @@ std::int64_t Scheduler::NextWake(const policy::Moment& now) const {
   }
   if (held_back_) {
     within(kHeldLook);
+  }
+  if (shared_due_.IsSet()) {
+    after(shared_due_, 0);
   }
   if (entry_->looks_again_at.IsSet()) {
     after(entry_->looks_again_at, 0);

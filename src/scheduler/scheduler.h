@@ -248,6 +248,13 @@ class Scheduler {
   void FailWithoutStart(std::uint32_t index, const catalog::QueuedRun& run, ItemPointer tid,
                         const Hindrance& hindrance, TimestampTz now);
 
+  // ---- scheduler_shared.cpp: what a job shares with those of other owners
+  std::uint32_t MutexOf(const catalog::JobDefinition& definition);
+  void JudgeParents(std::int64_t child);
+  void JudgeFamilyOf(std::int64_t job_id);
+  void JudgeAll();
+  void LookAtShared(TimestampTz now);
+
   // ---- scheduler_mutex.cpp: one run at a time of all jobs of a mutex
   bool WaitsForMutex(Oid role_id, const policy::Turn& turn, TimestampTz now);
   void OpenMutexes(TimestampTz now);
@@ -339,6 +346,11 @@ class Scheduler {
   WatchedJobs watched_;
   std::map<Oid, Role> roles_;
   policy::MutexTable mutexes_;
+  std::unordered_map<std::int64_t, std::string>
+      sharing_;                       // jobs with a mutex of a role that is named
+  std::uint32_t shared_version_ = 0;  // of what LookAtShared() has seen
+  policy::SteadyTime shared_seen_{};
+  policy::SteadyTime shared_due_{};  // when it looks again; not set: when it hears of a change
   policy::DependencyGraph dependencies_;
   std::set<std::int64_t> children_to_look_at_;                          // may have become ready
   std::unordered_map<std::int64_t, std::string> gate_reasons_;          // why a due child waits

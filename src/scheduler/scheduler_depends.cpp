@@ -378,7 +378,8 @@ policy::MissingSuccess Scheduler::CulpritOf(std::uint32_t index) {
   missing.parent = dependencies_.Culprit(jobs_[index].job_id);
   missing.child_run = StateForClaim(index).last_run_id;
   const std::uint32_t parent = jobs_.Find(dependencies_.JobOf(missing.parent));
-  missing.exists = parent != JobTable::kNoJob;
+  missing.exists =
+      parent != JobTable::kNoJob && !dependencies_.IsStranger(jobs_[index].job_id, missing.parent);
   if (missing.exists) {
     const catalog::JobState& state = StateForClaim(parent);
     missing.parent_run = state.last_run_id;

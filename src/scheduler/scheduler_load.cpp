@@ -105,12 +105,13 @@ std::vector<Scheduler::ToldTime> Scheduler::LoadJobs(
         seen->self->gone_owners_.Know(definition.owner);
         const std::uint32_t index =
             seen->self->jobs_.Put(definition, seen->self->environment_, seen->self->clock_.wall);
-        seen->self->jobs_[index].mutex = seen->self->mutexes_.Find(definition.mutex);
+        seen->self->jobs_[index].mutex = seen->self->MutexOf(definition);
         seen->self->watched_.Set(definition);
         seen->self->LoadDependencies(definition);
       },
       &context);
   BindParents();
+  JudgeAll();
   catalog::ScanJobStates(
       [](void* argument, const catalog::JobState& state, const ItemPointerData& tid) {
         auto* seen = static_cast<Context*>(argument);
@@ -403,7 +404,7 @@ void Scheduler::RefreshJob(std::int64_t job_id, TimestampTz now) {
   watched_.Set(*definition);
   jobs_.TakeClock(index, now, 0, false);
   jobs_[index].skip_noted = false;
-  jobs_[index].mutex = mutexes_.Find(definition->mutex);
+  jobs_[index].mutex = MutexOf(*definition);
   dropped_.erase(job_id);
   gone_owners_.Know(definition->owner);
   if (is_given_away) {
@@ -411,6 +412,7 @@ void Scheduler::RefreshJob(std::int64_t job_id, TimestampTz now) {
   }
   RefreshBackfills(index, now);
   RefreshDependencies(index, *definition);
+  JudgeFamilyOf(job_id);
   StateOf(index);
   NoteProblem(index, now);
   purge_.LookAgain(job_id, entry_->clock.Believed(clock_));

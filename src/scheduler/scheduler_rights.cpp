@@ -5,11 +5,10 @@
 #include "catalog/gone_owner.h"
 #include "catalog/role_check.h"
 #include "pg/compat.h"
+#include "scheduler/role_changes.h"
 
 extern "C" {
-#include "utils/inval.h"
 #include "utils/lsyscache.h"
-#include "utils/syscache.h"
 }
 
 namespace ratchet::scheduler {
@@ -17,28 +16,6 @@ namespace {
 
 // The answer to "can this role run anything" is good for so long.
 constexpr std::int64_t kRoleCheckLifetime = USECS_PER_SEC;
-
-// Grows with each change of a role, a database or a schema that this process has heard of.
-std::uint32_t roles_version = 1;
-
-void AtRoleChange(Datum /*argument*/, pg::SyscacheCallbackId /*cache*/, uint32 /*hash*/) {
-  roles_version++;
-}
-
-std::uint32_t RolesVersion() {
-  static bool listens = false;
-  pg::Call([] {
-    if (!listens) {
-      CacheRegisterSyscacheCallback(AUTHOID, AtRoleChange, static_cast<Datum>(0));
-      CacheRegisterSyscacheCallback(AUTHMEMROLEMEM, AtRoleChange, static_cast<Datum>(0));
-      CacheRegisterSyscacheCallback(DATABASEOID, AtRoleChange, static_cast<Datum>(0));
-      CacheRegisterSyscacheCallback(NAMESPACEOID, AtRoleChange, static_cast<Datum>(0));
-      listens = true;
-    }
-    AcceptInvalidationMessages();
-  });
-  return roles_version;
-}
 
 // The name of the first table that is there and that the role may not read; empty: there is none.
 std::string FindUnreadable(const std::vector<Oid>& tables, Oid role) {

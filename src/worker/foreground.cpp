@@ -5,6 +5,7 @@
 #include "board/run_board.h"
 #include "catalog/job.h"
 #include "catalog/job_version.h"
+#include "catalog/mutex_owner.h"
 #include "catalog/numbers.h"
 #include "catalog/run_log.h"
 #include "catalog/run_queue.h"
@@ -92,7 +93,7 @@ board::RunTicket TicketFor(const catalog::JobDefinition& job, const ForegroundRe
   // Beside the job's own walk, if there may be others at the same time.
   ticket.walk = job.is_batch() && !ticket.exclusive ? ticket.run_id : 0;
   strlcpy(ticket.job_name, job.job_name.c_str(), sizeof(ticket.job_name));
-  strlcpy(ticket.mutex, job.mutex.c_str(), sizeof(ticket.mutex));
+  strlcpy(ticket.mutex, catalog::MutexKey(job.mutex, job.owner).c_str(), sizeof(ticket.mutex));
   BoundRunTime(&ticket);
   return ticket;
 }
