@@ -14,6 +14,7 @@ CREATE SCHEMA shop;
 CREATE TABLE shop.orders (id bigint PRIMARY KEY, "Odd" text);
 CREATE TABLE public."Odd table" (id int PRIMARY KEY);
 GRANT USAGE ON SCHEMA shop TO "Odd ""role""";
+GRANT ratchet_app TO "Odd ""role""";
 GRANT SELECT ON shop.orders, public."Odd table" TO "Odd ""role""";
 
 -- No job, no definitions.

@@ -1,5 +1,6 @@
 // ratchet.status()
 #include <algorithm>
+#include <map>
 #include <optional>
 #include <string>
 #include <tuple>
@@ -281,15 +282,50 @@ void ReportShares(Report* report) {
   }
 }
 
+Oid OwnerOfDatabase(Oid database) {
+  return pg::Call([database] {
+    HeapTuple tuple = SearchSysCache1(DATABASEOID, ObjectIdGetDatum(database));
+    if (!HeapTupleIsValid(tuple)) {
+      return InvalidOid;
+    }
+    const Oid owner = reinterpret_cast<Form_pg_database>(GETSTRUCT(tuple))->datdba;
+    ReleaseSysCache(tuple);
+    return owner;
+  });
+}
+
+// "5 of 7 schedulers are for databases of role dbo"; "" where nobody has most of them.
+std::string MostSchedulers() {
+  std::vector<board::DatabaseView> databases;
+  board::ListDatabases(&databases);
+  std::map<Oid, int> shares;
+  int all = 0;
+  for (const board::DatabaseView& database : databases) {
+    if (database.scheduler_pid != 0) {
+      shares[OwnerOfDatabase(database.database)]++;
+      all++;
+    }
+  }
+  const auto most =
+      std::max_element(shares.begin(), shares.end(),
+                       [](const auto& a, const auto& b) { return a.second < b.second; });
+  if (most == shares.end() || most->second * 2 <= all || !OidIsValid(most->first)) {
+    return {};
+  }
+  return ", " + std::to_string(most->second) + " of " + Count(all, "scheduler") +
+         " are for databases of role " + QuotedRoleName(most->first);
+}
+
 void ReportProcesses(Report* report, const BoardView& board) {
   // The launcher, a scheduler for each database, and the workers.
   const int wanted = 1 + board.with_jobs + pg::settings.max_workers;
   const std::string detail = "max_worker_processes is " + std::to_string(max_worker_processes) +
                              ", pg_ratchet may need " + std::to_string(wanted);
   if (board.processes_short_at != 0) {
-    report->Add("processes", "short",
-                detail + ", none was free at " + TimeText(board.processes_short_at),
-                "Raise max_worker_processes and restart the server.");
+    report->Add(
+        "processes", "short",
+        detail + ", none was free at " + TimeText(board.processes_short_at) + MostSchedulers(),
+        "Raise max_worker_processes and restart the server.");
   } else if (max_worker_processes < wanted) {
     report->Add("processes", "short", detail, "Raise max_worker_processes and restart the server.");
   } else {

@@ -20,8 +20,9 @@ std::vector<FoundDatabase> FindDatabases() {
     HeapTuple tuple;
     while (HeapTupleIsValid(tuple = heap_getnext(scan, ForwardScanDirection))) {
       const auto* database = reinterpret_cast<Form_pg_database>(GETSTRUCT(tuple));
-      found.push_back({database->oid, database->datallowconn && !database->datistemplate &&
-                                          database->datconnlimit != -2});
+      found.push_back(
+          {database->oid, database->datdba,
+           database->datallowconn && !database->datistemplate && database->datconnlimit != -2});
     }
     table_endscan(scan);
     table_close(table, AccessShareLock);

@@ -9,6 +9,7 @@ namespace ratchet::catalog {
 
 struct FoundDatabase {
   Oid oid;
+  Oid owner;
   // False of template databases, too: they are made to be copied, and nobody must be connected to
   // them.
   bool may_have_jobs;

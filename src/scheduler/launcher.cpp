@@ -50,14 +50,20 @@ class Launcher {
   bool MustRead();
   bool MayBeIn(Oid database) const;
   void CheckStarting(policy::SteadyTime now);
-  static int MostSchedulers(policy::SteadyTime now);
+  int MostSchedulers(policy::SteadyTime now);
+  void SortByTurn(policy::SteadyTime now);
+  Oid OwnerOf(Oid database) const;
   bool StartScheduler(Oid database, policy::SteadyTime now);
   void MakeRoom(policy::SteadyTime now);
   void TellShortage(policy::SteadyTime now);
 
   std::vector<board::DatabaseView> views_;
-  std::unordered_map<Oid, bool>
-      databases_;  // as of the last look: whether a scheduler may be there
+  struct Known {
+    bool may_be_in;  // a scheduler
+    Oid owner;
+  };
+  std::unordered_map<Oid, Known> databases_;  // as of the last look
+  bool is_short_ = false;                     // of processes
   std::unordered_map<Oid, Starting> starting_;
   policy::SteadyTime told_at_{};
   policy::ClockWatch clock_{};
@@ -70,8 +76,8 @@ void Launcher::ReadDatabases() {
   transaction.Commit();
   databases_.clear();
   bool full = false;
-  for (const auto& [database, may_be_in] : found) {
-    databases_[database] = may_be_in;
+  for (const auto& [database, owner, may_be_in] : found) {
+    databases_[database] = {may_be_in, owner};
     full = (may_be_in && !board::AddDatabase(database)) || full;
   }
   if (full) {
@@ -99,7 +105,22 @@ bool Launcher::MustRead() {
 
 bool Launcher::MayBeIn(Oid database) const {
   const auto known = databases_.find(database);
-  return known != databases_.end() && known->second;
+  return known != databases_.end() && known->second.may_be_in;
+}
+
+Oid Launcher::OwnerOf(Oid database) const {
+  const auto known = databases_.find(database);
+  return known != databases_.end() ? known->second.owner : InvalidOid;
+}
+
+bool IsThere(const board::DatabaseView& view) {
+  return view.state == board::DatabaseState::kActive ||
+         view.state == board::DatabaseState::kStarting;
+}
+
+bool IsWanted(const board::DatabaseView& view) {
+  return view.state == board::DatabaseState::kUnknown ||
+         view.state == board::DatabaseState::kResting;
 }
 
 void Launcher::CheckStarting(policy::SteadyTime now) {
@@ -127,10 +148,44 @@ void Launcher::CheckStarting(policy::SteadyTime now) {
 // done.
 int Launcher::MostSchedulers(policy::SteadyTime now) {
   const policy::SteadyTime short_at = board::TheBoard()->processes_short_at;
-  if (!short_at.IsSet() || now - short_at > kShortageLasts) {
-    return INT_MAX;
+  if (short_at.IsSet() && now - short_at <= kShortageLasts) {
+    is_short_ = true;
+  } else if (is_short_) {
+    // It would be so again at once.
+    const auto wanted = std::count_if(views_.begin(), views_.end(), [&](const auto& view) {
+      return IsThere(view) ||
+             (MayBeIn(view.database) && IsWanted(view) && view.rest_until - now < kShortageLasts);
+    });
+    is_short_ = 2 + wanted + board::TheBoard()->workers > max_worker_processes;
   }
-  return std::max(1, (max_worker_processes - 1) / 2);
+  return is_short_ ? std::max(1, (max_worker_processes - 1) / 2) : INT_MAX;
+}
+
+// Who comes first: whose owner has fewer schedulers, and of one owner whose last turn is the
+// longest ago.
+void Launcher::SortByTurn(policy::SteadyTime now) {
+  std::sort(views_.begin(), views_.end(),
+            [](const board::DatabaseView& a, const board::DatabaseView& b) {
+              return a.active_since < b.active_since;
+            });
+  std::unordered_map<Oid, int> shares;
+  for (const board::DatabaseView& view : views_) {
+    shares[OwnerOf(view.database)] += IsThere(view) ? 1 : 0;
+  }
+  std::unordered_map<Oid, int> places;
+  for (const board::DatabaseView& view : views_) {
+    if (IsWanted(view) && view.rest_until <= now) {
+      places[view.database] = ++shares[OwnerOf(view.database)];
+    }
+  }
+  std::stable_sort(views_.begin(), views_.end(),
+                   [&places](const board::DatabaseView& a, const board::DatabaseView& b) {
+                     const auto place = [&places](const board::DatabaseView& view) {
+                       const auto found = places.find(view.database);
+                       return found != places.end() ? found->second : 0;
+                     };
+                     return place(a) < place(b);
+                   });
 }
 
 bool Launcher::StartScheduler(Oid database, policy::SteadyTime now) {
@@ -151,7 +206,8 @@ void Launcher::MakeRoom(policy::SteadyTime now) {
   std::vector<policy::SchedulerTurn> turns;
   for (const board::DatabaseView& view : views_) {
     if (view.state == board::DatabaseState::kActive) {
-      turns.push_back({view.database, view.active_since.micros, view.rest_until.micros});
+      turns.push_back({view.database, view.active_since.micros, view.rest_until.micros,
+                       OwnerOf(view.database)});
     }
   }
   const std::uint32_t database = policy::WhoRests(turns, now.micros);
@@ -183,25 +239,15 @@ policy::SteadyTime Launcher::Pass(const policy::Moment& moment) {
   CheckStarting(now);
   policy::SteadyTime next = now + kLongestSleep;
   bool short_of_processes = false;
-  int schedulers = static_cast<int>(
-      std::count_if(views_.begin(), views_.end(), [](const board::DatabaseView& view) {
-        return view.state == board::DatabaseState::kActive ||
-               view.state == board::DatabaseState::kStarting;
-      }));
+  int schedulers = static_cast<int>(std::count_if(views_.begin(), views_.end(), IsThere));
   const int most = MostSchedulers(now);
-  // Whose last turn is the longest ago comes first.
-  std::sort(views_.begin(), views_.end(),
-            [](const board::DatabaseView& a, const board::DatabaseView& b) {
-              return a.active_since < b.active_since;
-            });
+  SortByTurn(now);
   for (const board::DatabaseView& view : views_) {
     if (!MayBeIn(view.database)) {
       board::AskToRest(view.database);
       continue;
     }
-    const bool wanted = view.state == board::DatabaseState::kUnknown ||
-                        view.state == board::DatabaseState::kResting;
-    if (!wanted || view.held || starting_.contains(view.database)) {
+    if (!IsWanted(view) || view.held || starting_.contains(view.database)) {
       continue;
     }
     if (view.rest_until > now) {

@@ -149,6 +149,17 @@ promise 'ratchet.max_workers_per_role is for the administrator to set, and can b
 	$node->reload;
 };
 
+promise 'jobs that never rest, and years of backfill, do not delay others' => sub {
+	value($node, q{SELECT count(ratchet.schedule('marketing report ' || n, '@continuous', 'SELECT pg_sleep(0.001)')) FROM generate_series(1, 4) n}, user => 'marketing');
+	value($node, q{SELECT count(ratchet.schedule('marketing report ' || n, '1 second', 'SELECT 1')) FROM generate_series(5, 8) n;
+		SELECT sum(ratchet.backfill('marketing report ' || n, now() - interval '10 days', now())) FROM generate_series(5, 8) n}, user => 'marketing');
+	invoices_go_out('the job of another role runs');
+	my $lag = value($node, q{SELECT extract(epoch FROM percentile_cont(0.5) WITHIN GROUP (ORDER BY started_at - scheduled_at)) FROM
+		(SELECT * FROM ratchet.runs WHERE job_name = 'send invoices' AND status = 'succeeded' ORDER BY run_id DESC LIMIT 4) r});
+	cmp_ok($lag, '<', within(1), '... and is not late');
+	give_up('marketing', 'postgres');
+};
+
 # ---- Time
 
 promise 'no run of an ordinary role lasts longer than ratchet.max_run_time' => sub {
@@ -200,6 +211,37 @@ promise 'two roles that take all workers give them back when ratchet.max_run_tim
 	value($node, q{SELECT count(ratchet.schedule('load ' || n, '1 second', 'SELECT pg_sleep(100000)')) FROM generate_series(1, 8) n}, user => 'Data Team');
 	my $since = value($node, 'SELECT clock_timestamp()');
 	wait_until($node, "SELECT count(*) >= 5 FROM public.invoices_sent WHERE at > '$since'", 'the job of a third one runs');
+};
+
+$node->stop;
+
+# ---- Databases
+
+promise 'many databases of one owner do not hold up the jobs of others' => sub {
+	my $small = new_node('small', conf => "max_worker_processes = 10\nratchet.max_workers = 3\nmax_logical_replication_workers = 0\n");
+	value($small, q{
+		CREATE ROLE landlord LOGIN CREATEDB;
+		CREATE ROLE tenant LOGIN;
+		GRANT USAGE ON SCHEMA ratchet TO PUBLIC;
+		CREATE TABLE paid (at timestamptz DEFAULT clock_timestamp());
+		GRANT ALL ON paid TO tenant});
+	value($small, 'CREATE DATABASE house OWNER landlord');
+	value($small, 'CREATE EXTENSION pg_ratchet; GRANT USAGE ON SCHEMA ratchet TO PUBLIC', db => 'house');
+	value($small, q{SELECT ratchet.schedule('clean', '1 second', 'SELECT 1')}, user => 'landlord', db => 'house');
+	value($small, q{SELECT ratchet.schedule('pay', '1 second', 'INSERT INTO public.paid DEFAULT VALUES')}, user => 'tenant');
+	for my $i (1 .. 14)
+	{
+		value($small, "CREATE DATABASE house$i TEMPLATE house", user => 'landlord');
+		value($small, 'SELECT ratchet.adopt()', user => 'landlord', db => "house$i");
+	}
+	wait_until($small, q{SELECT state = 'short' FROM ratchet.status() WHERE component = 'processes'}, 'there are too few processes for all of them');
+	my $since = value($small, 'SELECT clock_timestamp()');
+	wait_until($small, "SELECT clock_timestamp() > '$since'::timestamptz + interval '25 s'");
+	cmp_ok(value($small, qq{SELECT extract(epoch FROM max(gap)) FROM (SELECT at - lag(at) OVER (ORDER BY at) AS gap
+			FROM (SELECT at FROM public.paid WHERE at > '$since' UNION ALL SELECT now()) a) g}), '<', within(5), 'the job of another owner runs on');
+	cmp_ok(value($small, "SELECT count(*) FROM public.paid WHERE at > '$since'"), '>', 12, '... most of the time');
+	like(value($small, q{SELECT detail FROM ratchet.status() WHERE component = 'processes'}), qr/schedulers are for databases of role landlord/, 'ratchet.status() says who has so many');
+	ok(value($small, q{SELECT count(*) > 3 FROM ratchet.run_log WHERE job_name = 'clean'}, db => 'house14') eq 't', 'and those have their turns');
 };
 
 finish();

@@ -37,9 +37,9 @@ sub define
 
 subtest 'schedules and triggers of two owners' => sub {
 	$node->safe_psql('postgres', <<'SQL');
-SELECT ratchet.schedule('p', '100 ms', 'SELECT work(''p'', 0.06)', mutex => 'often');
+SELECT ratchet.schedule('p', '100 ms', 'SELECT work(''p'', 0.06)', mutex => 'alice.often');
 SELECT ratchet.schedule('q', '100 ms', 'SELECT work(''q'', 0.06)', mutex => 'often', run_as => 'alice');
-SELECT ratchet.schedule('r', '100 ms', 'SELECT work(''r'', 0.06)', mutex => 'often', overlap => 'allow', priority => 5);
+SELECT ratchet.schedule('r', '100 ms', 'SELECT work(''r'', 0.06)', mutex => 'alice.often', overlap => 'allow', priority => 5);
 SQL
 	wait_until($node, q{SELECT count(DISTINCT job) = 3 AND count(*) > 30 FROM span}, 'all of them run');
 	is(overlaps(), 0, 'and no two at a time');

@@ -278,6 +278,16 @@ TEST(WhoRests, TheOneWithTheMostDistantWork) {
   EXPECT_EQ(WhoRests({{7, 20, 0}, {8, 10, 0}}, now), 8U);
 }
 
+TEST(WhoRests, OfTheOwnerWhoHasTheMost) {
+  const std::int64_t now = 100 * kMinute;
+  EXPECT_EQ(WhoRests({{7, 0, now + 1, 1}, {8, 1, 0, 2}, {9, 2, 0, 2}}, now), 8U)
+      << "one that is due in a moment is not made to wait by who has more";
+  EXPECT_EQ(WhoRests({{7, 0, now + kMinute, 1}, {8, 1, 0, 2}, {9, 2, 0, 2}}, now), 7U)
+      << "but who has nothing to do for long is not missed";
+  EXPECT_EQ(WhoRests({{7, 0, 0, 1}, {8, now, 0, 2}, {9, now, 0, 2}}, now), 0U);
+  EXPECT_EQ(WhoRests({{7, 0, 0, 1}, {8, 1, 0, 2}}, now), 7U);
+}
+
 TEST(RunWords, RoundTrip) {
   for (int i = 0; i <= static_cast<int>(RunStatus::kCrashed); i++) {
     const auto status = static_cast<RunStatus>(i);
