@@ -249,6 +249,31 @@ promise 'keys are read back as they were, whatever is in them' => sub {
 	}
 };
 
+promise 'what a job says is not executed when it is defined, changed or looked at' => sub {
+	value($node, q{
+		CREATE FUNCTION mallory.spy(int) RETURNS int LANGUAGE plpgsql AS $$BEGIN PERFORM mallory.note('spy'); RETURN $1; END $$;
+		CREATE VIEW mallory.v AS SELECT id, mallory.spy(id) AS n FROM mallory.t WHERE mallory.spy(id) > 0}, user => 'mallory');
+	value($node, 'TRUNCATE loot');
+	for my $owner ('mallory', $superuser)
+	{
+		psql_ok($node, qq{
+			SELECT ratchet.schedule('idle', '\@manual', 'SELECT mallory.spy(1), 1::mallory.checked', only_if => 'SELECT mallory.spy(1) > 0',
+				run_as => '"$owner"');
+			SELECT ratchet.schedule_batch('idle_walk', '\@manual', 'SELECT id, n FROM mallory.v', 'SELECT mallory.spy(\$1), \$2::mallory.checked',
+				only_if => 'SELECT n > 0 FROM mallory.v', mode => 'incremental', run_as => '"$owner"');
+			SELECT ratchet.schedule_batch('idle_keys', '\@manual', 'SELECT m, s, p FROM mallory.t', 'SELECT \$1::json', per => 'item',
+				key => '{m}', run_as => '"$owner"');
+			SELECT ratchet.alter_job('idle', command => 'CALL mallory.spy(2)', schedule => '1 hour');
+			SELECT ratchet.alter_job('idle_walk', source => 'SELECT id, n + 1 AS n FROM mallory.v', watch => '{mallory.t}');
+			SELECT * FROM ratchet.jobs; SELECT * FROM ratchet.job_health; SELECT * FROM ratchet.stat_jobs; SELECT * FROM ratchet.status();
+			SELECT ratchet.next_runs('1 hour');
+			SELECT ratchet.apply_jobs(ratchet.export_jobs());
+			SELECT ratchet.trigger_on_change('mallory.t', 'idle'); SELECT ratchet.drop_trigger_on_change('mallory.t', 'idle');
+			SELECT ratchet.unschedule(job_name) FROM ratchet.jobs WHERE job_name LIKE 'idle%'}, "as $owner");
+		is(loot(), '', 'nothing of mallory has run');
+	}
+};
+
 promise 'operators for a domain take the place of those of its base type in no walk' => sub {
 	# As an extension makes a type, in a schema where everybody may create.
 	my %operator = ('<' => 'lt', '<=' => 'le', '=' => 'eq', '>=' => 'ge', '>' => 'gt');
