@@ -203,7 +203,7 @@ CREATE VIEW ratchet.job_health WITH (security_invoker = true) AS
 SELECT h.job_id, h.job_name,
        CASE WHEN h.quarantined OR NOT h.enabled OR NOT h.here THEN 'gray'
             WHEN h.schedule_problem IS NOT NULL OR h.failing OR h.missed >= 2 THEN 'red'
-            WHEN h.in_backoff OR h.late OR h.parent IS NOT NULL OR h.last_status IN ('partial', 'canceled')
+            WHEN h.stuck IS NOT NULL OR h.in_backoff OR h.late OR h.parent IS NOT NULL OR h.last_status IN ('partial', 'canceled')
                  OR h.doubt IS NOT NULL OR h.failed_items > 0 OR h.watches_nothing THEN 'amber'
             WHEN h.last_status IS NULL THEN 'gray'
             ELSE 'green' END AS color,
@@ -216,6 +216,7 @@ SELECT h.job_id, h.job_name,
             WHEN h.failing
                 THEN h.consecutive_failures || ' failures in a row, the last run ' || h.last_words
                      || coalesce(': ' || h.error, '')
+            WHEN h.stuck IS NOT NULL THEN 'nothing starts: ' || h.stuck
             WHEN h.parent IS NOT NULL THEN 'waits for ' || h.parent
             WHEN h.mutex IS NOT NULL THEN 'waits for ' || h.mutex
             WHEN h.worker IS NOT NULL THEN 'waits for ' || h.worker
@@ -242,7 +243,7 @@ SELECT h.job_id, h.job_name,
                CASE WHEN NOT j.enabled THEN NULL
                     WHEN s.last_scheduled_at >= j.schedule_since THEN s.next_run_at
                     ELSE ratchet._next_run_at(j.job_id) END AS next_run_at, e.expected_since,
-               s.last_not_needed_at, s.schedule_problem, o.*, t.day,
+               s.last_not_needed_at, s.schedule_problem, o.*, k.stuck, t.day,
                coalesce(s.consecutive_failures > 0
                         AND s.last_status IN ('failed', 'timed_out', 'crashed'), false) AS failing,
                coalesce(s.backoff_until > now(), false) AS in_backoff,
@@ -252,6 +253,9 @@ SELECT h.job_id, h.job_name,
                     WHEN 'skipped' THEN 'was skipped'
                     ELSE s.last_status END AS last_words
           FROM ratchet.job j
+         CROSS JOIN (
+               SELECT max(detail) AS stuck FROM ratchet.status()
+                WHERE component = 'scheduler' AND state = 'failing') k
           LEFT JOIN ratchet.job_state s ON s.job_id = j.job_id
           LEFT JOIN ratchet.job_stat t ON t.job_id = j.job_id
          CROSS JOIN LATERAL (
@@ -302,7 +306,7 @@ SELECT h.job_id, h.job_name,
 COMMENT ON VIEW ratchet.job_health IS
     'jobs: how they are, and what they did over the last 24 hours';
 COMMENT ON COLUMN ratchet.job_health.color IS
-    'red: its schedule cannot be read, or failing, or two expected runs passed without a success; amber: late, in back-off, or the last run was partial or canceled or may not have come to all items, or failed items are not resolved, or a watched table is gone; gray: held back until ratchet.adopt(), paused, or has not run yet; else green';
+    'red: its schedule cannot be read, or failing, or two expected runs passed without a success; amber: late, in back-off, or nothing starts because the scheduler fails, or the last run was partial or canceled or may not have come to all items, or failed items are not resolved, or a watched table is gone; gray: held back until ratchet.adopt(), paused, or has not run yet; else green';
 COMMENT ON COLUMN ratchet.job_health.why IS 'the reason for the color';
 COMMENT ON COLUMN ratchet.job_health.avg_lag IS
     'from the time at which a run could have started to its start';

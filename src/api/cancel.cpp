@@ -31,12 +31,20 @@ void RequireMayCancel(std::int64_t run_id, std::int64_t job_id, Oid owner) {
   RequireMayManageRun(run_id, owner);
 }
 
+// It has done its work and cannot be recorded, because somebody has locked the log: which is not
+// waited for here to find out that it is not there.
+bool WaitsForItsRecord(const catalog::FoundRun& found) {
+  const auto live = FindLiveRun(found.run.run_id);
+  return live && live->ticket.mark == found.run.mark && live->in_the_way != 0;
+}
+
 bool Cancel(const Arguments& arguments) {
   RequireWritable("ratchet.cancel()");
   const std::int64_t run_id = arguments.Int64(0, "run_id");
   for (;;) {
     std::optional<catalog::FoundRun> found = catalog::FindQueuedRun(run_id);
-    const auto ended = catalog::FindRunRecord(run_id);
+    const auto ended =
+        found && WaitsForItsRecord(*found) ? std::nullopt : catalog::FindRunRecord(run_id);
     if (ended && (!found || found->run.mark == ended->mark)) {
       RequireMayCancel(run_id, ended->job_id, ended->owner);
       return false;

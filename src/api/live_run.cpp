@@ -51,14 +51,17 @@ Datum TextDatum(std::string_view value) {
   return PointerGetDatum(cstring_to_text_with_len(value.data(), static_cast<int>(value.size())));
 }
 
-const char* NameOfWait(board::RunWait wait) {
-  switch (wait) {
+// For use inside pg::Call.
+const char* WordsOfWait(const board::LiveRun& run) {
+  switch (run.wait) {
     case board::RunWait::kPause:
       return "pause";
     case board::RunWait::kReplication:
       return "replication";
     case board::RunWait::kLock:
-      return "lock";
+      return run.in_the_way == 0 ? "lock"
+                                 : psprintf("lock, which process %d has or waits for",
+                                            static_cast<int>(run.in_the_way));
     case board::RunWait::kWriters:
       return "writers";
     case board::RunWait::kNothing:
@@ -89,7 +92,7 @@ void Fill(const board::LiveRun& run, Values* row) {
   row->SetIf(run.walks, kItemsFailed, Int64GetDatum(run.committed.items_failed));
   row->SetIf(run.walks, kBatches, Int64GetDatum(run.committed.batches));
   row->SetIf(run.walks, kWalkDone, Int64GetDatum(run.walk_done));
-  row->SetIf(run.wait != board::RunWait::kNothing, kWaitsFor, TextDatum(NameOfWait(run.wait)));
+  row->SetIf(run.wait != board::RunWait::kNothing, kWaitsFor, TextDatum(WordsOfWait(run)));
   row->Set(kDryRun, BoolGetDatum(ticket.dry_run));
   row->SetIf(ticket.replay_of != 0, kReplayOf, Int64GetDatum(ticket.replay_of));
   row->SetIf(ticket.retry_of != 0, kRetryOf, Int64GetDatum(ticket.retry_of));

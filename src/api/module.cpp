@@ -2,6 +2,7 @@
 #include "api/utility_hook.h"
 #include "board/board.h"
 #include "catalog/commit_notice.h"
+#include "catalog/session_patience.h"
 #include "pg/compat.h"
 #include "pg/guard.h"
 #include "pg/settings.h"
@@ -23,6 +24,7 @@ void _PG_init(void) {
     if (!process_shared_preload_libraries_in_progress) {
       return;
     }
+    ratchet::catalog::InstallSessionPatience();
     ratchet::pg::NoteInheritedZones();
     ratchet::board::InstallSharedMemory();
     ratchet::api::InstallUtilityHook();

@@ -200,6 +200,14 @@ void ReportScheduler(Report* report, const BoardView& board,
                 kAdoptHint);
     return;
   }
+  if (database->holds > 0) {
+    report->Add(
+        "scheduler", "held",
+        "process " + std::to_string(database->holder_pid) + " keeps everybody out of this database",
+        "Jobs go on when its transaction ends: it renames, moves, copies or drops the "
+        "database.");
+    return;
+  }
   switch (database->state) {
     case board::DatabaseState::kActive:
       if (database->failing_since != 0) {
@@ -226,8 +234,7 @@ void ReportScheduler(Report* report, const BoardView& board,
     case board::DatabaseState::kStarting:
       break;
   }
-  report->Add("scheduler", "starting",
-              database->holds > 0 ? "a session keeps processes out of this database" : "");
+  report->Add("scheduler", "starting");
 }
 
 // ---- The server --------------------------------------------------------------------------------

@@ -1,5 +1,6 @@
 #include "api/utility_hook.h"
 
+#include "api/strong_locks.h"
 #include "board/database_board.h"
 #include "catalog/commit_notice.h"
 #include "pg/compat.h"
@@ -7,6 +8,7 @@
 
 extern "C" {
 #include "access/htup_details.h"
+#include "access/xact.h"
 #include "catalog/namespace.h"
 #include "catalog/objectaccess.h"
 #include "catalog/pg_authid.h"
@@ -33,8 +35,12 @@ ProcessUtility_hook_type previous_utility = nullptr;
 object_access_hook_type previous_object_access = nullptr;
 
 // The databases that this transaction holds: nearly always one.
+struct Held {
+  Oid database;
+  SubTransactionId by;
+};
 constexpr int kMostHeld = 8;
-Oid held_databases[kMostHeld];
+Held held[kMostHeld];
 int held_count = 0;
 
 // How long a statement waits for our processes to leave. The server itself waits for five seconds
@@ -44,7 +50,24 @@ constexpr int kWaitBeforeForceMs = 100;
 
 void ReleaseHeld() {
   while (held_count > 0) {
-    board::Release(held_databases[--held_count]);
+    board::Release(held[--held_count].database);
+  }
+}
+
+// What has failed in a subtransaction is not done, however long the transaction goes on.
+void AtSubtransactionEnd(SubXactEvent event, SubTransactionId self, SubTransactionId parent,
+                         void* /*argument*/) {
+  for (int i = held_count; i-- > 0;) {
+    if (held[i].by != self) {
+      continue;
+    }
+    if (event == SUBXACT_EVENT_COMMIT_SUB) {
+      held[i].by = parent;
+    } else if (event == SUBXACT_EVENT_ABORT_SUB) {
+      const Oid database = held[i].database;
+      held[i] = held[--held_count];
+      board::Release(database);
+    }
   }
 }
 
@@ -57,51 +80,61 @@ void ReleaseAtTransactionEnd(XactEvent event, void* /*argument*/) {
   }
 }
 
-// Name of the database to which nobody may be connected during the statement; null for others.
-const char* NeedsNobodyConnected(const Node* statement) {
+// What a statement does for which nobody may be connected to a database.
+struct Exclusion {
+  const char* database = nullptr;  // null: it does nothing of this kind
+  const char* new_name = nullptr;  // of the database that there is afterwards
+  bool as_template = false;
+  bool in_block = false;  // it can run in a transaction block
+};
+
+const DefElem* FindOption(const List* options, const char* name) {
+  ListCell* cell;
+  foreach (cell, options) {
+    const auto* option = lfirst_node(DefElem, cell);
+    if (std::strcmp(option->defname, name) == 0) {
+      return option;
+    }
+  }
+  return nullptr;
+}
+
+Exclusion ExclusionOf(const Node* statement) {
+  Exclusion exclusion;
   switch (nodeTag(statement)) {
     case T_DropdbStmt:
-      return reinterpret_cast<const DropdbStmt*>(statement)->dbname;
+      exclusion.database = reinterpret_cast<const DropdbStmt*>(statement)->dbname;
+      break;
     case T_RenameStmt: {
       const auto* rename = reinterpret_cast<const RenameStmt*>(statement);
-      return rename->renameType == OBJECT_DATABASE ? rename->subname : nullptr;
+      if (rename->renameType == OBJECT_DATABASE) {
+        exclusion = {rename->subname, rename->newname, false, true};
+      }
+      break;
     }
     case T_AlterDatabaseStmt: {
       const auto* alter = reinterpret_cast<const AlterDatabaseStmt*>(statement);
-      ListCell* cell;
-      foreach (cell, alter->options) {
-        if (std::strcmp(lfirst_node(DefElem, cell)->defname, "tablespace") == 0) {
-          return alter->dbname;
-        }
+      if (FindOption(alter->options, "tablespace") != nullptr) {
+        exclusion.database = alter->dbname;
       }
-      return nullptr;
+      break;
     }
     case T_CreatedbStmt: {
-      ListCell* cell;
-      foreach (cell, reinterpret_cast<const CreatedbStmt*>(statement)->options) {
-        auto* option = lfirst_node(DefElem, cell);
-        if (std::strcmp(option->defname, "template") == 0 && option->arg != nullptr) {
-          return defGetString(option);
-        }
-      }
-      return "template1";
+      const auto* create = reinterpret_cast<const CreatedbStmt*>(statement);
+      auto* option = const_cast<DefElem*>(FindOption(create->options, "template"));
+      const bool named = option != nullptr && option->arg != nullptr;
+      exclusion = {named ? defGetString(option) : "template1", create->dbname, true, false};
+      break;
     }
     default:
-      return nullptr;
+      break;
   }
+  return exclusion;
 }
 
 bool IsForced(const Node* statement) {
-  if (!IsA(statement, DropdbStmt)) {
-    return false;
-  }
-  ListCell* cell;
-  foreach (cell, reinterpret_cast<const DropdbStmt*>(statement)->options) {
-    if (std::strcmp(lfirst_node(DefElem, cell)->defname, "force") == 0) {
-      return true;
-    }
-  }
-  return false;
+  return IsA(statement, DropdbStmt) &&
+         FindOption(reinterpret_cast<const DropdbStmt*>(statement)->options, "force") != nullptr;
 }
 
 // The server's own have_createdb_privilege is not in the headers of every minor version of 15.
@@ -118,31 +151,41 @@ bool MayCreateDatabases(Oid role) {
   return may;
 }
 
-// Who may not run the statement must not be able to stop the scheduler by trying.
-bool MayDisturb(Oid database, bool as_template) {
-  if (pg::OwnsDatabase(database, GetUserId())) {
-    return true;
-  }
+bool IsTemplate(Oid database) {
   HeapTuple tuple = SearchSysCache1(DATABASEOID, ObjectIdGetDatum(database));
   if (!HeapTupleIsValid(tuple)) {
     return false;
   }
   const bool is_template = reinterpret_cast<Form_pg_database>(GETSTRUCT(tuple))->datistemplate;
   ReleaseSysCache(tuple);
-  return as_template && is_template && MayCreateDatabases(GetUserId());
+  return is_template;
+}
+
+// Who may not run the statement must not be able to stop the scheduler by trying, nor who may, by
+// one that is bound to fail.
+bool MayDisturb(const Exclusion& exclusion, Oid database, bool is_top_level) {
+  const bool makes_name = exclusion.new_name != nullptr;
+  if ((!exclusion.in_block && IsInTransactionBlock(is_top_level)) ||
+      (database == MyDatabaseId && !exclusion.as_template) ||
+      (makes_name && OidIsValid(get_database_oid(exclusion.new_name, true))) ||
+      (makes_name && !MayCreateDatabases(GetUserId()))) {
+    return false;
+  }
+  return pg::OwnsDatabase(database, GetUserId()) || (exclusion.as_template && IsTemplate(database));
 }
 
 void StepAside(Oid database, bool force) {
   static bool callbacks = false;
   if (!callbacks) {
     RegisterXactCallback(ReleaseAtTransactionEnd, nullptr);
+    RegisterSubXactCallback(AtSubtransactionEnd, nullptr);
     before_shmem_exit(ReleaseAtExit, 0);
     callbacks = true;
   }
   if (held_count == kMostHeld || !board::Hold(database)) {
     return;
   }
-  held_databases[held_count++] = database;
+  held[held_count++] = {database, GetCurrentSubTransactionId()};
   // With FORCE the server ends whoever is left.
   const int patience = force ? kWaitBeforeForceMs : kWaitForLeavingMs;
   constexpr int kLook = 5;
@@ -179,10 +222,16 @@ void Standard(PlannedStmt* statement, const char* query, bool read_only_tree,
 void OnUtility(PlannedStmt* statement, const char* query, bool read_only_tree,
                ProcessUtilityContext context, ParamListInfo params, QueryEnvironment* environment,
                DestReceiver* receiver, QueryCompletion* completion) {
+  statement = KeepOffOurTables(statement, context);
+  if (statement == nullptr) {
+    return;
+  }
   Node* node = statement->utilityStmt;
-  const char* name = board::TheBoard() != nullptr ? NeedsNobodyConnected(node) : nullptr;
-  const Oid database = name != nullptr ? get_database_oid(name, true) : InvalidOid;
-  if (OidIsValid(database) && MayDisturb(database, IsA(node, CreatedbStmt))) {
+  const Exclusion exclusion = board::TheBoard() != nullptr ? ExclusionOf(node) : Exclusion{};
+  const Oid database =
+      exclusion.database != nullptr ? get_database_oid(exclusion.database, true) : InvalidOid;
+  if (OidIsValid(database) &&
+      MayDisturb(exclusion, database, context == PROCESS_UTILITY_TOPLEVEL)) {
     StepAside(database, IsForced(node));
   }
   Standard(statement, query, read_only_tree, context, params, environment, receiver, completion);

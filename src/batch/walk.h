@@ -29,6 +29,7 @@
 #include "board/board.h"
 #include "catalog/checkpoint.h"
 #include "catalog/job_version.h"
+#include "catalog/table_wait.h"
 #include "pg/snapshot_watch.h"
 #include "policy/batch_retry.h"
 #include "policy/batch_size.h"
@@ -151,6 +152,7 @@ class Walk {
   bool over_failed_items() const { return run_.ticket->items_of != 0; }
 
   const WalkRun run_;
+  catalog::TableWait table_wait_{run_.slot};
   const catalog::JobVersion& definition_;
   Host& host_;
   Shape shape_;

@@ -34,12 +34,14 @@ std::int64_t LongestHold() {
 void Walk::HoldForSave() {
   const policy::AwakeTime until = pg::AwakeNow() + LongestHold();
   while (!dry_run() && !TryHoldForSave()) {
+    table_wait_.Blocked({"run_log", "job_checkpoint", "failed_item"}, RowExclusiveLock);
     if (pg::AwakeNow() >= until) {
       throw InTheWay("another transaction has the checkpoint of job \"" + definition_.job_name +
                      "\" or the extension's tables in hand");
     }
     Sleep(run_.slot, board::RunWait::kLock, kBetweenLooks);
   }
+  table_wait_.Over();
 }
 
 bool Walk::TryHoldForSave() {

@@ -78,6 +78,7 @@ struct DatabaseEntry {
   bool changes_swept;     // what changed while nobody could say so has been asked for
   bool prepared_changes;  // a prepared transaction may have changed a table with a change trigger
   int holds;              // sessions that do something for which nobody may be connected
+  pid_t holder_pid;       // the latest of them
   int scheduler_proc;
   pid_t scheduler_pid;
   policy::SteadyTime rest_until;
@@ -248,6 +249,7 @@ struct RunSlot {
   bool condition_canceled;            // the scheduler has done so
   bool walks;                         // a batch job: the next three are known
   RunWait wait;
+  pid_t in_the_way;        // waits for a lock that this process holds, or waits for; 0: not known
   RunCounters committed;   // of a batch job: items and batches so far
   std::int64_t walk_done;  // items of its walk that are done, those of earlier runs included
   std::int64_t progress_done;

@@ -18,6 +18,10 @@
 // between finds the run in its table, or `due` still set (Scheduler::LoadTableChanges). What the
 // board forgets, it forgets together with the whole server, after whose start every job with a
 // change trigger runs once (Scheduler::SweepChangeTriggers).
+//
+// Entries go with their job (Scheduler::ForgetTableChangesOfGone) or database. Who finds one that
+// was removed and is used anew reads what is of another job, and asks for nothing, or adds one for
+// a job that is gone, which the scheduler removes when it is told.
 #pragma once
 
 #include <vector>
@@ -35,5 +39,11 @@ void ClearTableChange(Oid database, std::int64_t job_id);
 void ClearTableChangeBy(Oid database, std::int64_t job_id, Oid made_by);
 // Appends what is asked for: of one job, or of all those of the database (0).
 void ListTableChanges(Oid database, std::int64_t job_id, std::vector<Change>* changes);
+// The same, with those of which nothing is asked for.
+void ListChangedJobs(Oid database, std::int64_t job_id, std::vector<Change>* jobs);
+// The job is gone.
+void ForgetChangedJob(Oid database, std::int64_t job_id, std::int64_t job_born);
+// All of the database are.
+void ForgetChangedJobs(Oid database);
 
 }  // namespace ratchet::board

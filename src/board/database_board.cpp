@@ -157,6 +157,7 @@ bool Hold(Oid database) {
     entry->only_held = true;
   }
   entry->holds++;
+  entry->holder_pid = MyProcPid;
   return true;
 }
 

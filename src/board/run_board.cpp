@@ -131,6 +131,7 @@ int TakeFreeSlot(const RunTicket& ticket, RunState state) {
   run.ticket = ticket;
   run.walks = false;
   run.wait = RunWait::kNothing;
+  run.in_the_way = 0;
   run.committed = RunCounters{};
   run.walk_done = 0;
   return index;
@@ -337,6 +338,8 @@ void BoundTimeout(int slot, std::int64_t timeout) {
 
 void SetWait(int slot, RunWait wait) { Runs()[slot].wait = wait; }
 
+void SetInTheWay(int slot, pid_t pid) { Runs()[slot].in_the_way = pid; }
+
 CancelResult Cancel(Oid database, std::int64_t run_id, bool (*allowed)(Oid owner)) {
   const Lock lock;
   for (int i = 0; i < TheBoard()->runs; i++) {
@@ -427,7 +430,7 @@ void ListRuns(Oid database, std::vector<LiveRun>* out) {
         (!OidIsValid(database) || run.ticket.database == database)) {
       out->push_back({i, run.state, run.cancel, run.terminated, run.ticket, run.pid,
                       StartOf(run, now), run.progress_done, run.progress_remaining, run.walks,
-                      run.wait, run.committed, run.walk_done, run.outcome.status});
+                      run.wait, run.in_the_way, run.committed, run.walk_done, run.outcome.status});
     }
   }
 }

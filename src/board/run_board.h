@@ -69,6 +69,8 @@ void SetConditionUntil(int slot, policy::AwakeTime until);
 // The administrator's bound is the run's timeout.
 void BoundTimeout(int slot, std::int64_t timeout);
 void SetWait(int slot, RunWait wait);
+// Who has the lock for which it waits; 0: nobody, or not known.
+void SetInTheWay(int slot, pid_t pid);
 // The run is one of a batch job. For the run's own process.
 bool IsWalk(int slot);
 
@@ -102,6 +104,7 @@ struct LiveRun {
   std::int64_t progress_remaining;
   bool walks;
   RunWait wait;
+  pid_t in_the_way;
   RunCounters committed;
   std::int64_t walk_done;
   policy::RunStatus status;  // of an ended run

@@ -6,6 +6,7 @@
 extern "C" {
 #include "access/heapam.h"
 #include "access/htup_details.h"
+#include "catalog/catalog.h"
 #include "catalog/pg_collation.h"
 #include "catalog/pg_database.h"
 #include "catalog/pg_proc.h"
@@ -178,6 +179,18 @@ inline bool OwnsTable(Oid table, Oid role) {
   return object_ownercheck(RelationRelationId, table, role);
 #else
   return pg_class_ownercheck(table, role);
+#endif
+}
+
+// Whether `role` may VACUUM and ANALYZE the relation. May raise an error: for use inside pg::Call.
+inline bool MayVacuum(Oid relation, Oid role) {
+  if (OwnsDatabase(role) && !IsSharedRelation(relation)) {
+    return true;
+  }
+#if PG_VERSION_NUM >= 170000
+  return pg_class_aclcheck(relation, role, ACL_MAINTAIN) == ACLCHECK_OK;
+#else
+  return OwnsTable(relation, role);
 #endif
 }
 

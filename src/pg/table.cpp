@@ -1,6 +1,7 @@
 #include "pg/table.h"
 
 #include "pg/compat.h"
+#include "pg/lock_patience.h"
 #include "pg/open_tables.h"
 #include "pg/span.h"
 
@@ -162,7 +163,9 @@ Oid TableOid(const char* name) {
 }
 
 Relation OpenRelation(const char* name, LOCKMODE mode) {
-  Relation relation = try_table_open(TableOid(name), mode);
+  const Oid oid = TableOid(name);
+  const bool is_locked = TakeLockPatiently(name, oid, mode);
+  Relation relation = try_table_open(oid, is_locked ? NoLock : mode);
   if (relation == nullptr) {
     RaiseDropped();
   }

@@ -5,6 +5,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "board/change_board.h"
 #include "board/database_board.h"
 #include "board/worker_board.h"
 #include "catalog/databases.h"
@@ -89,6 +90,7 @@ void Launcher::ReadDatabases() {
   for (const board::DatabaseView& view : views_) {
     if (!databases_.contains(view.database)) {
       board::DropDatabase(view.database);
+      board::ForgetChangedJobs(view.database);
     }
   }
 }

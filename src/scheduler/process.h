@@ -27,6 +27,8 @@ void SleepFor(std::int64_t micros);
 BackgroundWorkerHandle* StartProcess(const char* name, const char* function, Datum argument,
                                      const void* extra, std::size_t extra_size);
 
+// Ends the transaction that an error has left.
+void Recover() noexcept;
 // What a process of ours does with an error that it survives: tells the log, ends the transaction.
 void ReportAndRecover(const char* activity, const std::exception& error) noexcept;
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "board/change_board.h"
 #include "board/worker_board.h"
 #include "pg/clock.h"
 #include "pg/settings.h"
@@ -67,6 +68,7 @@ PassResult Scheduler::Pass(const policy::Moment& now) {
     board::CollectAllEnded(entry_, &ended_);
     board::Free(ended_);
     ended_.clear();
+    board::ForgetChangedJobs(entry_->database);
     return PassResult::kAbsent;
   }
   Publish();

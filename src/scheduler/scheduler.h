@@ -143,6 +143,7 @@ class Scheduler {
   static bool SweepChangeTriggers();
   void LookForTableChanges(std::int64_t job_id, TimestampTz now);
   bool IsRefused(const board::Change& change, TimestampTz now);
+  void ForgetTableChangesOfGone(std::int64_t job_id);
   void RunOnChange(const board::Change& change, TimestampTz now);
   void ChangeRunLeaves(const catalog::QueuedRun& run);
 

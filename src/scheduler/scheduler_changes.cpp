@@ -23,6 +23,7 @@ void Scheduler::LoadTableChanges(TimestampTz now) {
     entry_->changes_swept = true;
     entry_->prepared_changes = entry_->prepared_changes || prepared;
   }
+  ForgetTableChangesOfGone(0);
   LookForTableChanges(0, now);
 }
 
@@ -80,6 +81,25 @@ bool Scheduler::IsRefused(const board::Change& change, TimestampTz now) {
   return true;
 }
 
+// Of one job, or of all of them (0): the board's place is for others, where the table says that the
+// job is not there any more, or is another one. The picture alone would not do: it may not have
+// heard yet of a job that is new.
+void Scheduler::ForgetTableChangesOfGone(std::int64_t job_id) {
+  std::vector<board::Change> known;
+  board::ListChangedJobs(entry_->database, job_id, &known);
+  for (const board::Change& change : known) {
+    const std::uint32_t index = jobs_.Find(change.id);
+    if (job_id == 0 && index != JobTable::kNoJob && !jobs_[index].dropped) {
+      continue;
+    }
+    Begin();
+    const auto definition = catalog::FindJob(change.id);
+    if (!definition || definition->created_at != change.job_born) {
+      board::ForgetChangedJob(entry_->database, change.id, change.job_born);
+    }
+  }
+}
+
 // A change of a job that is paused or of another environment stays asked for: it runs when that is
 // over (RefreshJob, Load). One of a job that is not there, or is another one, is of no interest.
 void Scheduler::RunOnChange(const board::Change& change, TimestampTz now) {
@@ -94,13 +114,17 @@ void Scheduler::RunOnChange(const board::Change& change, TimestampTz now) {
     return;
   }
   const std::uint32_t index = jobs_.Find(change.id);
-  if (index == JobTable::kNoJob || jobs_[index].dropped || !jobs_[index].enabled ||
-      !jobs_[index].here || jobs_[index].quarantined || quarantined_) {
+  if (index == JobTable::kNoJob || jobs_[index].dropped) {
+    ForgetTableChangesOfGone(change.id);
+    return;
+  }
+  if (!jobs_[index].enabled || !jobs_[index].here || jobs_[index].quarantined || quarantined_) {
     return;
   }
   Begin();
   const auto definition = catalog::FindJob(change.id);
   if (!definition || definition->created_at != change.job_born) {
+    board::ForgetChangedJob(entry_->database, change.id, change.job_born);
     return;
   }
   catalog::QueuedRun run;

@@ -100,6 +100,7 @@ void Scheduler::ForgetDropped(TimestampTz now) {
       purge_.Expect(job_id, now);
       jobs_.Remove(index);
     }
+    ForgetTableChangesOfGone(job_id);
     it = dropped_.erase(it);
   }
   entry_->jobs = static_cast<std::int64_t>(jobs_.size() - dropped_.size());

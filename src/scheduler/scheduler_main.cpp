@@ -3,11 +3,14 @@
 #include <algorithm>
 
 #include "catalog/installation.h"
+#include "catalog/lock_blockers.h"
 #include "pg/clock.h"
 #include "pg/compat.h"
 #include "pg/guard.h"
 #include "pg/open_tables.h"
 #include "pg/time_zone.h"
+#include "pg/transaction.h"
+#include "scheduler/bounded_waits.h"
 #include "scheduler/launcher.h"
 #include "scheduler/process.h"
 #include "scheduler/scheduler.h"
@@ -26,15 +29,15 @@ namespace {
 // After an error the tables are read again no sooner than this.
 constexpr std::int64_t kPauseAfterError = USECS_PER_SEC;
 
+// While somebody has a lock that it needs.
+constexpr std::int64_t kPauseAfterWait = 100'000;
+
 // Zones are looked at so often, and when the configuration is read again.
 constexpr std::int64_t kZonesEvery = 60 * USECS_PER_SEC;
 
 constexpr const char* kSettings[][2] = {
-    {"default_transaction_read_only", "off"},
-    {"default_transaction_isolation", "read committed"},
-    {"default_transaction_deferrable", "off"},
-    {"lock_timeout", "0"},
-    {"DateStyle", "ISO"},
+    {"default_transaction_read_only", "off"},  {"default_transaction_isolation", "read committed"},
+    {"default_transaction_deferrable", "off"}, {"DateStyle", "ISO"},
     {"client_min_messages", "warning"},
 };
 
@@ -80,6 +83,7 @@ void Connect(Oid database) {
     pgstat_report_activity(STATE_IDLE, nullptr);
     before_shmem_exit(AtExit, 0);
   });
+  BoundWaits();
 }
 
 // The time zone database may be replaced under a running server. A process goes by what it has read
@@ -96,12 +100,39 @@ bool NeedsFreshProcess() {
   return has_changed;
 }
 
+// A pass has failed. Returns for how long the tables are left alone.
+std::int64_t Fail(board::DatabaseEntry* entry, const std::exception& error,
+                  const policy::Moment& now, catalog::LockBlockers* blockers) {
+  const std::optional<catalog::LockWait> wait = TakeEndedWait();
+  if (!wait) {
+    ReportAndRecover("scheduling", error);
+    board::NotePass(entry, now.wall, error.what());
+    return kPauseAfterError;
+  }
+  Recover();
+  ForgetLateTimeout();
+  try {
+    pg::Transaction transaction;
+    const std::string words = blockers->MakeWay(*wait, pg::SteadyNow());
+    transaction.Commit();
+    if (!words.empty()) {
+      board::NotePass(entry, now.wall, words.c_str());
+    }
+  } catch (const std::exception& failure) {
+    TakeEndedWait();
+    ReportAndRecover("looking for who is in the way", failure);
+  }
+  return kPauseAfterWait;
+}
+
 // What the scheduler does until it has to go.
 PassResult Work(board::DatabaseEntry* entry, Scheduler* scheduler) {
   policy::SteadyTime pause_until{};
   policy::SteadyTime zones_seen = pg::SteadyNow();
+  catalog::LockBlockers blockers;
   pg::ZoneDirectoryHasChanged();
   while (true) {
+    ForgetLateTimeout();
     const bool reloaded = ServeInterrupts();
     if (reloaded) {
       scheduler->SettingsChanged();
@@ -125,9 +156,8 @@ PassResult Work(board::DatabaseEntry* entry, Scheduler* scheduler) {
         board::NotePass(entry, now.wall, nullptr);
       } catch (const std::exception& error) {
         scheduler->Forget();
-        ReportAndRecover("scheduling", error);
-        board::NotePass(entry, now.wall, error.what());
-        pause_until = pg::SteadyNow() + kPauseAfterError;
+        const std::int64_t pause = Fail(entry, error, now, &blockers);
+        pause_until = pg::SteadyNow() + pause;
       }
       now = pg::Now();
     }

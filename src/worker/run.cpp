@@ -17,27 +17,26 @@
 #include "worker/condition.h"
 #include "worker/current_run.h"
 #include "worker/definition_cache.h"
+#include "worker/error_cleanup.h"
 #include "worker/execute.h"
 #include "worker/job_lock.h"
 #include "worker/own_changes.h"
 #include "worker/quiet_locks.h"
 #include "worker/run_report.h"
+#include "worker/table_hold.h"
 #include "worker/time_bound.h"
 #include "worker/transaction_watch.h"
 #include "worker/usage.h"
 
 extern "C" {
 #include "executor/spi.h"
-#include "jit/jit.h"
 #include "mb/pg_wchar.h"
 #include "pgstat.h"
 #include "postmaster/interrupt.h"
-#include "replication/slot.h"
 #include "tcop/tcopprot.h"
 #include "utils/backend_status.h"
 #include "utils/guc.h"
 #include "utils/plancache.h"
-#include "utils/portal.h"
 #include "utils/ps_status.h"
 #include "utils/snapmgr.h"
 #include "utils/timeout.h"
@@ -89,7 +88,8 @@ class Run : public batch::Host {
   bool Abort(bool clean) override;
   void Finish(const batch::Walk& walk) override;
 
-  void RecordInOwnTransaction(bool asynchronously);
+  void RecordUndone();
+  void RecordFailure(bool asynchronously);
 
   CurrentRun run_;
   MemoryContext memory_;
@@ -161,6 +161,10 @@ void Run::Prepare() {
   if (BoundRunTime(&run_.ticket)) {
     board::BoundTimeout(run_.slot, ticket.timeout);
   }
+  if (ticket.timeout > 0) {
+    pg::Call([&] { RunTimer::Start(time_since_ + ticket.timeout); });
+  }
+  WaitForDefinition(ticket, run_.slot);
   const Definition& definition = DefinitionOf(ticket.job_id, ticket.version);
   definition_ = &definition.version;
   record_.job_name = definition_->job_name;
@@ -176,9 +180,6 @@ void Run::Prepare() {
       ResetPlanCache();
     }
     TakeJobLock(ticket.job_id, ticket.exclusive);
-    if (ticket.timeout > 0) {
-      RunTimer::Start(time_since_ + ticket.timeout);
-    }
   });
   last_job = ticket.job_id;
   last_version = ticket.version;
@@ -226,7 +227,7 @@ void Run::EndNotNeeded() {
   record_.worker_pid = 0;
   record_.has_counters = false;
   if (IsRecordedWhenNotNeeded(run_.ticket)) {
-    RecordInOwnTransaction(true);
+    RecordUndone();
   }
 }
 
@@ -255,13 +256,16 @@ void Run::Perform() {
     StartTransactionCommand();
   });
   execution_->Run();
+  if (!run_.ticket.dry_run) {
+    WaitForRecord(run_.slot);
+  }
   CloseUserPart();
   if (execution_->result() != nullptr) {
     record_.result = execution_->result();
   }
   if (run_.ticket.dry_run) {
     pg::AbortOpenTransaction();
-    RecordInOwnTransaction(true);
+    RecordUndone();
   } else {
     RecordSuccess();
   }
@@ -295,8 +299,23 @@ void Run::RecordSuccess() {
   recorded_ = true;
 }
 
-void Run::RecordInOwnTransaction(bool asynchronously) {
+// Nothing has been done, and nothing is lost if that is canceled.
+void Run::RecordUndone() {
   pg::Transaction transaction;
+  AllowCancel();
+  WaitForRecord(run_.slot);
+  RefuseCancel();
+  WriteRecord(record_);
+  CommitNextAsynchronously();
+  transaction.Commit();
+  recorded_ = true;
+}
+
+void Run::RecordFailure(bool asynchronously) {
+  pg::Transaction transaction;
+  if (!TryWaitForRecord(run_.slot)) {
+    throw pg::Error(ERRCODE_LOCK_NOT_AVAILABLE, "another session has locked ratchet.run_log", {});
+  }
   WriteRecord(record_);
   if (asynchronously) {
     CommitNextAsynchronously();
@@ -369,7 +388,7 @@ void Run::Finish(const batch::Walk& walk) {
   FillFromEndedWalk(walk, definition_->max_failed_items, &record_);
   if (run_.ticket.dry_run) {
     pg::AbortOpenTransaction();
-    RecordInOwnTransaction(true);
+    RecordUndone();
     return;
   }
   pg::Call([] {
@@ -377,24 +396,6 @@ void Run::Finish(const batch::Walk& walk) {
     SPI_finish();
   });
   RecordSuccess();
-}
-
-// The server's cleanup after an error in a client's query.
-void CleanUpAfterError() noexcept {
-  RefuseCancel();
-  disable_all_timeouts(false);
-  pg::AbortOpenTransaction();
-  try {
-    pg::Call([] {
-      PortalErrorCleanup();
-      if (MyReplicationSlot != nullptr) {
-        ReplicationSlotRelease();
-      }
-      jit_reset_after_error();
-    });
-  } catch (const pg::PgError& error) {
-    ereport(FATAL, (errmsg("could not clean up after a run: %s", error.what())));
-  }
 }
 
 void Run::Fail(catalog::RunError error) {
@@ -409,7 +410,7 @@ void Run::Fail(catalog::RunError error) {
   FillFailure({timed_out, in_condition_, shared, run_.slot}, std::move(error), &record_);
   const bool asynchronously = !HasCommittedWrites();
   try {
-    RecordInOwnTransaction(asynchronously);
+    RecordFailure(asynchronously);
   } catch (const std::exception& failure) {
     // The scheduler gets the outcome with the texts, and records it when it can.
     RefuseCancel();

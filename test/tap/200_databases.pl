@@ -244,6 +244,62 @@ promise 'a statement on a database that fails leaves its jobs running' => sub {
 	runs_go_on('shop', 'jobs go on');
 };
 
+promise 'a statement on a database that cannot run there keeps nobody out, however long its transaction goes on' => sub {
+	value($node, 'CREATE ROLE landlord LOGIN CREATEDB; ALTER DATABASE shop OWNER TO landlord');
+	my @before = ratchet_pids($node, 'scheduler', 'shop');
+	my $stay = sub {
+		my ($attempt) = @_;
+		my $session = session($node, user => 'landlord');
+		$session->query_until(qr/begins/, qq{\\echo begins
+			DO \$\$BEGIN
+				BEGIN EXECUTE '$attempt'; EXCEPTION WHEN OTHERS THEN RAISE LOG 'landlord: %', SQLERRM; END;
+				PERFORM pg_sleep(600);
+			END\$\$;
+		});
+		wait_until($node, q{SELECT wait_event = 'PgSleep' FROM pg_stat_activity WHERE usename = 'landlord'}, "$attempt: in a transaction that goes on");
+		return $session;
+	};
+	my $leave = sub {
+		value($node, q{SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'landlord'});
+		wait_until($node, q{SELECT count(*) = 0 FROM pg_stat_activity WHERE usename = 'landlord'});
+		eval { $_[0]->quit };
+	};
+	for my $attempt (
+		'DROP DATABASE shop',
+		'CREATE DATABASE another TEMPLATE shop',
+		'ALTER DATABASE shop SET TABLESPACE pg_default',
+		'ALTER DATABASE shop RENAME TO postgres')
+	{
+		my $session = $stay->($attempt);
+		runs_go_on('shop', 'jobs go on');
+		$leave->($session);
+	}
+	is_deeply([ ratchet_pids($node, 'scheduler', 'shop') ], \@before, 'all the time with the same scheduler');
+	my $guest = session($node, db => 'shop');
+	my $session = $stay->('ALTER DATABASE shop RENAME TO market');
+	runs_go_on('shop', 'what has failed in a subtransaction keeps nobody out afterwards');
+	$leave->($session);
+	$guest->quit;
+};
+
+promise 'ratchet.status() says who keeps everybody out of a database' => sub {
+	my $guest = session($node, db => 'shop');
+	my $dropper = session($node);
+	my $pid = $dropper->query_safe('SELECT pg_backend_pid()');
+	$dropper->query_until(qr/sent/, "\\echo sent\nDROP DATABASE shop;\n");
+	my $said = '';
+	for (1 .. 100)
+	{
+		$said = $guest->query_safe(q{SELECT state || ': ' || detail FROM ratchet.status() WHERE component = 'scheduler'});
+		last if $said =~ /^held/;
+		$guest->query_safe('SELECT pg_sleep(0.02)');
+	}
+	is($said, "held: process $pid keeps everybody out of this database", 'with its process');
+	wait_until($node, "SELECT state = 'idle' FROM pg_stat_activity WHERE pid = $pid", 'it gives up');
+	eval { $_->quit } for $dropper, $guest;
+	runs_go_on('shop', 'jobs go on');
+};
+
 promise 'a session that dies in DROP DATABASE does not keep the jobs out for ever' => sub {
 	my $guest   = session($node, db => 'shop');
 	my $dropper = session($node);

@@ -200,6 +200,39 @@ promise 'the writer of a job that is gone does not notice, and a new job of its 
 		'the trigger goes by the name that the job had');
 };
 
+promise 'a job that is gone makes room for others' => sub {
+	plan skip_all => 'there is no /proc' unless -e "/proc/$$/status";
+	my $wakes = sub {
+		my ($pid) = ratchet_pids($node, 'scheduler', 'postgres');
+		open(my $file, '<', "/proc/$pid/status") or die "scheduler: $!";
+		my ($count) = join('', <$file>) =~ /^voluntary_ctxt_switches:\s+(\d+)/m;
+		close($file);
+		return $count;
+	};
+	# More than the board has places for.
+	value($node, q{
+		DO $$BEGIN FOR t IN 1 .. 150 LOOP
+			EXECUTE format('CREATE TABLE passing_%s (x int)', t);
+			FOR i IN 1 .. 30 LOOP
+				PERFORM ratchet.schedule(format('passing %s %s', t, i), '@manual', 'SELECT 1');
+				PERFORM ratchet.trigger_on_change(format('passing_%s', t)::regclass, format('passing %s %s', t, i), debounce => '1 hour');
+			END LOOP;
+		END LOOP; END$$;
+		DO $$BEGIN FOR t IN 1 .. 150 LOOP EXECUTE format('INSERT INTO passing_%s VALUES (1)', t); END LOOP; END$$;
+		SELECT count(ratchet.unschedule(job_name)) FROM ratchet.jobs WHERE job_name LIKE 'passing %'});
+	wait_until($node, q{SELECT count(*) = 0 FROM ratchet.run_queue WHERE run_at > now() + interval '1 min'}, 'all of them are gone');
+	value($node, define_job('stays', 'SELECT 1') . q{
+		CREATE TABLE lasting (x int);
+		SELECT ratchet.trigger_on_change('lasting', 'stays', debounce => '1 hour')});
+	everything_is_heard();
+	value($node, 'INSERT INTO lasting VALUES (1)');
+	everything_is_heard();
+	my $before = $wakes->();
+	value($node, q{DO $$BEGIN FOR i IN 1 .. 2000 LOOP INSERT INTO lasting VALUES (i); COMMIT; END LOOP; END$$});
+	cmp_ok($wakes->() - $before, '<', 500, 'two thousand commits, for which a run is asked for already, tell the scheduler nothing');
+	value($node, q{SELECT ratchet.unschedule('stays')});
+};
+
 promise 'a job that writes to its own table does not run for ever' => sub {
 	value($node, define_job('eats', 'UPDATE item SET n = n + 1 WHERE id = 3'));
 	value($node, q{SELECT ratchet.trigger_on_change('item', 'eats', debounce => '0')});
