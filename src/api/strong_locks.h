@@ -8,7 +8,7 @@
 // first here, and is answered in the server's words.
 //
 // What is looked up by name here may be another relation when the server looks it up: whoever gets
-// a lock that way is the scheduler's to deal with (scheduler/blocked_pass.h).
+// a lock that way is the scheduler's to deal with (catalog/lock_blockers.h).
 #pragma once
 
 #include "pg/server.h"
