@@ -20,6 +20,7 @@
 #include "worker/foreground_session.h"
 #include "worker/foreground_statements.h"
 #include "worker/foreground_walk.h"
+#include "worker/hidden_tables.h"
 #include "worker/job_lock.h"
 #include "worker/run_report.h"
 #include "worker/time_bound.h"
@@ -257,6 +258,7 @@ const catalog::RunRecord& RunInPlace(const catalog::JobDefinition& job,
       }
     });
     session.settings().Lend(ParseSettings(job.settings));
+    RefuseHiddenTables();
     if (!job.is_batch()) {
       WaitForCheckpoint(ticket, slot);
     }

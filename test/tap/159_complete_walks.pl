@@ -280,11 +280,31 @@ promise 'an action makes a temporary table with the name of the source' => sub {
 	$run = run_batch($node, 'does not hide', 'SELECT id FROM public.item', 'SELECT step($1), hides()', 'batch_size => 10');
 	is_run($run, { status => 'succeeded', items_done => 100 }, 'with the schema it is meant');
 };
+my $in_session;
 promise 'a session has temporary tables with the names of the source and of the target' => sub {
 	psql_ok($node, 'SELECT fresh() \g /dev/null' . "\nTRUNCATE gate;\n" . define_batch('in front', 'SELECT id FROM item', 'INSERT INTO done VALUES ($1)'));
-	psql_fails($node, "CREATE TEMP TABLE $_ (id uuid);\nCALL ratchet.run('in front')", $hidden, $_) for 'item', 'done';
-	psql_ok($node, q{CREATE TEMP TABLE side (id uuid); CALL ratchet.run('in front')});
+	$in_session = qr/0A000.*temporary table "(item|done)" of this session hides "public\.\1".*HINT:  Drop it, or use ratchet\.trigger\(\)/s;
+	psql_fails($node, "CREATE TEMP TABLE $_ (id uuid);\nCALL ratchet.run('in front')", $in_session, $_) for 'item', 'done';
+	psql_ok($node, q{CREATE TEMP TABLE alone (id uuid); CALL ratchet.run('in front')});
 	each_done_once(100);
+};
+promise 'or with that of what a command, or a function that it calls, writes to' => sub {
+	psql_ok($node, q{
+		SELECT fresh() \g /dev/null
+		TRUNCATE gate;
+		CREATE FUNCTION note(id uuid) RETURNS void LANGUAGE plpgsql AS 'BEGIN INSERT INTO done VALUES (id); END';
+		SELECT ratchet.schedule('writes', '@manual', 'INSERT INTO done VALUES (key(1))') \g /dev/null
+		SELECT ratchet.schedule('calls', '@manual', 'SELECT note(key(1))') \g /dev/null
+		SELECT ratchet.schedule('behind', '@manual', 'SELECT note(key(1))', settings => '{"search_path": "public, pg_temp"}') \g /dev/null
+		} . define_batch('calls in batches', 'SELECT id FROM item', 'SELECT note($1)'));
+	for my $job ('writes', 'calls', 'calls in batches')
+	{
+		psql_fails($node, "CREATE TEMP TABLE done (id uuid);\nCALL ratchet.run('$job')", $in_session, "$job: a table");
+		psql_fails($node, "CREATE TEMP VIEW done AS SELECT id FROM item;\nCALL ratchet.run('$job', dry_run => true)", $in_session, "$job: a view");
+	}
+	each_done_once(0);
+	psql_ok($node, q{CREATE TEMP TABLE done (id uuid); CALL ratchet.run('behind')});
+	is(value($node, 'SELECT count(*) FROM done'), 1, 'one that the search_path has further behind hides nothing');
 };
 
 # ---- Foreign tables -------------------------------------------------------------------------------------------------
