@@ -201,7 +201,7 @@ COMMENT ON TABLE ratchet.run_queue IS
 COMMENT ON COLUMN ratchet.run_queue.version IS 'definition that the run pins; 0 until it is claimed';
 COMMENT ON COLUMN ratchet.run_queue.claimed_at IS 'null while the run waits';
 COMMENT ON COLUMN ratchet.run_queue.walk IS
-    'whose checkpoint it goes on behind: 0 for the job''s own, else the run with which a replay or another walk beside the job''s own began';
+    'whose checkpoint it goes on behind: 0 for the job''s own, the run with which a replay or another walk beside the job''s own began, or less than 0 for the one of all runs with the same payload of their own';
 COMMENT ON COLUMN ratchet.run_queue.items_of IS
     'it does the failed items of this run only';
 COMMENT ON COLUMN ratchet.run_queue.share_hash IS
@@ -334,7 +334,7 @@ CREATE TABLE ratchet.job_checkpoint (
 COMMENT ON TABLE ratchet.job_checkpoint IS
     'how far a job is: the key of the last item of a batch job that committed, or what ratchet.save_checkpoint() saved, until the walk is complete or a run of the job succeeds';
 COMMENT ON COLUMN ratchet.job_checkpoint.walk IS
-    '0 for the job''s own, else the run with which a replay or another walk beside the job''s own began';
+    '0 for the job''s own, the run with which a replay or another walk beside the job''s own began, or less than 0 for the one of all runs with the same payload of their own';
 COMMENT ON COLUMN ratchet.job_checkpoint.run_id IS
     'the run that saved last; items_done, items_failed, batches and rows_affected are what it has committed';
 COMMENT ON COLUMN ratchet.job_checkpoint.run_mark IS 'the mark of that run';
@@ -366,6 +366,7 @@ CREATE TABLE ratchet.failed_item (
     failed_at    timestamptz NOT NULL,
     resolved_at  timestamptz,
     resolved_by  bigint,
+    key_order    text,
     seal         bigint,
     PRIMARY KEY (run_id, item_id)
 ) WITH (fillfactor = 80);
@@ -378,6 +379,8 @@ COMMENT ON COLUMN ratchet.failed_item.attempts IS 'how often it has failed, earl
 COMMENT ON COLUMN ratchet.failed_item.resolved_at IS
     'when a replay has done it, or a later walk has come to it again: it then was done, failed anew as an item of that run, or was gone';
 COMMENT ON COLUMN ratchet.failed_item.resolved_by IS 'the run that did';
+COMMENT ON COLUMN ratchet.failed_item.key_order IS
+    'of a key with an enum: what ratchet.job_checkpoint.key was when the item failed, since labels may be renamed later; else null';
 
 -- Backfills ---------------------------------------------------------------------------------------
 

@@ -200,12 +200,19 @@ void WarnOfOtherColumns(const JobDefinition& job, const std::vector<batch::Pinne
   }
 }
 
-void NoteCheckpointKept(const JobDefinition& job) {
-  pg::Call([&job] {
+// The source may give other rows to another role, under other settings, or for another payload.
+void NoteCheckpointKept(const JobDefinition& job, bool changed_source) {
+  pg::Call([&] {
     ereport(NOTICE, (errmsg("job \"%s\" goes on behind its checkpoint", job.job_name.c_str()),
-                     errdetail("Its source has changed, its key has not."),
+                     changed_source ? errdetail("Its source has changed, its key has not.")
+                                    : errdetail("What its source gives may have changed."),
                      errhint("Use ratchet.reset_checkpoint() to let it begin at the start.")));
   });
+}
+
+bool MayGiveOtherRows(const JobDefinition& job, const JobDefinition& old) {
+  return job.is_batch() &&
+         (job.owner != old.owner || job.settings != old.settings || job.payload != old.payload);
 }
 
 // Whether the walk has begun in an order that the new source does not have.
@@ -279,13 +286,15 @@ void DropVoidCheckpoint(const JobDefinition& job, const JobDefinition& old) {
     catalog::DeleteCheckpoint(job.job_id, 0, pg::IfBusy::kGiveUp);
   }
   const bool changed_kind = job.is_batch() != old.is_batch();
+  const bool walks_all = job.is_batch() && job.mode == catalog::BatchMode::kFull &&
+                         old.mode == catalog::BatchMode::kIncremental;
   const auto checkpoint = catalog::FindCheckpoint(job.job_id, 0);
   const bool was_there = checkpoint.has_value();
   const bool changed_source = job.source != old.source;
-  if (!changed_kind && job.key == old.key &&
+  if (!changed_kind && !walks_all && job.key == old.key &&
       !(was_there && changed_source && IsOfAnotherOrder(job, *checkpoint))) {
-    if (was_there && changed_source) {
-      NoteCheckpointKept(job);
+    if (was_there && (changed_source || MayGiveOtherRows(job, old))) {
+      NoteCheckpointKept(job, changed_source);
     }
     return;
   }
@@ -293,13 +302,14 @@ void DropVoidCheckpoint(const JobDefinition& job, const JobDefinition& old) {
   if (changed_kind) {
     catalog::DeleteCheckpoints(job.job_id);
   } else {
-    catalog::DeleteCheckpoint(job.job_id, 0);
+    catalog::DeleteLastingCheckpoints(job.job_id);
   }
   if (was_there) {
     const char* name = job.job_name.c_str();
     pg::Call([=] {
       ereport(NOTICE, (errmsg("the checkpoint of job \"%s\" is void and has been deleted", name),
                        changed_kind ? errdetail("The job does something else now.")
+                       : walks_all  ? errdetail("The job walks all items now.")
                                     : errdetail("The job walks by another key now."),
                        errhint("Its next run begins at the start.")));
     });

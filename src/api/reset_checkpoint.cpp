@@ -10,8 +10,6 @@
 namespace ratchet::api {
 namespace {
 
-constexpr std::int64_t kOwnWalk = 0;
-
 // A run would write its checkpoint again with its next batch.
 void RefuseLiveRun(const catalog::JobDefinition& job) {
   if (board::TheBoard() == nullptr) {
@@ -33,8 +31,7 @@ bool ResetCheckpoint(const Arguments& arguments) {
   const std::string job_name = arguments.Text(0, "job_name");
   const catalog::JobDefinition job = LockJob(job_name);
   RefuseLiveRun(job);
-  const bool had_one = catalog::FindCheckpoint(job.job_id, kOwnWalk).has_value();
-  catalog::DeleteCheckpoint(job.job_id, kOwnWalk);
+  const bool had_one = catalog::DeleteLastingCheckpoints(job.job_id);
   // One that has begun since the first look may have read it before it was deleted. One that begins
   // from now on waits for the end of this transaction.
   RefuseLiveRun(job);

@@ -42,7 +42,7 @@ void EndWaitingRun(catalog::FoundRun* found) {
   record.reason = "canceled by role \"" + RoleName(GetUserId()) + "\" before it started";
   catalog::InsertRunRecordAnyway(&record);
   catalog::DeleteQueuedRun(run.run_id, run.mark, &found->tid);
-  if (run.walk != 0) {
+  if (catalog::EndsWithItsRun(run.walk)) {
     catalog::DeleteCheckpoint(run.job_id, run.walk);  // nobody goes on behind it
   }
   pg::Call([] { CommandCounterIncrement(); });

@@ -298,6 +298,11 @@ KeyOrder ParseKeyOrder(const std::string& text) {
   return order;
 }
 
+bool HasLabels(const KeyOrder& order) {
+  return std::any_of(order.begin(), order.end(),
+                     [](const ColumnOrder& column) { return !column.labels.empty(); });
+}
+
 bool HasSameColumns(const KeyOrder& before, const KeyOrder& now) {
   return std::equal(before.begin(), before.end(), now.begin(), now.end(),
                     [](const ColumnOrder& a, const ColumnOrder& b) {

@@ -38,6 +38,9 @@ KeyOrder OrderOf(const Shape& shape);
 std::string TextOf(const KeyOrder& order);
 KeyOrder ParseKeyOrder(const std::string& text);
 
+// Whether a value may be written in another way later, without being another one.
+bool HasLabels(const KeyOrder& order);
+
 // Whether both are of the same columns in the same direction, whatever these are.
 bool HasSameColumns(const KeyOrder& before, const KeyOrder& now);
 

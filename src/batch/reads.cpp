@@ -50,6 +50,11 @@ bool ReadsTables(Oid server_function) {
   }
 }
 
+bool IsOurs(Oid function) {
+  const char* schema = get_namespace_name(get_func_namespace(function));
+  return schema != nullptr && std::strcmp(schema, "ratchet") == 0;
+}
+
 // A function in SQL or a procedural language may read a table even if it says that it is IMMUTABLE,
 // which is a common lie. Those in C do what they say.
 bool MayReadTables(Oid function) {
@@ -59,14 +64,12 @@ bool MayReadTables(Oid function) {
   }
   const auto* form = reinterpret_cast<Form_pg_proc>(GETSTRUCT(row));
   const bool in_c = form->prolang == ClanguageId || form->prolang == INTERNALlanguageId;
-  const char* schema = get_namespace_name(form->pronamespace);
   bool may = false;
   if (function < FirstNormalObjectId) {
     may = form->provolatile == PROVOLATILE_VOLATILE || ReadsTables(function);
   } else if (in_c) {
     // Ours say what is known of the run.
-    may = form->provolatile != PROVOLATILE_IMMUTABLE &&
-          (schema == nullptr || std::strcmp(schema, "ratchet") != 0);
+    may = form->provolatile != PROVOLATILE_IMMUTABLE && !IsOurs(function);
   } else {
     may = true;
   }
@@ -74,12 +77,24 @@ bool MayReadTables(Oid function) {
   return may;
 }
 
+bool GivesLogicalTime(Oid function) {
+  const char* name = get_func_name(function);
+  return name != nullptr &&
+         (std::strcmp(name, "scheduled_at") == 0 ||
+          std::strcmp(name, "previous_scheduled_at") == 0) &&
+         IsOurs(function);
+}
+
 Oid found_function = InvalidOid;
+bool found_time = false;
 object_access_hook_type next_access_hook = nullptr;
 
 void NoteFunction(ObjectAccessType access, Oid object_class, Oid object, int part, void* argument) {
-  if (access == OAT_FUNCTION_EXECUTE && !OidIsValid(found_function) && MayReadTables(object)) {
-    found_function = object;
+  if (access == OAT_FUNCTION_EXECUTE) {
+    if (!OidIsValid(found_function) && MayReadTables(object)) {
+      found_function = object;
+    }
+    found_time = found_time || GivesLogicalTime(object);
   }
   if (next_access_hook != nullptr) {
     next_access_hook(access, object_class, object, part, argument);
@@ -188,6 +203,7 @@ class AccessHook {
  public:
   AccessHook() {
     found_function = InvalidOid;
+    found_time = false;
     next_access_hook = object_access_hook;
     object_access_hook = NoteFunction;
   }
@@ -229,6 +245,7 @@ Reads ReadsOf(const std::string& query) {
   reads.subscribed_table = text(found.subscribed_table);
   reads.materialized_view = text(found.materialized_view);
   reads.skips_locked = found.skips_locked;
+  reads.depends_on_time = found_time;
   return reads;
 }
 

@@ -21,6 +21,8 @@ struct Reads {
   std::string subscribed_table;
   std::string materialized_view;
   bool skips_locked = false;
+  // Asks for the logical time of the run, so that runs of other times have other rows.
+  bool depends_on_time = false;
 };
 
 // In a transaction, connected to SPI or not, as the current user.

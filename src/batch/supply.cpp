@@ -3,6 +3,7 @@
 #include <charconv>
 
 #include "batch/in_the_way.h"
+#include "catalog/checkpoint.h"
 #include "pg/guard.h"
 
 namespace ratchet::batch {
@@ -16,6 +17,7 @@ catalog::FailedItem FailedItemOf(const Failure& failure, const board::RunTicket&
   item.owner = ticket.owner;
   item.job_name = job_name;
   item.key = failure.key;
+  item.key_order = failure.key_order;
   item.item = failure.row;
   item.error = failure.error;
   return item;
@@ -52,8 +54,8 @@ class SourceSupply : public Supply {
 
   std::string Translate(Key& key, const std::string& signature, const std::string& at) override {
     const std::string what = "the checkpoint of job \"" + job_name_ + "\"";
-    const std::string hint =
-        ticket_.walk == 0 ? ResetCheckpointHint(job_name_) : TriggerHint(job_name_);
+    const std::string hint = catalog::EndsWithItsRun(ticket_.walk) ? TriggerHint(job_name_)
+                                                                   : ResetCheckpointHint(job_name_);
     until_ = key.Translate(until_, signature, what, hint);
     key.MakeRoomFor(until_);
     std::string translated = key.Translate(at, signature, what, hint);
@@ -92,8 +94,8 @@ class FailedItemSupply : public Supply {
     gone_.clear();
     for (const catalog::FailedItem& item : failed_) {
       const std::string key = key_.Translate(
-          item.key, signature_, "a failed item of run " + std::to_string(ticket_.items_of),
-          TriggerHint(job_name_));
+          item.key, item.key_order.empty() ? signature_ : item.key_order,
+          "a failed item of run " + std::to_string(ticket_.items_of), TriggerHint(job_name_));
       if (key_.CanHave(key) && source_.FetchOne(key, items)) {
         items->failed_of.push_back(item.item_id);
       } else {

@@ -17,10 +17,11 @@ namespace ratchet::batch {
 struct Failure {
   int item;
   catalog::RunError error;
-  std::string words;     // see policy/error_words.h
-  std::string key;       // as JSON
-  std::string row;       // as JSON
-  std::int64_t item_id;  // of ratchet.failed_item, when it has been saved there
+  std::string words;      // see policy/error_words.h
+  std::string key;        // as JSON
+  std::string key_order;  // see catalog::FailedItem
+  std::string row;        // as JSON
+  std::int64_t item_id;   // of ratchet.failed_item, when it has been saved there
 };
 
 class Supply {

@@ -224,7 +224,7 @@ void Walk::TrySlice(const policy::ItemIsolation::Slice& slice) {
   if (condemned != policy::ItemIsolation::kNone) {
     const auto before = std::find_if(failures_.begin(), failures_.end(),
                                      [&](const Failure& other) { return other.item > condemned; });
-    failures_.insert(before, {condemned, std::move(error), std::move(words), {}, {}, 0});
+    failures_.insert(before, {condemned, std::move(error), std::move(words), {}, {}, {}, 0});
   }
 }
 
@@ -268,11 +268,17 @@ void Walk::CloseBatch(bool interrupted) {
     failures_.pop_back();
   }
   const bool brakes = Brakes();
+  const std::string key_order = HasLabels(key_->order()) ? key_->signature() : std::string();
   for (Failure& failure : failures_) {
     failure.key = text_->KeyOf(items_, failure.item);
+    failure.key_order = key_order;
     failure.row = text_->RowOf(items_, failure.item);
   }
   now_.at = supply_->PositionBehind(items_, handled_, now_.at);
+  // Labels that were renamed since are written by the new name, beside the old ones.
+  if (!key_order.empty() && !IsAsLookedUp()) {
+    throw SourceChanged();
+  }
   board::RunCounters& counters = now_.counters;
   const auto failed = static_cast<std::int64_t>(failures_.size());
   counters.items_done += handled_ - failed;
@@ -309,7 +315,8 @@ bool Walk::ResolveEarlier() {
       definition_.mode != catalog::BatchMode::kFull) {
     return true;
   }
-  return catalog::ResolveEarlierItems(run_.ticket->job_id, first_run_, kMostResolved) <
+  const std::int64_t walk = run_.ticket->has_payload ? run_.ticket->walk : 0;
+  return catalog::ResolveEarlierItems(run_.ticket->job_id, first_run_, walk, kMostResolved) <
          kMostResolved;
 }
 

@@ -107,6 +107,8 @@ class Walk {
   static void RequireNoForeignTable();
   std::string EndOfReplay(bool goes_on);
   std::optional<catalog::Checkpoint> GoOnBehind();
+  bool IsOfAnotherTime(const catalog::Checkpoint& saved) const;
+  bool WasIncremental(const catalog::Checkpoint& saved) const;
   void FindDoubts(const std::string& last);
 
   // ---- walk_renewal.cpp

@@ -24,6 +24,29 @@ void Walk::LookUp() {
   action_.emplace(definition_.action, shape_, definition_.per);
 }
 
+// A source that asks for the logical time has other items for each occurrence: those of one which
+// has failed on its way are not what this one begins with.
+bool Walk::IsOfAnotherTime(const catalog::Checkpoint& saved) const {
+  if (definition_.mode != catalog::BatchMode::kFull || catalog::EndsWithItsRun(run_.ticket->walk)) {
+    return false;
+  }
+  const auto first = catalog::ReadRunRecord(saved.first_run);
+  return first && first->scheduled_at != run_.ticket->scheduled_at &&
+         source_->WhatItReads().depends_on_time;
+}
+
+// Of a run that was under way when the job was told to walk all items, and has saved that it has
+// done the new ones.
+bool Walk::WasIncremental(const catalog::Checkpoint& saved) const {
+  if (definition_.mode != catalog::BatchMode::kFull) {
+    return false;
+  }
+  const auto record = catalog::ReadRunRecord(saved.run_id);
+  const auto version =
+      record ? catalog::FindJobVersion(record->job_id, record->version) : std::nullopt;
+  return version && version->mode == catalog::BatchMode::kIncremental;
+}
+
 // The walk's checkpoint, written as the key writes it now. Throws when it does not mean the same
 // any more: neither is what was done done again, nor anything left out.
 std::optional<catalog::Checkpoint> Walk::GoOnBehind() {
@@ -38,11 +61,13 @@ std::optional<catalog::Checkpoint> Walk::GoOnBehind() {
     // Of a run that went on by the old key when somebody gave the job another one, and was told
     // that its next run begins at the start.
     saved.reset();
+  } else if (IsOfAnotherTime(*saved) || WasIncremental(*saved)) {
+    saved.reset();
   } else if (!over_failed_items()) {
     const std::string& name = definition_.job_name;
-    saved->value =
-        key_->Translate(saved->value, saved->key, "the checkpoint of job \"" + name + "\"",
-                        ticket.walk == 0 ? ResetCheckpointHint(name) : TriggerHint(name));
+    saved->value = key_->Translate(
+        saved->value, saved->key, "the checkpoint of job \"" + name + "\"",
+        catalog::EndsWithItsRun(ticket.walk) ? TriggerHint(name) : ResetCheckpointHint(name));
     key_->MakeRoomFor(saved->value);
   }
   return saved;

@@ -5,6 +5,7 @@
 #include "catalog/seal.h"
 #include "catalog/table_layouts.h"
 #include "pg/guard.h"
+#include "pg/text_hash.h"
 #include "policy/numbers.h"
 
 extern "C" {
@@ -103,6 +104,10 @@ bool HasRows(Relation table) { return RelationGetNumberOfBlocks(table) > 0; }
 }  // namespace
 
 constinit const SealedTable kSealedCheckpoints{&kSeal, kJobId, kOwner};
+
+std::int64_t WalkOfPayload(const std::string& payload) {
+  return -1 - (pg::HashOf(payload) & PG_INT64_MAX);
+}
 
 std::optional<Checkpoint> FindCheckpoint(std::int64_t job_id, std::int64_t walk, ItemPointer tid) {
   Checkpoint checkpoint;
@@ -210,17 +215,32 @@ void DeleteCheckpoint(std::int64_t job_id, std::int64_t walk, pg::IfBusy if_busy
   });
 }
 
-void DeleteCheckpoints(std::int64_t job_id, pg::IfBusy if_busy) {
-  pg::Call([&] {
+namespace {
+
+bool Delete(std::int64_t job_id, bool only_lasting, pg::IfBusy if_busy) {
+  return pg::Call([=] {
+    bool any = false;
     pg::Row row;
     ItemPointerData tid;
     pg::IndexScan scan(kTable, kPrimaryKey, RowExclusiveLock);
     scan.Equal(kJobId, job_id).Begin();
     while (scan.Next(&row, &tid)) {
-      pg::DeleteRow(scan.table(), &tid, if_busy);
+      if (!only_lasting || !EndsWithItsRun(row.Int64(kWalk))) {
+        pg::DeleteRow(scan.table(), &tid, if_busy);
+        any = true;
+      }
     }
     scan.End();
+    return any;
   });
 }
+
+}  // namespace
+
+bool DeleteLastingCheckpoints(std::int64_t job_id) {
+  return Delete(job_id, true, pg::IfBusy::kWait);
+}
+
+void DeleteCheckpoints(std::int64_t job_id, pg::IfBusy if_busy) { Delete(job_id, false, if_busy); }
 
 }  // namespace ratchet::catalog

@@ -23,7 +23,7 @@ namespace ratchet::catalog {
 
 struct Checkpoint {
   std::int64_t job_id = 0;
-  std::int64_t walk = 0;  // see QueuedRun
+  std::int64_t walk = 0;  // see WalkOfPayload
   Oid owner = InvalidOid;
   std::int64_t run_id = 0;  // of the run that saved last
   std::int64_t run_mark = 0;
@@ -35,6 +35,13 @@ struct Checkpoint {
   bool quarantined = false;       // the row was not written by the library: see seal.h
   std::string key;                // see batch::Key::signature(); empty: of a hand-written procedure
 };
+
+// Whose checkpoint it is: 0 for the job's own walk. A run that was given a payload may have other
+// items, or other work, than one that has the job's: runs with the same payload have a walk of
+// their own (negative), behind whose checkpoint no others go on. What a replay, an occurrence of a
+// backfill, or a run beside others walks is its own (its number), and ends with it.
+std::int64_t WalkOfPayload(const std::string& payload);
+inline bool EndsWithItsRun(std::int64_t walk) { return walk > 0; }
 
 // Seen with the effects of the calling transaction; nullopt when there is none. `tid` may be null.
 std::optional<Checkpoint> FindCheckpoint(std::int64_t job_id, std::int64_t walk,
@@ -56,6 +63,8 @@ std::int64_t NewestRunOfCheckpoints();
 // in hand: that is about to delete it itself, or gives it to a job that is defined anew.
 void DeleteCheckpoint(std::int64_t job_id, std::int64_t walk,
                       pg::IfBusy if_busy = pg::IfBusy::kWait);
+// Those behind which any later run may go on. Whether there was one.
+bool DeleteLastingCheckpoints(std::int64_t job_id);
 // Those of all walks.
 void DeleteCheckpoints(std::int64_t job_id, pg::IfBusy if_busy = pg::IfBusy::kWait);
 

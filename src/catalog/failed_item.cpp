@@ -1,5 +1,8 @@
 #include "catalog/failed_item.h"
 
+#include <algorithm>
+
+#include "catalog/checkpoint.h"
 #include "catalog/seal.h"
 #include "catalog/table_layouts.h"
 #include "pg/row_change.h"
@@ -35,10 +38,11 @@ enum Column {
   kFailedAt,
   kResolvedAt,
   kResolvedBy,
+  kKeyOrder,
   kSealColumn,
 };
 
-constexpr RowSeal kSeal(kTable, kSealColumn, {kItemId, kJobId, kRunId, kOwner, kKey});
+constexpr RowSeal kSeal(kTable, kSealColumn, {kItemId, kJobId, kRunId, kOwner, kKey, kKeyOrder});
 
 // All that follows is for use inside pg::Call.
 
@@ -129,6 +133,9 @@ void InsertFailedItem(FailedItem* item, bool may_have_failed_before) {
     row.SetJsonb(kKey, item->key);
     SetFailure(&row, *item);
     row.SetInt32(kAttempts, item->attempts);
+    if (!item->key_order.empty()) {
+      row.SetText(kKeyOrder, item->key_order);
+    }
     kSeal.Put(&row);
     Relation table = pg::OpenTable(kTable, RowExclusiveLock);
     pg::InsertRow(table, row);
@@ -183,6 +190,9 @@ bool HoldFailedItems(std::int64_t run_id, std::int64_t after, int limit,
         item.item_id = row.Int64(kItemId);
         item.key = row.JsonbText(kKey);
         item.attempts = row.Int32(kAttempts);
+        if (!row.IsNull(kKeyOrder)) {
+          item.key_order = row.Text(kKeyOrder);
+        }
       }
     }
     scan.End();
@@ -216,8 +226,44 @@ bool HasFailedItems(std::int64_t job_id) {
   });
 }
 
-int ResolveEarlierItems(std::int64_t job_id, std::int64_t run_id, int limit) {
-  return pg::Call([=] {
+namespace {
+
+// Runs before this one with items of the job that are not resolved, in the order of their numbers.
+std::vector<std::int64_t> RunsWithOpenItems(std::int64_t job_id, std::int64_t before) {
+  std::vector<std::int64_t> runs;
+  pg::Call([&] {
+    pg::IndexScan scan(kTable, kOpenIndex, AccessShareLock);
+    scan.Equal(kJobId, job_id).Null(kResolvedAt).Begin();
+    pg::Row row;
+    while (scan.Next(&row)) {
+      CHECK_FOR_INTERRUPTS();
+      const std::int64_t run_id = row.Int64(kRunId);
+      const auto place = std::lower_bound(runs.begin(), runs.end(), run_id);
+      if (run_id < before && (place == runs.end() || *place != run_id)) {
+        runs.insert(place, run_id);
+      }
+    }
+    scan.End();
+  });
+  return runs;
+}
+
+std::int64_t PayloadWalkOf(const RunRecord& record) {
+  return record.payload.empty() ? 0 : WalkOfPayload(record.payload);
+}
+
+}  // namespace
+
+int ResolveEarlierItems(std::int64_t job_id, std::int64_t run_id, std::int64_t walk, int limit) {
+  std::vector<std::int64_t> runs = RunsWithOpenItems(job_id, run_id);
+  std::erase_if(runs, [walk](std::int64_t run) {
+    const auto record = ReadRunRecord(run);
+    return !record || PayloadWalkOf(*record) != walk;
+  });
+  if (runs.empty()) {
+    return 0;
+  }
+  return pg::Call([&] {
     int resolved = 0;
     pg::IndexScan scan(kTable, kOpenIndex, RowExclusiveLock);
     scan.Equal(kJobId, job_id).Null(kResolvedAt).Begin();
@@ -225,7 +271,7 @@ int ResolveEarlierItems(std::int64_t job_id, std::int64_t run_id, int limit) {
     ItemPointerData tid;
     while (resolved < limit && scan.Next(&row, &tid)) {
       // One that a replay has in hand is its own: it says what becomes of the item.
-      if (row.Int64(kRunId) < run_id &&
+      if (std::binary_search(runs.begin(), runs.end(), row.Int64(kRunId)) &&
           pg::HoldRow(scan.table(), &tid, pg::IfBusy::kGiveUp, &row) == pg::RowHold::kHeld &&
           row.IsNull(kResolvedAt)) {
         SetResolved(&row, run_id);

@@ -21,9 +21,10 @@ struct FailedItem {
   std::int64_t run_id = 0;
   Oid owner = InvalidOid;
   std::string job_name;
-  std::string key;   // jsonb as text
-  std::string item;  // jsonb as text
-  RunError error;    // its context and hint are not kept
+  std::string key;        // jsonb as text
+  std::string item;       // jsonb as text
+  std::string key_order;  // under which the key was written; empty: any that its run had
+  RunError error;         // its context and hint are not kept
   std::int32_t attempts = 1;
 };
 
@@ -36,8 +37,8 @@ void FailItemAgain(std::int64_t run_id, std::int64_t item_id, const FailedItem& 
 void ResolveFailedItem(std::int64_t run_id, std::int64_t item_id, std::int64_t resolved_by);
 
 // Up to `limit` unresolved items of the run behind this item_id, in their order. Of each only
-// item_id, key and attempts. They are locked until the transaction ends. *more: there are others
-// behind them. False when another transaction has one of them in hand.
+// item_id, key, key_order and attempts. They are locked until the transaction ends. *more: there
+// are others behind them. False when another transaction has one of them in hand.
 bool HoldFailedItems(std::int64_t run_id, std::int64_t after, int limit,
                      std::vector<FailedItem>* items, bool* more);
 // So that what is written in the transaction waits for nobody. False when somebody is in the way.
@@ -48,8 +49,9 @@ bool HasFailedItems(std::int64_t job_id);
 std::int64_t CountFailedItems(std::int64_t run_id);
 
 // Resolves up to `limit` items of the job that earlier runs than `run_id` left; returns how many:
-// a walk that is complete has come to all of them again.
-int ResolveEarlierItems(std::int64_t job_id, std::int64_t run_id, int limit);
+// a walk that is complete has come to all of them again. Not to those of runs with another payload:
+// `walk` is WalkOfPayload() of that which its own runs were given, or 0.
+int ResolveEarlierItems(std::int64_t job_id, std::int64_t run_id, std::int64_t walk, int limit);
 
 // They have not failed for themselves. What somebody else has in hand stays.
 void TakeBackFailedItems(std::int64_t run_id, const std::vector<std::int64_t>& item_ids);

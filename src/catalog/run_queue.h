@@ -35,7 +35,7 @@ struct QueuedRun {
   bool dry_run = false;
   std::int64_t replay_of = 0;
   std::int64_t retry_of = 0;
-  std::int64_t walk = 0;         // whose checkpoint it goes on behind; 0: the job's own
+  std::int64_t walk = 0;         // whose checkpoint it goes on behind: see catalog/checkpoint.h
   std::int64_t walk_began = 0;   // with this run: it is nothing when that walk has ended; 0: any
   std::int64_t items_of = 0;     // it does the failed items of this run only; 0: all
   std::int64_t backfill_id = 0;  // the backfill whose occurrence it is for; 0: none

@@ -242,6 +242,7 @@ constexpr pg::Column kFailedItem[] = {
     {"failed_at", TIMESTAMPTZOID},
     {"resolved_at", TIMESTAMPTZOID},
     {"resolved_by", INT8OID},
+    {"key_order", TEXTOID},
     {"seal", INT8OID},
 };
 

@@ -18,9 +18,11 @@ void AfterCrash(const RetryRules& rules, const EndedAttempt& ended, double unit,
   }
 }
 
-void GoOn(const EndedAttempt& ended, Verdict* verdict) {
-  verdict->again = ended.progressed;
-  verdict->again_at = std::max(ended.finished_at, ended.started_at + kPartialPause);
+void GoOn(const RetryRules& rules, const EndedAttempt& ended, double unit, Verdict* verdict) {
+  verdict->again = ended.progressed || ended.batches;
+  verdict->again_at = ended.progressed
+                          ? std::max(ended.finished_at, ended.started_at + kPartialPause)
+                          : ended.finished_at + BackoffDelay(rules.backoff, 1, unit);
   verdict->next_attempt = ended.attempt;
   verdict->cause = Cause::kCatchup;
 }
@@ -74,7 +76,7 @@ Verdict AfterRunBeside(const Standing& before, const RetryRules& rules, const En
       }
       break;
     case RunStatus::kPartial:
-      GoOn(ended, &verdict);
+      GoOn(rules, ended, unit, &verdict);
       break;
     case RunStatus::kFailed:
     case RunStatus::kTimedOut:
@@ -120,7 +122,7 @@ Verdict AfterRun(const Standing& before, const RetryRules& rules, const EndedAtt
       break;
     case RunStatus::kPartial:
       verdict.standing = {};
-      GoOn(ended, &verdict);
+      GoOn(rules, ended, unit, &verdict);
       break;
     case RunStatus::kFailed:
     case RunStatus::kTimedOut:

@@ -41,6 +41,7 @@ struct EndedAttempt {
   Work work = Work::kOccurrence;
   bool left_items = false;  // some of its items failed while their neighbours were done
   RetryClass error = RetryClass::kBackOff;  // of a failed run
+  bool batches = false;  // it knows itself where to go on, and what it has not come to is not done
 };
 
 // A crashed run is not claimed again within this time (microseconds): its worker may have been the
@@ -65,7 +66,8 @@ struct Verdict {
   std::int32_t items_attempt = 1;
 };
 
-// - A success ends back-off. So does `partial`, which goes on as long as it makes progress.
+// - A success ends back-off. So does `partial`, which goes on as long as it makes progress. A batch
+//   job that was kept from doing anything goes on after a rest.
 // - A failure adds to the row of failures and rests the job; the occurrence is tried again after
 //   the rest while it has attempts left. What its error says about the next attempt goes before: an
 //   error of the moment is tried again soon, and one that would come again is not tried again.

@@ -140,6 +140,7 @@ std::uint32_t JobTable::Put(const catalog::JobDefinition& definition,
   job.watermark = policy::AccountedFor(job.watermark, definition.schedule_since, now);
   job.here = catalog::IsMeantFor(definition, environment);
   job.batch = definition.is_batch();
+  job.incremental = job.batch && definition.mode == catalog::BatchMode::kIncremental;
   job.dropped = false;
   quarantined_ += definition.quarantined - job.quarantined;
   job.quarantined = definition.quarantined;

@@ -67,6 +67,7 @@ struct Job {
   bool ready : 1;       // waits in a role's ready list for its turn
   bool skip_noted : 1;  // the first skip of this back-off or exile is recorded
   bool batch : 1;
+  bool incremental : 1;
   bool dropped : 1;      // has no row any more: it is there for its replays and for what still runs
   bool held : 1;         // the schedule does not start before a backfill is done
   bool past_run : 1;     // what is running is an occurrence of a backfill

@@ -35,6 +35,7 @@ struct RunEnd {
   std::optional<policy::TableMark> seen;  // of the tables that its job watches, before it started
   policy::OwnChanges own{};               // in them
 
+  bool Progressed() const { return counters.items_done > 0 || counters.batches > 0; }
   // Canceled before a worker took it: no run of the job has been.
   bool WasCalledOff() const { return status == policy::RunStatus::kCanceled && started_at == 0; }
 };

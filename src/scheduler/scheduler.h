@@ -188,7 +188,8 @@ class Scheduler {
                   TimestampTz now);
 
   // ---- scheduler_walks.cpp: what goes on with the walk of an earlier run
-  bool JoinsWalk(const Job& job, catalog::QueuedRun* retry) const;
+  bool JoinsWalk(const Job& job, const RunEnd& end, catalog::QueuedRun* retry) const;
+  static std::int64_t WalkOf(const Job& job, const catalog::QueuedRun& run);
   static bool HasLostItsWalk(const catalog::QueuedRun& run);
   void EndIfWalkHasEnded(std::uint32_t index, std::int64_t run_id, TimestampTz now);
   void EndLostRetries(std::uint32_t index, TimestampTz now);

@@ -189,9 +189,8 @@ bool Scheduler::MayStart(std::uint32_t index, std::int64_t run_id, TimestampTz n
                   "not meant for environment \"" + environment_ + "\"", now);
     return false;
   }
-  if ((!job.enabled && !asked_by_hand) ||
-      (!job.here && (waiting.run.backfill_id != 0 || waiting.run.on_change))) {
-    StepOut(run_id);  // what the job had left to do waits until it is resumed
+  if (!job.here || (!job.enabled && !asked_by_hand)) {
+    StepOut(run_id);  // what the job had left to do waits until it may, or is resumed
     return false;
   }
   if (const calendar::Instant opening = jobs_.PlanOf(job).Opening(now); opening > now) {
@@ -348,10 +347,8 @@ void Scheduler::Start(std::uint32_t index, catalog::QueuedRun* run, ItemPointer 
     FailWithoutStart(index, *run, tid, *permit.hindrance, now);
     return;
   }
-  // Runs of a batch job that may overlap cannot share a checkpoint: each has a walk of its own.
-  if (job.batch && job.overlap == catalog::Overlap::kAllow && run->walk == 0 &&
-      run->retry_of == 0) {
-    run->walk = run->run_id;
+  if (run->walk == 0 && run->retry_of == 0) {
+    run->walk = WalkOf(job, *run);
   }
   run->claimed_at = claimed_at;
   ItemPointerData queue_tid;

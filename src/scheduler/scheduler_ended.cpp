@@ -199,12 +199,11 @@ void Scheduler::Settle(std::uint32_t index, const RunEnd& end, TimestampTz now) 
   }
   const policy::Work work = WorkOf(end);
   const policy::Standing before{job.consecutive_failures, job.crash_streak, job.backoff_until};
-  const bool progressed = end.counters.items_done > 0 || end.counters.batches > 0;
   const double unit = std::uniform_real_distribution<double>(0, 1)(random_);
   const policy::Verdict verdict = policy::AfterRun(
       before, jobs_.RulesOf(job).retry,
-      {end.status, end.attempt, progressed, end.dry_run, end.finished_at, end.started_at, work,
-       end.counters.items_failed > 0, policy::RetryClassOf(SqlstateOf(end))},
+      {end.status, end.attempt, end.Progressed(), end.dry_run, end.finished_at, end.started_at,
+       work, end.counters.items_failed > 0, policy::RetryClassOf(SqlstateOf(end)), job.batch},
       unit);
   if (!job.dropped) {
     if (!end.WasCalledOff()) {
@@ -218,11 +217,12 @@ void Scheduler::Settle(std::uint32_t index, const RunEnd& end, TimestampTz now) 
   // What is done for the past goes on after the job's end, too.
   const bool is_past = work == policy::Work::kReplay || end.backfill_id != 0;
   const bool has_ended = !is_past && job.end_at != 0 && verdict.again_at > job.end_at;
-  const bool goes_on =
-      verdict.again && !has_ended && (job.enabled || work == policy::Work::kReplay);
+  // The rest of what was begun waits until a paused job is resumed, and a backfill for all of it.
+  const bool waits = is_past || verdict.cause == policy::Cause::kCatchup;
+  const bool goes_on = verdict.again && !has_ended && (job.enabled || waits);
   if (goes_on) {
     QueueRetry(job, end, verdict, now);
-  } else if (end.walk != 0 && end.status != policy::RunStatus::kSucceeded) {
+  } else if (catalog::EndsWithItsRun(end.walk) && end.status != policy::RunStatus::kSucceeded) {
     catalog::DeleteCheckpoint(job.job_id, end.walk,
                               pg::IfBusy::kGiveUp);  // nobody goes on behind it
   }
@@ -293,7 +293,7 @@ void Scheduler::QueueRetry(const Job& job, const RunEnd& end, const policy::Verd
   retry.items_of = verdict.items_only && end.items_of == 0 ? end.run_id : end.items_of;
   // A backfill waits for what belongs to it: failed items hold up nothing.
   retry.backfill_id = retry.items_of == 0 ? end.backfill_id : 0;
-  if (verdict.items_only || JoinsWalk(job, &retry)) {
+  if (verdict.items_only || JoinsWalk(job, end, &retry)) {
     Queue(std::move(retry));
   }
 }
@@ -325,7 +325,7 @@ void Scheduler::CancelWaiting(std::int64_t run_id, policy::RunStatus status,
   } else {
     record.job_name = NameOfDropped(job_id);
   }
-  if (row->run.walk != 0) {
+  if (catalog::EndsWithItsRun(row->run.walk)) {
     catalog::DeleteCheckpoint(job_id, row->run.walk, pg::IfBusy::kGiveUp);
   }
   record.status = status;

@@ -10,15 +10,33 @@
 
 namespace ratchet::scheduler {
 
+// Of a run that begins: whose checkpoint it goes on behind. That of an incremental job is the same
+// for all of its runs.
+std::int64_t Scheduler::WalkOf(const Job& job, const catalog::QueuedRun& run) {
+  // Runs of a batch job that may overlap cannot share a checkpoint.
+  if (job.batch && job.overlap == catalog::Overlap::kAllow) {
+    return run.run_id;
+  }
+  if (job.incremental) {
+    return 0;
+  }
+  // An occurrence that was given up leaves nothing of itself to the next one.
+  if (run.backfill_id != 0) {
+    return run.run_id;
+  }
+  return run.payload.empty() ? 0 : catalog::WalkOfPayload(run.payload);
+}
+
 // Says which walk the retry goes on with. False: nobody is needed for that, since another run waits
-// to do so, or since there is nothing to go on behind any more.
-bool Scheduler::JoinsWalk(const Job& job, catalog::QueuedRun* retry) const {
+// to do so, or since there is nothing to go on behind any more. A run that has done nothing may not
+// have come to begin a walk.
+bool Scheduler::JoinsWalk(const Job& job, const RunEnd& end, catalog::QueuedRun* retry) const {
   const auto checkpoint = catalog::FindCheckpoint(job.job_id, retry->walk);
   retry->walk_began = checkpoint ? checkpoint->first_run : 0;
   if (retry->cause != policy::Cause::kCatchup) {
     return true;
   }
-  if (job.batch && !checkpoint && retry->items_of == 0) {
+  if (job.batch && !checkpoint && retry->items_of == 0 && end.Progressed()) {
     return false;
   }
   for (const std::int64_t run_id : waiting_.Of(job.job_id).retries) {

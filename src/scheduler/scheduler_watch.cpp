@@ -63,7 +63,7 @@ void Scheduler::LearnFromRun(std::uint32_t index, const RunEnd& end) {
 // The run's only_if was false. An occurrence of the schedule is as if it had not been claimed.
 void Scheduler::EndNotNeeded(std::uint32_t index, const RunEnd& end, TimestampTz now) {
   Job& job = jobs_[index];
-  if (end.walk != 0) {
+  if (catalog::EndsWithItsRun(end.walk)) {
     catalog::DeleteCheckpoint(job.job_id, end.walk,
                               pg::IfBusy::kGiveUp);  // nobody goes on behind it
   }

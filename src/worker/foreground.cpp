@@ -3,6 +3,7 @@
 #include <optional>
 
 #include "board/run_board.h"
+#include "catalog/checkpoint.h"
 #include "catalog/job.h"
 #include "catalog/job_version.h"
 #include "catalog/mutex_owner.h"
@@ -75,6 +76,15 @@ catalog::JobDefinition FindOwnJob(const std::string& job_name) {
   return std::move(*job);
 }
 
+// As Scheduler::WalkOf().
+std::int64_t WalkFor(const catalog::JobDefinition& job, const board::RunTicket& ticket) {
+  if (job.is_batch() && !ticket.exclusive) {
+    return ticket.run_id;
+  }
+  const bool incremental = job.is_batch() && job.mode == catalog::BatchMode::kIncremental;
+  return ticket.has_payload && !incremental ? catalog::WalkOfPayload(job.payload) : 0;
+}
+
 board::RunTicket TicketFor(const catalog::JobDefinition& job, const ForegroundRequest& request) {
   board::RunTicket ticket{};
   catalog::NumberRun(&ticket);
@@ -91,8 +101,7 @@ board::RunTicket TicketFor(const catalog::JobDefinition& job, const ForegroundRe
   ticket.queued_at = ticket.scheduled_at;
   ticket.timeout = job.timeout;
   ticket.has_payload = request.has_payload;
-  // Beside the job's own walk, if there may be others at the same time.
-  ticket.walk = job.is_batch() && !ticket.exclusive ? ticket.run_id : 0;
+  ticket.walk = WalkFor(job, ticket);
   strlcpy(ticket.job_name, job.job_name.c_str(), sizeof(ticket.job_name));
   strlcpy(ticket.mutex, catalog::MutexKey(job.mutex, job.owner).c_str(), sizeof(ticket.mutex));
   BoundRunTime(&ticket);

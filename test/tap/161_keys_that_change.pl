@@ -290,6 +290,43 @@ promise 'replays' => sub {
 	$replay = value($node, "SELECT ratchet.replay($failed->{run_id}, only_failed => true)");
 	is_run(ended($replay), { status => 'succeeded', items_done => 1 }, 'and is found again under the new name of its label');
 
+	# Labels that were renamed on the way of the run, and again later; two of them have changed places.
+	$node->safe_psql('postgres', q{
+		CREATE TYPE step AS ENUM ('s1', 's2', 's3', 's4', 's5', 's6', 's7', 's8');
+		CREATE TABLE steps (gone int, k step PRIMARY KEY, n int NOT NULL);
+		ALTER TABLE steps DROP gone;
+		INSERT INTO steps SELECT k, row_number() OVER (ORDER BY k) FROM unnest(enum_range(NULL::step)) k ORDER BY k DESC;
+		CREATE TABLE bad_steps (n int);
+		INSERT INTO bad_steps VALUES (2), (3), (7);
+		CREATE FUNCTION take(n int) RETURNS void LANGUAGE plpgsql AS $$
+		BEGIN
+			IF n = 5 THEN
+				PERFORM pg_advisory_xact_lock_shared(9);
+			END IF;
+			IF EXISTS (SELECT FROM bad_steps b WHERE b.n = take.n) THEN
+				RAISE 'step % is bad', n;
+			END IF;
+			INSERT INTO done (job, key) VALUES ('steps', n);
+		END $$});
+	my $holder = lock_session($node, 9);
+	my $steps = begin_batch($node, 'steps', 'SELECT k, n FROM steps', 'SELECT take($2)', 'batch_size => 4');
+	wait_until($node, q{SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND NOT granted)});
+	$node->safe_psql('postgres', q{
+		ALTER TYPE step RENAME VALUE 's2' TO 'x';
+		ALTER TYPE step RENAME VALUE 's4' TO 's2';
+		ALTER TYPE step RENAME VALUE 'x' TO 's4';
+		ALTER TYPE step RENAME VALUE 's3' TO 'third';
+		ALTER TYPE step RENAME VALUE 's7' TO 'seventh'});
+	$holder->quit;
+	is_run(ended($steps), { status => 'succeeded', items_done => 5, items_failed => 3 }, 'items fail before and after labels are renamed');
+	$node->safe_psql('postgres', q{
+		TRUNCATE bad_steps;
+		ALTER TYPE step RENAME VALUE 'third' TO 'troisieme';
+		ALTER TYPE step RENAME VALUE 'seventh' TO 'septieme'});
+	$replay = value($node, "SELECT ratchet.replay($steps, only_failed => true)");
+	is_run(ended($replay), { status => 'succeeded', items_done => 3, items_failed => 0 }, 'all of them are found again');
+	is(value($node, q{SELECT string_agg(key, ' ' ORDER BY n) FROM done WHERE job = 'steps'}), '1 4 5 6 8 2 3 7', 'and they are what had failed');
+
 	# One that no row can have any more.
 	$node->safe_psql('postgres', 'CREATE TABLE wide (k bigint PRIMARY KEY); INSERT INTO wide VALUES (1), (3000000000)');
 	$failed = run_batch($node, 'wide', 'SELECT k FROM wide', 'SELECT 1 / (3000000000 - $1)');

@@ -208,6 +208,18 @@ TEST(AfterRun, PartialGoesOnWhileItMakesProgress) {
   EXPECT_FALSE(AfterRun({}, {}, {RunStatus::kPartial, 1, false, false, 42}, 0.5).again);
 }
 
+TEST(AfterRun, BatchesThatWereKeptFromAnythingGoOnAfterARest) {
+  EndedAttempt ended{RunStatus::kPartial, 1, false, false, 42};
+  ended.batches = true;
+  for (const Work work : {Work::kOccurrence, Work::kItems, Work::kReplay}) {
+    ended.work = work;
+    const Verdict verdict = AfterRun({}, {}, ended, 0.5);
+    EXPECT_TRUE(verdict.again);
+    EXPECT_EQ(verdict.again_at, 42 + BackoffDelay({}, 1, 0.5));
+    EXPECT_EQ(verdict.cause, Cause::kCatchup);
+  }
+}
+
 TEST(AfterRun, ShortPartialRunsAreSpacedOut) {
   const Verdict verdict = AfterRun({}, {}, {RunStatus::kPartial, 1, true, false, 42, 40}, 0.5);
   EXPECT_EQ(verdict.again_at, 40 + kPartialPause);
