@@ -217,8 +217,12 @@ void Scheduler::Settle(std::uint32_t index, const RunEnd& end, TimestampTz now) 
   // What is done for the past goes on after the job's end, too.
   const bool is_past = work == policy::Work::kReplay || end.backfill_id != 0;
   const bool has_ended = !is_past && job.end_at != 0 && verdict.again_at > job.end_at;
+  const bool stands_still = !job.dropped && jobs_.ProblemOf(job) != nullptr;
   // The rest of what was begun waits until a paused job is resumed, and a backfill for all of it.
-  const bool waits = is_past || verdict.cause == policy::Cause::kCatchup;
+  const bool waits = work == policy::Work::kReplay ||
+                     (!job.dropped && (end.backfill_id != 0 || stands_still ||
+                                       verdict.cause == policy::Cause::kCatchup ||
+                                       end.status == policy::RunStatus::kCrashed));
   const bool goes_on = verdict.again && !has_ended && (job.enabled || waits);
   if (goes_on) {
     QueueRetry(job, end, verdict, now);
@@ -226,7 +230,7 @@ void Scheduler::Settle(std::uint32_t index, const RunEnd& end, TimestampTz now) 
     catalog::DeleteCheckpoint(job.job_id, end.walk,
                               pg::IfBusy::kGiveUp);  // nobody goes on behind it
   }
-  if (verdict.items_too && !has_ended && job.enabled) {
+  if (verdict.items_too && !has_ended && (job.enabled || stands_still)) {
     policy::Verdict items;
     items.items_only = true;
     items.again_at = verdict.items_at;

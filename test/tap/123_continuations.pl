@@ -219,6 +219,22 @@ promise 'what is left of a job, and another attempt, wait in an environment for 
 	is(value($node, q{SELECT count(*) FROM ratchet.runs WHERE job_name = 'failed here' AND status = 'succeeded'}), 1, 'and the attempt is made');
 };
 
+promise 'nothing is left of a job that is dropped on the way of a run' => sub {
+	psql_ok($node, q{TRUNCATE effect; INSERT INTO gate VALUES (true)});
+	for my $dies (0, 1)
+	{
+		$node->safe_psql('postgres', 'INSERT INTO gate VALUES (true)');
+		my $run = begin_batch($node, 'dropped', 'SELECT id FROM account', 'SELECT at_gate($1)', q{batch_size => 20, max_run_time => '1 ms'});
+		wait_until($node, "SELECT status = 'running' FROM ratchet.runs WHERE run_id = $run");
+		$node->safe_psql('postgres', q{SELECT ratchet.unschedule('dropped')});
+		$node->safe_psql('postgres', "SELECT pg_terminate_backend(pid) FROM ratchet.running WHERE run_id = $run") if $dies;
+		$node->safe_psql('postgres', 'DELETE FROM gate');
+		wait_run($node, $run, $dies ? 'crashed' : 'partial');
+		wait_until($node, q{SELECT (SELECT count(*) FROM ratchet.run_queue) = 0 AND (SELECT count(*) FROM ratchet.job_state WHERE job_id NOT IN (SELECT job_id FROM ratchet.job)) = 0}, 'the queue is empty');
+		is(value($node, "SELECT count(*) FROM ratchet.runs WHERE retry_of = $run"), 0, 'nobody goes on with it');
+	}
+};
+
 promise 'a run that was kept from doing anything until its time was over' => sub {
 	for my $row ('min', 'max')
 	{

@@ -123,6 +123,34 @@ promise 'jobs go on when the zone is back' => sub {
 	cmp_ok($later, '>', 0, 'what was missed went by its misfire policy');
 };
 
+promise 'what was under way when the server stopped goes on when the zone is back' => sub {
+	value($node, q{
+		CREATE TABLE part (id uuid PRIMARY KEY, n int NOT NULL DEFAULT 0);
+		INSERT INTO part SELECT md5(i::text)::uuid FROM generate_series(1, 30) i;
+		CREATE TABLE gate (closed boolean);
+		INSERT INTO gate VALUES (true);
+		CREATE FUNCTION at_gate(k uuid) RETURNS void LANGUAGE plpgsql AS $$
+		BEGIN
+			WHILE k > '8fffffff-ffff-ffff-ffff-ffffffffffff' AND EXISTS (SELECT FROM gate) LOOP
+				PERFORM pg_sleep(0.01);
+			END LOOP;
+			UPDATE part SET n = n + 1 WHERE id = k;
+		END $$;
+		SELECT ratchet.schedule_batch('walk', '0 0 1 1 *', 'SELECT id FROM part', 'SELECT at_gate($1)', batch_size => 3, time_zone => 'US/Pacific')});
+	my $run = value($node, q{SELECT ratchet.trigger('walk')});
+	wait_until($node, "SELECT items_done > 0 FROM ratchet.running WHERE run_id = $run");
+	$node->stop('immediate');
+	take_away('US/Pacific');
+	$node->start;
+	wait_run($node, $run, 'crashed');
+	value($node, 'TRUNCATE gate');
+	like(standing_still(), qr/walk/, 'its job stands still');
+	put_back('US/Pacific');
+	$node->reload;
+	wait_until($node, "SELECT status = 'succeeded' FROM ratchet.runs WHERE retry_of = $run", 'the run is taken up');
+	is(value($node, 'SELECT min(n), max(n) FROM part'), '1|1', 'each item is done once');
+};
+
 promise 'rules change while the server runs' => sub {
 	value($node, q{
 		SELECT ratchet.schedule('noon', '0 12 * * *', 'SELECT 1', time_zone => 'America/Vancouver');
