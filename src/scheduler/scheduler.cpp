@@ -101,6 +101,7 @@ void Scheduler::Decide(TimestampTz now) {
   ForgetDropped(now);
   WriteStates();
   Commit();
+  resets_.clear();
   entry_->problems = static_cast<std::int64_t>(jobs_.problems());
   entry_->quarantined_jobs = jobs_.quarantined();
   entry_->quarantined_rows = jobs_.quarantined() + quarantined_rows_;

@@ -134,6 +134,7 @@ class Scheduler {
   void TellMisfit(const catalog::Installation& installation);
   void NoteProblem(std::uint32_t index, TimestampTz now);
   void TakeChanges(TimestampTz now);
+  void FollowChanges(TimestampTz now);
   void RefreshJob(std::int64_t job_id, TimestampTz now);
   void RefreshRun(std::int64_t run_id, TimestampTz now);
   void Queue(catalog::QueuedRun run);  // a new one: in the table, too
@@ -361,6 +362,7 @@ class Scheduler {
   std::vector<int> ended_;     // slots to be freed after the commit
   std::vector<board::Change> changes_;
   std::set<std::pair<std::int64_t, Oid>> refused_makers_;  // of change triggers: job and role
+  std::vector<std::int64_t> resets_;  // of jobs' statistics, until they are committed
   Statistics statistics_;
   WorkerStarter starter_;
   GoneOwners gone_owners_;

@@ -368,18 +368,31 @@ void Scheduler::TakeChanges(TimestampTz now) {
   if (board::TakeChanges(entry_, &changes_)) {
     load_ = true;
   }
+  for (const board::Change& change : changes_) {
+    if (change.kind == board::Change::kStatReset) {
+      resets_.push_back(change.id);
+    }
+  }
   if (load_) {
     Load(now);
-    return;
+  } else {
+    FollowChanges(now);
   }
+  if (!absent_ && !load_) {
+    for (const std::int64_t job_id : resets_) {
+      Begin();
+      statistics_.Reset(job_id, now);
+    }
+  }
+}
+
+void Scheduler::FollowChanges(TimestampTz now) {
   for (const board::Change& change : changes_) {
     Begin();
     if (change.kind == board::Change::kJob) {
       RefreshJob(change.id, now);
     } else if (change.kind == board::Change::kRun) {
       RefreshRun(change.id, now);
-    } else if (change.kind == board::Change::kStatReset) {
-      statistics_.Reset(change.id, now);
     } else if (change.kind == board::Change::kTableChange) {
       RunOnChange(change, now);
     }

@@ -109,6 +109,25 @@ promise 'counts survive tables that do not fit for a while, and schedulers that 
 		'stat_jobs counts each run', timeout => 30);
 };
 
+promise 'a reset of them is done, also when the pass that was to do it fails' => sub {
+	my $session = session($node);
+	for my $what ('NULL', q{'count'})
+	{
+		run_job($node, 'counted', 'SELECT 1');
+		wait_until($node, q{SELECT runs > 0 FROM ratchet.stat_jobs WHERE job_name = 'counted'});
+		my $before = value($node, 'SELECT clock_timestamp()');
+		$session->query_safe('BEGIN; LOCK ratchet.job_stat IN SHARE MODE');
+		$node->safe_psql('postgres', "SELECT ratchet.stat_reset($what)");
+		my ($scheduler) = ratchet_pids($node, 'scheduler', 'postgres');
+		wait_until($node, "SELECT EXISTS (SELECT FROM pg_locks WHERE pid = $scheduler AND NOT granted)", 'it waits for the table');
+		$node->safe_psql('postgres', "SELECT pg_cancel_backend($scheduler)");
+		wait_until($node, "SELECT NOT EXISTS (SELECT FROM pg_locks WHERE pid = $scheduler AND NOT granted)", 'the pass fails');
+		$session->query_safe('ROLLBACK');
+		wait_until($node, "SELECT stats_reset > '$before' AND runs = 0 FROM ratchet.stat_jobs WHERE job_name = 'count'", 'the counters begin anew');
+	}
+	$session->quit;
+};
+
 promise 'counters stop at the greatest number' => sub {
 	my $job = q{SELECT ratchet.progress(9223372036854775807, 0)};
 	run_job($node, 'huge', $job) for 1 .. 2;
