@@ -261,6 +261,7 @@ CREATE TABLE ratchet.run_log (
     key             text,
     mark            bigint      NOT NULL DEFAULT 0,
     seal            bigint,
+    messages        jsonb,
     PRIMARY KEY (run_id)
 );
 CREATE INDEX run_log_job_idx ON ratchet.run_log (job_id, run_id);
@@ -277,6 +278,8 @@ COMMENT ON COLUMN ratchet.run_log.key IS
     'of a batch job: by which its checkpoints and the keys of its failed items were written, as in ratchet.job_checkpoint';
 COMMENT ON COLUMN ratchet.run_log.mark IS
     'random: tells the run from another one with the same number';
+COMMENT ON COLUMN ratchet.run_log.messages IS
+    'what the run said, such as NOTICE and WARNING, as ratchet.keep_messages allows';
 COMMENT ON COLUMN ratchet.run_log.result IS
     'first row of the last query of the command as JSON text, cut to 8000 bytes';
 

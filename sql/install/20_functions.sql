@@ -254,7 +254,8 @@ CREATE FUNCTION ratchet._live_runs(
     OUT scheduled_at timestamptz, OUT queued_at timestamptz, OUT started_at timestamptz,
     OUT items_done bigint, OUT items_remaining bigint, OUT items_failed bigint, OUT batches bigint,
     OUT walk_done bigint, OUT waits_for text,
-    OUT dry_run boolean, OUT replay_of bigint, OUT retry_of bigint, OUT cancel_asked boolean)
+    OUT dry_run boolean, OUT replay_of bigint, OUT retry_of bigint, OUT cancel_asked boolean,
+    OUT messages jsonb)
 RETURNS SETOF record
 LANGUAGE c VOLATILE PARALLEL RESTRICTED ROWS 10 AS 'MODULE_PATHNAME', 'ratchet_live_runs';
 COMMENT ON FUNCTION ratchet._live_runs IS

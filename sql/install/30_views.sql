@@ -90,7 +90,7 @@ SELECT r.run_id, r.job_id, r.job_name, r.cause, r.status, r.attempt, r.scheduled
        coalesce(r.payload, (SELECT v.payload FROM ratchet.job_version v
                              WHERE v.job_id = r.job_id AND v.version = r.version)) AS payload,
        r.replay_of, r.retry_of, r.dry_run, r.wal_bytes, r.blocks_read, r.blocks_hit, r.cpu_time,
-       r.result, r.queued_at, r.version, r.owner::regrole AS owner, r.occurrences
+       r.result, r.queued_at, r.version, r.owner::regrole AS owner, r.occurrences, r.messages
   FROM ratchet.run_log r
 UNION ALL
 SELECT q.run_id, q.job_id, coalesce(v.job_name, j.job_name, l.job_name), q.cause,
@@ -109,7 +109,7 @@ SELECT q.run_id, q.job_id, coalesce(v.job_name, j.job_name, l.job_name), q.cause
        CASE WHEN l.pid IS NOT NULL THEN ratchet._node() END, coalesce(q.payload, CASE WHEN q.version <> 0 THEN v.payload ELSE j.payload END),
        q.replay_of, q.retry_of, q.dry_run, NULL::bigint, NULL::bigint, NULL::bigint,
        NULL::interval, NULL::text, q.queued_at,
-       CASE WHEN q.version <> 0 THEN q.version ELSE j.version END, q.owner::regrole, 1::bigint
+       CASE WHEN q.version <> 0 THEN q.version ELSE j.version END, q.owner::regrole, 1::bigint, l.messages
   FROM ratchet.run_queue q
   LEFT JOIN ratchet._live_runs() l ON l.run_id = q.run_id
   LEFT JOIN ratchet.job j ON j.job_id = q.job_id
@@ -123,7 +123,7 @@ SELECT l.run_id, l.job_id, coalesce(j.job_name, l.job_name), l.cause,
        l.items_done, l.items_failed, l.batches, NULL::jsonb, NULL::jsonb, NULL::bigint, NULL::text,
        NULL::text, NULL::text, NULL::text, NULL::text, NULL::text, l.pid, ratchet._node(),
        NULL::jsonb, l.replay_of, l.retry_of, l.dry_run, NULL::bigint, NULL::bigint, NULL::bigint,
-       NULL::interval, NULL::text, l.queued_at, l.version, l.owner::regrole, 1::bigint
+       NULL::interval, NULL::text, l.queued_at, l.version, l.owner::regrole, 1::bigint, l.messages
   FROM ratchet._live_runs() l
   LEFT JOIN ratchet.job j ON j.job_id = l.job_id
  WHERE CASE WHEN l.cause <> 'foreground' THEN NOT pg_has_role(l.owner, 'USAGE') AND l.state <> 'ended'
@@ -147,6 +147,8 @@ COMMENT ON COLUMN ratchet.runs.payload IS
 COMMENT ON COLUMN ratchet.runs.node IS 'the server on which it ran: ratchet.node there';
 COMMENT ON COLUMN ratchet.runs.result IS
     'first row of the last query of the command as JSON text, cut to 8000 bytes';
+COMMENT ON COLUMN ratchet.runs.messages IS
+    'what it said, such as NOTICE and WARNING: level, sqlstate, time and text, of a batch job with batch and item; the last of it while it is running';
 COMMENT ON COLUMN ratchet.runs.version IS 'the version of the job''s definition, kept in ratchet.job_version';
 COMMENT ON COLUMN ratchet.runs.occurrences IS
     'occurrences that the row accounts for: more than 1 when it records several skipped ones';
@@ -160,7 +162,7 @@ SELECT l.pid, coalesce(j.job_name, l.job_name) AS job_name, l.job_id, l.run_id, 
             THEN clock_timestamp() + (clock_timestamp() - l.started_at)
                  * (l.items_remaining::float8 / l.items_done) END AS eta,
        l.scheduled_at, l.owner::regrole AS owner, l.cancel_asked, l.items_failed, l.walk_done,
-       l.waits_for
+       l.waits_for, l.messages
   FROM ratchet._live_runs() l
   LEFT JOIN ratchet.job j ON j.job_id = l.job_id
  WHERE l.state = 'running';
@@ -174,6 +176,8 @@ COMMENT ON COLUMN ratchet.running.walk_done IS
     'items of a batch job that are done since the walk began, by this run and earlier ones';
 COMMENT ON COLUMN ratchet.running.waits_for IS
     'of a batch job between two batches: pause, replication, lock or writers';
+COMMENT ON COLUMN ratchet.running.messages IS
+    'the last of what it has said so far, in short, as in ratchet.runs';
 COMMENT ON COLUMN ratchet.running.rate IS 'items per second since the run started';
 COMMENT ON COLUMN ratchet.running.eta IS 'when it will have ended if it goes on at this rate';
 COMMENT ON COLUMN ratchet.running.cancel_asked IS 'it was asked to stop, by somebody or by its timeout';

@@ -4,7 +4,13 @@
 #include "api/privilege.h"
 #include "api/row_set.h"
 #include "api/sql_function.h"
+#include "board/message_board.h"
+#include "catalog/run_messages.h"
 #include "policy/run.h"
+
+extern "C" {
+#include "utils/jsonb.h"
+}
 
 namespace ratchet::api {
 namespace {
@@ -32,6 +38,7 @@ enum Column {
   kReplayOf,
   kRetryOf,
   kCancelAsked,
+  kMessages,
   kColumns,
 };
 
@@ -70,8 +77,13 @@ const char* WordsOfWait(const board::LiveRun& run) {
   return "";
 }
 
+Datum JsonbDatum(const std::string& text) {
+  return text.empty() ? static_cast<Datum>(0)
+                      : DirectFunctionCall1(jsonb_in, CStringGetDatum(text.c_str()));
+}
+
 // For use inside pg::Call.
-void Fill(const board::LiveRun& run, Values* row) {
+void Fill(const board::LiveRun& run, const std::string& messages, Values* row) {
   const board::RunTicket& ticket = run.ticket;
   const bool reported = run.progress_done != 0 || run.progress_remaining >= 0;
   row->Set(kRunId, Int64GetDatum(ticket.run_id));
@@ -97,6 +109,7 @@ void Fill(const board::LiveRun& run, Values* row) {
   row->SetIf(ticket.replay_of != 0, kReplayOf, Int64GetDatum(ticket.replay_of));
   row->SetIf(ticket.retry_of != 0, kRetryOf, Int64GetDatum(ticket.retry_of));
   row->Set(kCancelAsked, BoolGetDatum(run.cancel != board::CancelReason::kNotCanceled));
+  row->SetIf(!messages.empty(), kMessages, JsonbDatum(messages));
 }
 
 // Who sees the job sees what runs of it, also as a former owner: it holds up the job.
@@ -122,9 +135,10 @@ void ListLiveRuns(FunctionCallInfo call) {
     if (!IsShown(run) || !MaySeeRun(run.ticket)) {
       continue;
     }
-    pg::Call([&rows, &run] {
+    const std::string messages = catalog::AsJson(board::MessagesOf(run.slot, run.ticket.run_id));
+    pg::Call([&rows, &run, &messages] {
       Values row;
-      Fill(run, &row);
+      Fill(run, messages, &row);
       rows.Add(row.values, row.nulls);
     });
   }

@@ -67,21 +67,35 @@ std::string ItemText::Write(const Items& items, int item) const {
   return row;
 }
 
-std::string ItemText::RowOf(const Items& items, int item) const {
-  std::string row;
-  if (!may_fail_) {
-    row = Write(items, item);
-  } else {
-    try {
-      pg::Subtransaction savepoint;
-      row = Write(items, item);
-      savepoint.Release();
-    } catch (const pg::PgError& error) {
-      if (error.sqlstate() == ERRCODE_QUERY_CANCELED) {
-        throw;
-      }
+namespace {
+
+// What functions of users may fail to write; empty when they do.
+template <typename Write>
+std::string IfItCan(bool is_plain, Write write) {
+  if (is_plain) {
+    return write();
+  }
+  try {
+    pg::Subtransaction savepoint;
+    std::string text = write();
+    savepoint.Release();
+    return text;
+  } catch (const pg::PgError& error) {
+    if (error.sqlstate() == ERRCODE_QUERY_CANCELED) {
+      throw;
     }
   }
+  return {};
+}
+
+}  // namespace
+
+std::string ItemText::KeyIfItCan(const Items& items, int item) const {
+  return IfItCan(key_.is_plain(), [&] { return KeyOf(items, item); });
+}
+
+std::string ItemText::RowOf(const Items& items, int item) const {
+  std::string row = IfItCan(!may_fail_, [&] { return Write(items, item); });
   return row.empty() || row.size() > kMostBytes ? KeyOf(items, item) : row;
 }
 

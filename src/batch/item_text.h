@@ -20,6 +20,9 @@ class ItemText {
 
   // The key as a JSON object, in the same spelling for the same key.
   std::string KeyOf(const Items& items, int item) const;
+  // The same, and empty instead of an error of the type's own functions. In a transaction, as
+  // below.
+  std::string KeyIfItCan(const Items& items, int item) const;
   // All columns; only the key when they are large or cannot be written as jsonb. In a transaction,
   // while errors and cancels still belong to the job.
   std::string RowOf(const Items& items, int item) const;

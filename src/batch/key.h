@@ -25,6 +25,8 @@ class Key {
 
   int size() const { return static_cast<int>(columns_.size()); }
   bool descending() const { return descending_; }
+  // Neither settings nor functions of users have a say in how it is written.
+  bool is_plain() const { return plain_; }
   // Position of the i-th key column among the columns of the source.
   int position(int i) const { return columns_[static_cast<std::size_t>(i)].position; }
   // The i-th column as the operators of its ordering take it, as SQL.

@@ -28,12 +28,37 @@ constexpr std::int64_t kHiddenCost = 4;
 
 constexpr int kMostResolved = 10'000;  // in one transaction
 
+// What is said while a slice is executed is said of the item in hand, and by work that is taken
+// back unless the slice goes well.
+class SliceMessages {
+ public:
+  SliceMessages(catalog::RunMessages& messages, const int* in_hand)
+      : messages_(messages), since_(messages.said()) {
+    messages_.SetItemInHand(in_hand);
+  }
+  SliceMessages(const SliceMessages&) = delete;
+  SliceMessages& operator=(const SliceMessages&) = delete;
+  ~SliceMessages() {
+    messages_.SetItemInHand(nullptr);
+    if (!kept_) {
+      messages_.TakeBack(since_);
+    }
+  }
+  void Keep() { kept_ = true; }
+
+ private:
+  catalog::RunMessages& messages_;
+  std::int64_t since_;
+  bool kept_ = false;
+};
+
 }  // namespace
 
 Walk::Walk(const WalkRun& run, Host& host)
     : run_(run),
       definition_(*run.definition),
       host_(host),
+      messages_(catalog::RunMessages::The()),
       pace_(*run.definition, run.slot),
       progress_(run.slot),
       size_(run.definition->batch_size, run.definition->batch_target),
@@ -52,9 +77,15 @@ void Walk::Run() {
       }
     }
   } catch (...) {
-    now_ = committed_;
+    TakeBack();
     throw;
   }
+}
+
+// The batch in hand will not commit.
+void Walk::TakeBack() {
+  now_ = committed_;
+  messages_.TakeBatchBack();
 }
 
 // As in IsAtEnd, for a foreign table that looks empty.
@@ -91,6 +122,7 @@ int Walk::Reach() const {
 // False when it has to be tried again.
 bool Walk::Batch() {
   began_ = pg::AwakeNow();
+  messages_.BeginBatch(committed_.counters.batches + 1);
   clean_ = false;
   try {
     const bool interrupted = TryBatch();
@@ -196,6 +228,7 @@ bool Walk::Work() {
 void Walk::TrySlice(const policy::ItemIsolation::Slice& slice) {
   const policy::AwakeTime begun = pg::AwakeNow();
   int in_hand = -1;
+  SliceMessages said(messages_, &in_hand);
   catalog::RunError error;
   std::string words;
   {
@@ -206,6 +239,7 @@ void Walk::TrySlice(const policy::ItemIsolation::Slice& slice) {
       const policy::AwakeTime executed = pg::AwakeNow();
       const bool wrote = pg::Subtransaction::HasWritten();
       savepoint.Release();
+      said.Keep();
       rows_ += rows;
       writing_savepoints_ += wrote ? 1 : 0;
       isolation_.Succeeded(executed - opened,
@@ -269,6 +303,7 @@ void Walk::CloseBatch(bool interrupted) {
   }
   const bool brakes = Brakes();
   const std::string key_order = HasLabels(key_->order()) ? key_->signature() : std::string();
+  messages_.NameItems([this](int item) { return text_->KeyIfItCan(items_, item); });
   for (Failure& failure : failures_) {
     failure.key = text_->KeyOf(items_, failure.item);
     failure.key_order = key_order;

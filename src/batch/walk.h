@@ -29,6 +29,7 @@
 #include "board/board.h"
 #include "catalog/checkpoint.h"
 #include "catalog/job_version.h"
+#include "catalog/run_messages.h"
 #include "catalog/table_wait.h"
 #include "pg/snapshot_watch.h"
 #include "policy/batch_retry.h"
@@ -117,6 +118,7 @@ class Walk {
   bool DoAgain(bool aborts_cleanly);
 
   int Reach() const;
+  void TakeBack();
   bool Batch();
   bool TryBatch();
   bool Work();
@@ -157,6 +159,7 @@ class Walk {
   catalog::TableWait table_wait_{run_.slot};
   const catalog::JobVersion& definition_;
   Host& host_;
+  catalog::RunMessages& messages_;
   Shape shape_;
   std::optional<Key> key_;
   std::optional<ItemText> text_;

@@ -58,7 +58,7 @@ bool Walk::DoAgain(bool aborts_cleanly) {
     return false;
   }
   renewals_++;
-  now_ = committed_;
+  TakeBack();
   return true;
 }
 

@@ -76,7 +76,7 @@ bool Walk::TryAgainLater() {
   if (!retry_.MayTryAgain(pg::AwakeNow().micros) || !host_.Abort(clean_ && !saving_)) {
     return false;
   }
-  now_ = committed_;
+  TakeBack();
   ends_ = 0;
   Wait(retry_.NextWait());
   return true;
@@ -98,7 +98,7 @@ bool Walk::TrySmaller(const ErrorData& error) {
     return false;
   }
   size_.Bound(tried_items_ / 2);
-  now_ = committed_;
+  TakeBack();
   ends_ = 0;
   return true;
 }

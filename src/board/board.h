@@ -8,8 +8,8 @@
 // scheduler rebuilds what matters from the tables. Every function here takes and releases the lock
 // by itself, holds it for a few loads and stores, and cannot raise an error while it holds it.
 //
-// This header is the layout; database_board.h, worker_board.h and run_board.h are what to do with
-// it.
+// This header is the layout; database_board.h, worker_board.h, run_board.h and message_board.h are
+// what to do with it.
 #pragma once
 
 #include "pg/server.h"
@@ -232,6 +232,14 @@ struct RunOutcome {
   char text[kErrorTextSize];
 };
 
+// The last of what a run says, one message behind the other: see message_board.h.
+struct LastMessages {
+  std::uint32_t changes;  // odd while it is being changed
+  std::uint32_t used;
+  std::int64_t before;  // messages that have made room
+  char bytes[1024];
+};
+
 struct RunSlot {
   RunState state;
   CancelReason cancel;
@@ -254,6 +262,7 @@ struct RunSlot {
   std::int64_t walk_done;  // items of its walk that are done, those of earlier runs included
   std::int64_t progress_done;
   std::int64_t progress_remaining;  // -1: not reported
+  LastMessages messages;
   RunTicket ticket;
   RunOutcome outcome;
 };

@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "board/database_list.h"
+#include "board/message_board.h"
 #include "board/pool_list.h"
 #include "pg/clock.h"
 #include "pg/compat.h"
@@ -128,6 +129,7 @@ int TakeFreeSlot(const RunTicket& ticket, RunState state) {
   run.progress_remaining = -1;
   run.condition_until = {};
   run.condition_canceled = false;
+  ForgetMessages(&run.messages);
   run.ticket = ticket;
   run.walks = false;
   run.wait = RunWait::kNothing;

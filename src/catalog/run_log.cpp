@@ -60,6 +60,7 @@ enum Column {
   kKey,
   kMark,
   kSealColumn,
+  kMessages,
 };
 
 // What a replay takes from a record.
@@ -147,6 +148,7 @@ void SetRecord(pg::Row& row, const RunRecord& record) {
   SetPositive(row, kItemsOf, record.items_of);
   SetTextOrNull(row, kKey, record.key);
   row.SetInt64(kMark, record.mark);
+  row.SetJsonb(kMessages, record.messages);
   kSeal.Put(&row);
 }
 

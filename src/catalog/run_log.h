@@ -47,6 +47,7 @@ struct RunRecord {
   std::string result;
   std::int64_t occurrences = 1;
   bool quarantined = false;  // the row was not written by the library: see seal.h
+  std::string messages;      // jsonb as text; empty: none. Not read again
 };
 
 // What the ticket says about the run; the rest is for the caller to fill in.

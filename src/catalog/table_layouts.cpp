@@ -184,6 +184,7 @@ constexpr pg::Column kRunLog[] = {
     {"key", TEXTOID},
     {"mark", INT8OID},
     {"seal", INT8OID},
+    {"messages", JSONBOID},
 };
 
 constexpr pg::Column kJobStat[] = {

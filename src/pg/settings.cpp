@@ -116,6 +116,19 @@ void DefineNeighbourSettings() {
       nullptr);
 }
 
+// What is kept of what runs say.
+void DefineMessageSettings() {
+  DefineCustomIntVariable("ratchet.keep_messages",
+                          "Sets how many messages of a run are kept, such as NOTICE and WARNING.",
+                          "The first and the last ones. Also in the settings of a job. 0: none.",
+                          &settings.keep_messages, 100, 0, 100000, PGC_USERSET, 0, nullptr, nullptr,
+                          nullptr);
+  DefineCustomIntVariable("ratchet.max_message_memory",
+                          "Sets how much space the kept messages of a run may take.", nullptr,
+                          &settings.max_message_memory, 64, 1, 64 * 1024, PGC_SIGHUP, GUC_UNIT_KB,
+                          nullptr, nullptr, nullptr);
+}
+
 }  // namespace
 
 void DefineSettings() {
@@ -124,6 +137,7 @@ void DefineSettings() {
   }
   DefineReloadableSettings();
   DefineNeighbourSettings();
+  DefineMessageSettings();
   DefineCustomStringVariable(
       "ratchet.default_time_zone", "Sets the time zone of jobs that are scheduled without one.",
       "Empty: the TimeZone of the session that schedules.", &settings.default_time_zone, "",

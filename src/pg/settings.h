@@ -25,6 +25,8 @@ struct Settings {
   int lock_timeout;          // milliseconds that a batch waits for a lock; 0: as the session does
   int max_same_failures;     // items in a row; 0: no limit
   int deadlock_timeout;      // milliseconds, of a batch; 0: as the session's
+  int keep_messages;         // of a run; 0: none
+  int max_message_memory;    // kilobytes, for those of a run
 };
 
 extern Settings settings;

@@ -2,6 +2,7 @@
 #include <cstring>
 
 #include "catalog/checkpoint.h"
+#include "catalog/run_messages.h"
 #include "scheduler/run_end.h"
 #include "scheduler/scheduler.h"
 
@@ -131,6 +132,7 @@ void Scheduler::HandleEnded(int slot, TimestampTz now) {
                               "terminated"
                             : "ignored being canceled and was terminated";
       }
+      record.messages = catalog::AsJson(board::MessagesOf(slot, ticket.run_id));
       AddCommitted(&record);
       catalog::InsertRunRecordAnyway(&record);
     }

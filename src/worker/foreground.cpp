@@ -13,6 +13,7 @@
 #include "pg/clock.h"
 #include "pg/compat.h"
 #include "pg/guard.h"
+#include "pg/listener.h"
 #include "pg/snapshot_watch.h"
 #include "worker/cancel_timer.h"
 #include "worker/checkpoint_wait.h"
@@ -175,6 +176,7 @@ struct ErrorContext {
 };
 
 void AddErrorContext(void* argument) {
+  pg::Hear();
   const auto* context = static_cast<const ErrorContext*>(argument);
   if (context->statements != nullptr && context->statements->statements() > 1) {
     errcontext("statement %d of %d", context->statements->statement(),

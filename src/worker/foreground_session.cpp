@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "board/run_board.h"
+#include "catalog/run_messages.h"
 #include "pg/clock.h"
 #include "pg/guard.h"
 #include "policy/clock_watch.h"
@@ -61,6 +62,7 @@ ForegroundSession& ForegroundSession::Begin(const catalog::JobDefinition& job,
   last_sqlstate = 0;
   RunTimer::Forget();
   BeginTransactionWatch();
+  catalog::RunMessages::The().Begin(slot);
   SetCurrentRun(&session.run_);
   return session;
 }
@@ -93,6 +95,7 @@ void ForegroundSession::Count() {
 void ForegroundSession::StopExecuting() {
   RunTimer::Stop();
   SetCurrentRun(nullptr);
+  record_.messages = catalog::RunMessages::The().Finish();
   Count();
 }
 

@@ -8,8 +8,10 @@
 #include "catalog/job.h"
 #include "catalog/role_check.h"
 #include "catalog/run_log.h"
+#include "catalog/run_messages.h"
 #include "catalog/run_queue.h"
 #include "pg/clock.h"
+#include "pg/listener.h"
 #include "pg/transaction.h"
 #include "policy/clock_watch.h"
 #include "worker/cancel_timer.h"
@@ -185,6 +187,7 @@ void Run::Prepare() {
   last_version = ticket.version;
   ShowActivity(record_.job_name);
   ApplySettings(definition.settings);
+  catalog::RunMessages::The().EndIfNotWanted();
   if (definition_->is_batch()) {
     GiveWayToOthers();
   } else {
@@ -232,6 +235,7 @@ void Run::EndNotNeeded() {
 }
 
 void Run::Perform() {
+  catalog::RunMessages::The().Begin(run_.slot);
   BeginOwnChanges(run_.ticket.watches);
   AllowCancel();
   Prepare();
@@ -276,6 +280,7 @@ void Run::CloseUserPart() {
   RefuseCancel();
   RunTimer::Stop();
   SetCurrentRun(nullptr);
+  record_.messages = catalog::RunMessages::The().Finish();
   const board::RunSlot& slot = board::Runs()[run_.slot];
   const policy::Moment now = pg::Now();
   record_.finished_at = now.wall;
@@ -324,8 +329,7 @@ void Run::RecordFailure(bool asynchronously) {
   recorded_ = true;
 }
 
-// ---- A batch job
-// ---------------------------------------------------------------------------------
+// ---- A batch job -------------------------------------------------------------------------------
 
 void Run::Begin() {
   if (ConfigReloadPending) {
@@ -457,6 +461,7 @@ void Run::End() noexcept {
 }
 
 void Run::AddContext() const {
+  pg::Hear();
   if (walk_) {
     walk_->AddErrorContext();
   }
