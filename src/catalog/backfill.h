@@ -24,7 +24,7 @@ struct Backfill {
   bool holds_schedule = false;
   TimestampTz requested_at = 0;
   Oid requested_by = InvalidOid;  // none: nobody has, the definition of the job does
-  bool quarantined = false;  // the row was not written by the library: see seal.h
+  bool quarantined = false;       // the row was not written by the library: see seal.h
   ItemPointerData tid{};
 };
 

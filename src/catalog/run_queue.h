@@ -43,7 +43,7 @@ struct QueuedRun {
   // Who has asked for it, or for the backfill or the run that it goes on with; none: nobody has, it
   // follows from the definition of the job.
   Oid requested_by = InvalidOid;
-  bool quarantined = false;      // the row was not written by the library: see seal.h
+  bool quarantined = false;  // the row was not written by the library: see seal.h
 };
 
 void InsertQueuedRun(const QueuedRun& run, ItemPointer tid = nullptr);

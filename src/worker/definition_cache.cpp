@@ -9,6 +9,7 @@
 extern "C" {
 #include "miscadmin.h"
 #include "utils/inval.h"
+#include "utils/plancache.h"
 }
 
 namespace ratchet::worker {
@@ -102,6 +103,16 @@ const Definition& DefinitionOf(std::int64_t job_id, std::int32_t version) {
   definition.settings = ParseSettings(definition.version.settings);
   cache.bytes += BytesOf(definition);
   return cache.definitions.emplace(key, std::move(definition)).first->second;
+}
+
+void ForgetPlansOfOthers(std::int64_t job_id, std::int32_t version) {
+  static Key last{};
+  const Key key{job_id, version};
+  if (key == last) {
+    return;
+  }
+  pg::Call([] { ResetPlanCache(); });
+  last = key;
 }
 
 }  // namespace ratchet::worker

@@ -18,4 +18,8 @@ struct Definition {
 // learnt when it began what other sessions did to the table.
 const Definition& DefinitionOf(std::int64_t job_id, std::int32_t version);
 
+// Before a run: the plans that the server keeps are those of this definition's earlier runs, or
+// none.
+void ForgetPlansOfOthers(std::int64_t job_id, std::int32_t version);
+
 }  // namespace ratchet::worker

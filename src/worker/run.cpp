@@ -38,7 +38,6 @@ extern "C" {
 #include "tcop/tcopprot.h"
 #include "utils/backend_status.h"
 #include "utils/guc.h"
-#include "utils/plancache.h"
 #include "utils/ps_status.h"
 #include "utils/snapmgr.h"
 #include "utils/timeout.h"
@@ -109,10 +108,6 @@ class Run : public batch::Host {
   std::optional<batch::Walk> walk_;
 };
 
-// The definition that was run last in this process.
-std::int64_t last_job = 0;
-std::int32_t last_version = 0;
-
 // For parse trees, plans and the result of the run in hand.
 MemoryContext RunMemory() {
   static MemoryContext memory = nullptr;
@@ -177,14 +172,8 @@ void Run::Prepare() {
       record_.payload = queued->run.payload;
     }
   }
-  pg::Call([&] {
-    if (ticket.job_id != last_job || ticket.version != last_version) {
-      ResetPlanCache();
-    }
-    TakeJobLock(ticket.job_id, ticket.exclusive);
-  });
-  last_job = ticket.job_id;
-  last_version = ticket.version;
+  ForgetPlansOfOthers(ticket.job_id, ticket.version);
+  pg::Call([&] { TakeJobLock(ticket.job_id, ticket.exclusive); });
   ShowActivity(record_.job_name);
   ApplySettings(definition.settings);
   catalog::RunMessages::The().EndIfNotWanted();
