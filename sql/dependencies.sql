@@ -94,7 +94,9 @@ SELECT attempt($$SELECT ratchet.alter_job('emils', depends_on => '{doras}')$$);
 TABLE graph;
 SELECT ratchet._waits_for_jobs(job_id, false) FROM ratchet.job WHERE job_name = 'doras child';
 RESET SESSION AUTHORIZATION;
--- A superuser may; then dora drops hers.
+-- A superuser neither, as emil does not have the privileges of dora; with them, he may; then dora drops hers.
+SELECT attempt($$SELECT ratchet.alter_job('emils', depends_on => '{doras}')$$);
+GRANT ratchet_dora TO ratchet_emil;
 SELECT attempt($$SELECT ratchet.alter_job('emils', depends_on => '{doras}')$$);
 SET SESSION AUTHORIZATION ratchet_emil;
 SELECT attempt($$SELECT ratchet.alter_job('emils', comment => 'another option')$$);

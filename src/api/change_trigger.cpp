@@ -6,7 +6,7 @@
 #include "api/sql_function.h"
 #include "batch/table_place.h"
 #include "catalog/commit_notice.h"
-#include "catalog/role_check.h"
+#include "catalog/role_rights.h"
 #include "pg/compat.h"
 #include "pg/span.h"
 #include "worker/current_run.h"

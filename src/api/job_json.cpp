@@ -124,7 +124,13 @@ std::string Escaped(const std::string& text) {
   return escaped;
 }
 
+bool IsOwner(const Option& option) { return std::strcmp(option.name, "run_as") == 0; }
+
+// The owner is always said: without one, the job would become that of whoever applies the document.
 bool IsDefault(const Option& option, const catalog::JobDefinition& job) {
+  if (IsOwner(option)) {
+    return false;
+  }
   catalog::JobDefinition probe;
   option.copy(&probe, job);
   return probe == catalog::JobDefinition();
@@ -145,8 +151,7 @@ JobColumns::JobColumns() {
 }
 
 JobColumns::Column JobColumns::Of(const Option& option) const {
-  const bool owner = std::strcmp(option.name, "run_as") == 0;
-  const auto found = columns_.find(owner ? "owner" : option.name);
+  const auto found = columns_.find(IsOwner(option) ? "owner" : option.name);
   if (found == columns_.end()) {
     throw pg::Error(ERRCODE_INTERNAL_ERROR,
                     std::string("option ") + option.name + " has no column in ratchet.job");

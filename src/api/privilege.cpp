@@ -1,6 +1,6 @@
 #include "api/privilege.h"
 
-#include "catalog/role_check.h"
+#include "catalog/role_rights.h"
 #include "pg/compat.h"
 #include "pg/guard.h"
 

@@ -115,6 +115,10 @@ void AnnounceTableChange(Oid database, const Change& change) {
   NoteChanges(database, {&change, 1}, false);
 }
 
+bool AskForRunOnChange(Oid database, const Change& change) {
+  return !Ask(database, change) || Find(database, change) != nullptr;
+}
+
 void ClearTableChange(Oid database, std::int64_t job_id) {
   ChangedJob* group = GroupOf(database, job_id);
   for (int i = 0; i < kGroupSize; i++) {

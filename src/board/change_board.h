@@ -33,6 +33,8 @@ namespace ratchet::board {
 // After the commit. Without a board, in a server that did not preload the library, it does nothing.
 // `change` is a kTableChange.
 void AnnounceTableChange(Oid database, const Change& change);
+// For the scheduler, which looks itself: false when there is no place for it.
+bool AskForRunOnChange(Oid database, const Change& change);
 // The run that was asked for leaves the queue.
 void ClearTableChange(Oid database, std::int64_t job_id);
 // Triggers of this maker may not ask for it: no run comes of what they have said.

@@ -91,12 +91,6 @@ std::optional<RunError> CheckRole(Oid role, Oid database) {
   return error;
 }
 
-bool MayManageJobsOf(Oid role, Oid owner) {
-  return pg::Call([role, owner] {
-    return superuser_arg(role) || (has_privs_of_role(role, owner) && !superuser_arg(owner));
-  });
-}
-
 void RequireRole(Oid role) {
   if (!pg::Call([role] { return SearchSysCacheExists1(AUTHOID, ObjectIdGetDatum(role)); })) {
     throw pg::Error(kNoRoleState, NoRoleMessage(role), kNoRoleHint);

@@ -10,9 +10,6 @@ namespace ratchet::catalog {
 // Whether a worker could connect as the role, and run its jobs. Needs a transaction. nullopt:
 // nothing is in the way.
 std::optional<RunError> CheckRole(Oid role, Oid database);
-// Whether the role may change, trigger and cancel jobs of that owner: with the owner's privileges;
-// a superuser's jobs only superusers.
-bool MayManageJobsOf(Oid role, Oid owner);
 // For who is connected as the role: an error if it has been dropped, or may not have jobs any more.
 // Needs a transaction.
 void RequireRole(Oid role);

@@ -141,7 +141,7 @@ class Scheduler {
 
   // ---- scheduler_changes.cpp: runs that change triggers ask for
   void LoadTableChanges(TimestampTz now);
-  static bool SweepChangeTriggers();
+  void SweepChangeTriggers(TimestampTz now);
   void LookForTableChanges(std::int64_t job_id, TimestampTz now);
   bool IsRefused(const board::Change& change, TimestampTz now);
   void ForgetTableChangesOfGone(std::int64_t job_id);

@@ -5,7 +5,7 @@
 
 #include "catalog/checkpoint.h"
 #include "catalog/numbers.h"
-#include "catalog/role_check.h"
+#include "catalog/role_rights.h"
 
 extern "C" {
 #include "miscadmin.h"

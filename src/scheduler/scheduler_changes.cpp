@@ -7,7 +7,7 @@
 #include "board/change_board.h"
 #include "catalog/change_trigger.h"
 #include "catalog/job.h"
-#include "catalog/role_check.h"
+#include "catalog/role_rights.h"
 
 namespace ratchet::scheduler {
 
@@ -18,7 +18,8 @@ void Scheduler::LoadTableChanges(TimestampTz now) {
     return;
   }
   if (!entry_->changes_swept || board::TheBoard()->changed_jobs_full) {
-    const bool prepared = SweepChangeTriggers();
+    SweepChangeTriggers(now);
+    const bool prepared = catalog::HasPreparedTransactions();
     const board::Lock lock;
     entry_->changes_swept = true;
     entry_->prepared_changes = entry_->prepared_changes || prepared;
@@ -29,18 +30,22 @@ void Scheduler::LoadTableChanges(TimestampTz now) {
 
 // A change that was committed before the server stopped or crashed may not have been served: every
 // job with a change trigger shall run. It is asked for on the board, where an error of this
-// transaction does not undo it. Returns whether there are transactions that were prepared before.
-bool Scheduler::SweepChangeTriggers() {
+// transaction does not undo it; what finds no place there is queued here.
+void Scheduler::SweepChangeTriggers(TimestampTz now) {
   std::vector<catalog::ChangeTrigger> triggers;
   catalog::FindChangeTriggers(InvalidOid, &triggers);
   for (const catalog::ChangeTrigger& trigger : triggers) {
-    if (trigger.enabled) {
-      board::AnnounceTableChange(
-          MyDatabaseId, {board::Change::kTableChange, trigger.target.job_id,
-                         trigger.target.job_born, trigger.target.made_by, pg::SteadyNow()});
+    const catalog::ChangeTarget& target = trigger.target;
+    // Triggers stay on their tables when the job is dropped.
+    if (!trigger.enabled || jobs_.Find(target.job_id) == JobTable::kNoJob) {
+      continue;
+    }
+    const board::Change change{board::Change::kTableChange, target.job_id, target.job_born,
+                               target.made_by, clock_.steady};
+    if (!board::AskForRunOnChange(MyDatabaseId, change)) {
+      RunOnChange(change, now);
     }
   }
-  return catalog::HasPreparedTransactions();
 }
 
 // Of one job, or of all of them (0).

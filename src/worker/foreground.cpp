@@ -78,12 +78,13 @@ catalog::JobDefinition FindOwnJob(const std::string& job_name) {
 }
 
 // As Scheduler::WalkOf().
-std::int64_t WalkFor(const catalog::JobDefinition& job, const board::RunTicket& ticket) {
+std::int64_t WalkFor(const catalog::JobDefinition& job, const ForegroundRequest& request,
+                     const board::RunTicket& ticket) {
   if (job.is_batch() && !ticket.exclusive) {
     return ticket.run_id;
   }
   const bool incremental = job.is_batch() && job.mode == catalog::BatchMode::kIncremental;
-  return ticket.has_payload && !incremental ? catalog::WalkOfPayload(job.payload) : 0;
+  return request.has_payload && !incremental ? catalog::WalkOfPayload(request.payload) : 0;
 }
 
 board::RunTicket TicketFor(const catalog::JobDefinition& job, const ForegroundRequest& request) {
@@ -102,7 +103,7 @@ board::RunTicket TicketFor(const catalog::JobDefinition& job, const ForegroundRe
   ticket.queued_at = ticket.scheduled_at;
   ticket.timeout = job.timeout;
   ticket.has_payload = request.has_payload;
-  ticket.walk = WalkFor(job, ticket);
+  ticket.walk = WalkFor(job, request, ticket);
   strlcpy(ticket.job_name, job.job_name.c_str(), sizeof(ticket.job_name));
   strlcpy(ticket.mutex, catalog::MutexKey(job.mutex, job.owner).c_str(), sizeof(ticket.mutex));
   BoundRunTime(&ticket);

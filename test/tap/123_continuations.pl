@@ -204,7 +204,7 @@ promise 'what is left of a job, and another attempt, wait in an environment for 
 	psql_ok($node, q{TRUNCATE effect; INSERT INTO broken VALUES ('yes'); INSERT INTO gate VALUES (true)});
 	my $here = q{, environments => '{production}'};
 	my $cut = begin_batch($node, 'cut here', 'SELECT id FROM account', 'SELECT at_gate($1)', "batch_size => 20, max_run_time => '1 ms'$here");
-	my $failed = begin_run($node, 'failed here', 'SELECT 1 / 0 FROM broken', "max_attempts => 1000, backoff => '1 s', backoff_factor => 1$here");
+	my $failed = begin_run($node, 'failed here', 'SELECT 1 / (length(what) - 3) FROM broken', "max_attempts => 1000, backoff => '1 s', backoff_factor => 1$here");
 	wait_run($node, $failed, 'failed');
 	environment('staging');
 	$node->safe_psql('postgres', 'DELETE FROM gate; TRUNCATE broken');

@@ -7,7 +7,7 @@ use warnings;
 use RatchetTest;
 use Test::More;
 
-my $node = new_node('main', conf => "ratchet.max_workers = 4\nratchet.log_runs = none\n");
+my $node = new_node('main', conf => "ratchet.max_workers = 4\nratchet.max_workers_per_role = 4\nratchet.log_runs = none\n");
 
 sub left
 {

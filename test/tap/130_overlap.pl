@@ -170,7 +170,10 @@ subtest 'a foreground session dies in the run' => sub {
 	wait_run($node, $run_id, 'crashed', 'the run is recorded as crashed');
 	$lock->quit;
 	$session->{run}->kill_kill;
-	wait_until($node, sprintf($idle, 'front'), 'what follows from it ends');
+	wait_until($node, "SELECT count(*) = 1 FROM ratchet.runs WHERE retry_of = $run_id AND status = 'queued'", 'what follows from it waits, as the job is paused');
+	$node->safe_psql('postgres', q{SELECT ratchet.resume_job('front')});
+	wait_until($node, "SELECT count(*) = 1 FROM ratchet.runs WHERE retry_of = $run_id AND status = 'succeeded'", 'and comes when it goes on');
+	end_job('front');
 	is(run_job($node, 'front', 'SELECT 1')->{status}, 'succeeded', 'and the job can run again');
 };
 

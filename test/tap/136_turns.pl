@@ -61,13 +61,23 @@ promise 'runs that are canceled while they wait hold up nobody' => sub {
 	is(value($node, q{SELECT count(*) FROM ratchet.runs WHERE job_name = 'canceled' AND status = 'canceled'}), 100, 'and those do not');
 };
 
-promise 'what waits goes with its job to another role and priority' => sub {
-	my ($lock, $first) = block('inherited');
-	$node->safe_psql('postgres', q{SELECT ratchet.alter_job('inherited', run_as => 'heir', priority => 7)});
+promise 'what waits goes with its job to another priority' => sub {
+	my ($lock, $first) = block('moved');
+	$node->safe_psql('postgres', q{SELECT ratchet.alter_job('moved', priority => 7)});
 	$lock->quit;
-	all_in_turn('inherited', 200, 'all run');
-	is(value($node, "SELECT string_agg(DISTINCT owner::text, ',') FROM ratchet.runs WHERE job_name = 'inherited' AND run_id > $first"),
-		'heir', 'as its owner is now');
+	all_in_turn('moved', 200, 'all run');
+};
+
+promise 'what waits ends when its job goes to another role' => sub {
+	my ($lock, $first) = block('inherited');
+	$node->safe_psql('postgres', q{SELECT ratchet.alter_job('inherited', run_as => 'heir')});
+	$lock->quit;
+	all_in_turn('inherited', 1, 'what had begun is let finish');
+	is(value($node, "SELECT count(*) FROM ratchet.runs WHERE job_name = 'inherited' AND status = 'canceled' AND run_id > $first"),
+		199, 'each of the others is recorded');
+	my $next = value($node, q{SELECT ratchet.trigger('inherited')});
+	wait_run($node, $next, 'succeeded', 'the next one runs');
+	is(value($node, "SELECT owner FROM ratchet.runs WHERE run_id = $next"), 'heir', 'as its owner is now');
 };
 
 promise 'what stood aside runs side by side when the job may overlap' => sub {

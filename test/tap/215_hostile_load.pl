@@ -93,7 +93,7 @@ promise 'a transaction that is left open with changed jobs holds up its own jobs
 	others_go_on('the job of another role runs');
 	psql_ok($node, q{SELECT ratchet.alter_job('victims', comment => 'x'); SELECT ratchet.schedule('another', '@manual', 'SELECT 1'); SELECT ratchet.unschedule('another')},
 		'others define jobs', user => 'victim');
-	psql_fails($node, q{SET lock_timeout = '100 ms'; SELECT ratchet.schedule('open', '@manual', 'SELECT 1')}, qr/ERROR:  55P03/, 'only the name itself is taken', user => 'victim');
+	psql_fails($node, q{SELECT ratchet.schedule('open', '@manual', 'SELECT 1')}, qr/ERROR:  42710/, 'only the name itself is taken, which is said at once', user => 'victim');
 	$session->quit;
 };
 

@@ -249,7 +249,7 @@ promise 'who owns a copy, and is no superuser, lets no jobs of others run there'
 	value($node, q{CREATE ROLE dbo LOGIN CREATEDB; CREATE DATABASE origin OWNER dbo});
 	value($node, q{
 		CREATE EXTENSION pg_ratchet;
-		GRANT USAGE ON SCHEMA ratchet TO dbo;
+		GRANT USAGE ON SCHEMA ratchet TO dbo, alice;
 		CREATE TABLE done (what text);
 		GRANT ALL ON done TO PUBLIC;
 		SELECT ratchet.schedule('of ' || run_as, '50 ms', format('INSERT INTO done VALUES (%L)', run_as), run_as => run_as::regrole)
