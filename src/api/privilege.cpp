@@ -144,7 +144,8 @@ std::optional<catalog::JobDefinition> LockJobIfAny(const std::string& job_name, 
     RequireMayManage(*seen);
   }
   const Oid owner = seen ? seen->owner : catalog::OwnerOfName(job_name);
-  if (!OidIsValid(owner) || !MayManage(owner)) {
+  // The owner of a job that is there may be none: its role was dropped.
+  if ((!seen && !OidIsValid(owner)) || !MayManage(owner)) {
     return std::nullopt;
   }
   catalog::LockJobName(job_name, owner);

@@ -3,13 +3,18 @@
 #pragma once
 
 #include <algorithm>
+#include <climits>
 #include <cstdint>
 
 namespace ratchet::policy {
 
+// Whoever may have all workers of the server waits for a worker, and not for its share.
+constexpr int kNoBound = INT_MAX;
+
 // As ratchet.max_workers_per_role says. 0: one is left to others, where there is more than one.
 constexpr int MostWorkersOfRole(int setting, int workers) {
-  return setting > 0 ? std::min(setting, workers) : std::max(1, workers - 1);
+  const int most = setting > 0 ? setting : std::max(1, workers - 1);
+  return most < workers ? most : kNoBound;
 }
 
 // A worker that starts costs milliseconds, so places change hands at this rate and not per run.

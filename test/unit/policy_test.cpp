@@ -269,9 +269,11 @@ TEST(DecideMisfire, SkipRunsAnOccurrenceThatIsNotLate) {
 TEST(MostWorkersOfRole, LeavesOneToOthersUnlessItIsSaid) {
   EXPECT_EQ(MostWorkersOfRole(0, 4), 3);
   EXPECT_EQ(MostWorkersOfRole(0, 2), 1);
-  EXPECT_EQ(MostWorkersOfRole(0, 1), 1) << "with a single worker it is everybody's in turn";
+  EXPECT_EQ(MostWorkersOfRole(0, 1), kNoBound) << "with a single worker it is everybody's in turn";
   EXPECT_EQ(MostWorkersOfRole(2, 4), 2);
-  EXPECT_EQ(MostWorkersOfRole(1000, 4), 4);
+  EXPECT_EQ(MostWorkersOfRole(4, 4), kNoBound)
+      << "such a role waits for a worker, and not for its share";
+  EXPECT_EQ(MostWorkersOfRole(1000, 4), kNoBound);
 }
 
 TEST(ShouldGiveWay, OnlyAfterATurn) {

@@ -61,13 +61,13 @@ BEGIN
 		-- After others, and not beside them.
 		name := 'a_' || i;
 		PERFORM chaos.plan('parent', name, chaos.every(1500, pace), format('SELECT chaos.work(%L)', name), i, ', max_attempts => 1000');
-		PERFORM chaos.plan('child', x || i, '@manual', format('SELECT chaos.work(%L, 0, 0, 0.02)', x || i), i + 1,
+		PERFORM chaos.plan('child', x || i, '@manual', format('SELECT chaos.work(%L, 0, 0, 0.02)', x || i), i,
 			format(', max_attempts => 1000, depends_on => %L', CASE x WHEN 'd_' THEN ARRAY['b_' || i, 'c_' || i] ELSE ARRAY['a_' || i] END))
 			FROM unnest(ARRAY['b_', 'c_', 'd_']) x;
 		FOR o IN 1 .. 3 LOOP
 			name := format('mutex_%s_%s', i, o);
 			PERFORM chaos.plan('mutex', name, chaos.every(1100, pace), format('SELECT chaos.work(%L, 0, 0.05, 0.1, %L, NULL, %L)', name, 'm' || i, o = 3), i + o,
-				format(', mutex => %L, overlap => %L', 'm' || i, (ARRAY['skip', 'queue', 'allow'])[o]));
+				format(', mutex => %L, overlap => %L', 'chaos_crowd.m' || i, (ARRAY['skip', 'queue', 'allow'])[o]));
 		END LOOP;
 		-- When there is something to do.
 		name := 'only_if_' || i;
