@@ -22,7 +22,7 @@ std::string Ordinal(int n) {
   }
   const int number = n < 0 ? -n : n;
   std::string name;
-  if (number <= 5) {
+  if (number >= 1 && number <= 5) {
     name = kOrdinals[number - 1];
   } else {
     const int digit = number % 100 / 10 == 1 ? 0 : number % 10;
