@@ -57,11 +57,11 @@ std::optional<catalog::Checkpoint> Walk::GoOnBehind() {
     return saved;
   }
   const KeyOrder before = ParseKeyOrder(saved->key);
-  if (saved->key.empty() || (!before.empty() && !HasSameColumns(before, key_->order()))) {
-    // Of a run that went on by the old key when somebody gave the job another one, and was told
-    // that its next run begins at the start.
-    saved.reset();
-  } else if (IsOfAnotherTime(*saved) || WasIncremental(*saved)) {
+  // Of a run that went on by the old key when somebody gave the job another one, and was told that
+  // its next run begins at the start.
+  const bool is_of_another_key =
+      saved->key.empty() || (!before.empty() && !HasSameColumns(before, key_->order()));
+  if (is_of_another_key || IsOfAnotherTime(*saved) || WasIncremental(*saved)) {
     saved.reset();
   } else if (!over_failed_items()) {
     const std::string& name = definition_.job_name;
