@@ -119,7 +119,7 @@ void AppendRow(StringInfo json, Datum value) {
   HeapTupleData tuple{};
   tuple.t_len = HeapTupleHeaderGetDatumLength(row);
   tuple.t_data = row;
-  const auto count = static_cast<Size>(columns->natts + 1);
+  const auto count = static_cast<Size>(columns->natts) + 1;
   auto* values = static_cast<Datum*>(palloc(sizeof(Datum) * count));
   auto* nulls = static_cast<bool*>(palloc(sizeof(bool) * count));
   heap_deform_tuple(&tuple, columns, values, nulls);

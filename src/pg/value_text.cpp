@@ -88,7 +88,7 @@ char** FieldsOf(char* row, int count) {
   HeapTupleData tuple{};
   tuple.t_len = HeapTupleHeaderGetDatumLength(header);
   tuple.t_data = header;
-  const auto size = static_cast<Size>(count + 1);
+  const auto size = static_cast<Size>(count) + 1;
   auto* values = static_cast<Datum*>(palloc(sizeof(Datum) * size));
   auto* nulls = static_cast<bool*>(palloc(sizeof(bool) * size));
   auto* fields = static_cast<char**>(palloc0(sizeof(char*) * size));
@@ -106,7 +106,7 @@ Datum ReadRow(Oid type, const char* literal) {
     count += TupleDescAttr(columns, i)->attisdropped ? 0 : 1;
   }
   char** field = FieldsOf(pstrdup(literal), count);
-  const auto size = static_cast<Size>(columns->natts + 1);
+  const auto size = static_cast<Size>(columns->natts) + 1;
   auto* values = static_cast<Datum*>(palloc0(sizeof(Datum) * size));
   auto* nulls = static_cast<bool*>(palloc0(sizeof(bool) * size));
   for (int i = 0; i < columns->natts; i++) {
