@@ -22,7 +22,7 @@ std::string CompareRows(const Key& key, const std::string& operation, int first)
 
 // A row comparison of one column, which a plain ROW(c1) would not be.
 std::string CompareTwice(const Key& key, const std::string& operation, int first) {
-  const std::string column = key.column(0);
+  const std::string& column = key.column(0);
   const std::string bound = Parameter(first);
   return "ROW(" + column + ", " + column + ") " + operation + " ROW(" + bound + ", " + bound + ")";
 }
