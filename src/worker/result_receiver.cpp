@@ -37,7 +37,7 @@ void Shorten(Form_pg_attribute column, Datum* value, bool* is_null) {
 char* AsJson(TupleTableSlot* slot) {
   slot_getallattrs(slot);
   TupleDesc columns = slot->tts_tupleDescriptor;
-  const auto count = static_cast<Size>(columns->natts + 1);
+  const auto count = static_cast<Size>(columns->natts) + 1;
   auto* values = static_cast<Datum*>(palloc(sizeof(Datum) * count));
   auto* nulls = static_cast<bool*>(palloc(sizeof(bool) * count));
   for (int i = 0; i < columns->natts; i++) {
