@@ -5,6 +5,7 @@
 #include "catalog/home.h"
 
 extern "C" {
+#include "access/htup_details.h"  // for lengths of values, from PostgreSQL 16 on
 #include "catalog/pg_type_d.h"
 }
 
