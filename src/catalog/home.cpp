@@ -164,6 +164,8 @@ void MakeHome(TimestampTz now, SealKey key) {
   });
 }
 
+void ForgetSealKey() { key_table = InvalidOid; }
+
 const policy::SipKey* FindSealKey() {
   static bool listens = false;
   if (!listens) {

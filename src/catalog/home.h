@@ -33,5 +33,8 @@ void MakeHome(TimestampTz now, SealKey key);
 // Null when there is none: nothing is sealed then, and nothing is believed. Valid until the next
 // call. For use inside pg::Call.
 const policy::SipKey* FindSealKey();
+// The next look reads the table. Who is told of adopt() by its commit is told before the server
+// says that the table has changed.
+void ForgetSealKey();
 
 }  // namespace ratchet::catalog

@@ -36,6 +36,7 @@ const char* WhatIsCopied(policy::Copy copy) {
 bool Scheduler::Load(TimestampTz now) {
   Forget();
   Begin();
+  catalog::ForgetSealKey();
   const catalog::Installation installation = catalog::FindInstallation();
   absent_ = installation.fit == catalog::Fit::kAbsent;
   TellMisfit(installation);
