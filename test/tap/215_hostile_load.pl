@@ -5,6 +5,7 @@ use strict;
 use warnings;
 
 use RatchetTest;
+use SeveralRoles;
 use Test::More;
 
 my $node = new_node('main', conf => "ratchet.max_workers = 4\nratchet.cancel_grace = '200 ms'");
@@ -21,12 +22,8 @@ value($node, q{SELECT ratchet.schedule('victims', '200 ms', 'INSERT INTO public.
 # The job of another role runs $n times from now on.
 sub others_go_on
 {
-	my ($what, $n) = @_;
 	local $Test::Builder::Level = $Test::Builder::Level + 1;
-	my $since = value($node, 'SELECT clock_timestamp()');
-	$n //= 3;
-	wait_until($node, "SELECT count(*) >= $n FROM public.ticks WHERE at > '$since'", $what);
-	return;
+	return ticks_go_on($node, @_);
 }
 
 others_go_on('at first');

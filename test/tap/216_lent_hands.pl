@@ -7,6 +7,7 @@ use warnings;
 
 use RatchetTest;
 use PostgreSQL::Test::Utils;
+use SeveralRoles;
 use Test::More;
 
 my $node = new_node('main', conf => 'max_prepared_transactions = 5');
@@ -21,11 +22,8 @@ value($node, q{
 
 sub run_of
 {
-	my ($name, $status, $what, %option) = @_;
 	local $Test::Builder::Level = $Test::Builder::Level + 1;
-	my $run = value($node, "SELECT ratchet.trigger('$name')", %option);
-	wait_run($node, $run, $status, $what);
-	return run_record($node, $run);
+	return run_asked_for($node, @_);
 }
 
 promise 'a function of the owner of a table learns nothing of the runs of others, and changes nothing in them' => sub {

@@ -6,6 +6,7 @@ use warnings;
 
 use RatchetTest;
 use PostgreSQL::Test::Utils;
+use SeveralRoles;
 use Test::More;
 
 my $node = new_node('main', conf => "max_prepared_transactions = 5\nratchet.max_workers = 4\nratchet.cancel_grace = '200 ms'");
@@ -31,12 +32,8 @@ value($node, q{
 # The job of another role runs $n times from now on.
 sub others_go_on
 {
-	my ($what, $n) = @_;
 	local $Test::Builder::Level = $Test::Builder::Level + 1;
-	my $since = value($node, 'SELECT clock_timestamp()');
-	$n //= 3;
-	wait_until($node, "SELECT count(*) >= $n FROM public.ticks WHERE at > '$since'", $what);
-	return;
+	return ticks_go_on($node, @_);
 }
 
 # Refused by the right, and not by a lock that is waited for. An answer that comes too late has another SQLSTATE.
