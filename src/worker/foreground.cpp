@@ -13,6 +13,7 @@
 #include "pg/clock.h"
 #include "pg/compat.h"
 #include "pg/guard.h"
+#include "pg/last_words.h"
 #include "pg/listener.h"
 #include "pg/snapshot_watch.h"
 #include "worker/cancel_timer.h"
@@ -178,7 +179,11 @@ struct ErrorContext {
 
 void AddErrorContext(void* argument) {
   pg::Hear();
+  pg::HearLastWords();
   const auto* context = static_cast<const ErrorContext*>(argument);
+  if (context->statements != nullptr) {
+    HintAtCommit(context->statements->share_transaction(), context->statements->dry_run());
+  }
   if (context->statements != nullptr && context->statements->statements() > 1) {
     errcontext("statement %d of %d", context->statements->statement(),
                context->statements->statements());

@@ -6,6 +6,7 @@
 #include "catalog/run_messages.h"
 #include "pg/clock.h"
 #include "pg/guard.h"
+#include "pg/last_words.h"
 #include "policy/clock_watch.h"
 #include "worker/cancel_timer.h"
 #include "worker/condition.h"
@@ -25,13 +26,29 @@ namespace ratchet::worker {
 
 namespace {
 
-emit_log_hook_type next_log_hook = nullptr;
-
 // The outcome is too large for the stack of an exit callback.
 board::RunOutcome outcome;
 
 int last_sqlstate = 0;
 char last_message[256] = "";
+
+// The error for which the server aborts a transaction: it has it in hand until that is done. False
+// if there is none. To ask is an error then, and an error takes back what holds off interrupts,
+// which the abort counts on.
+bool FindErrorInHand(catalog::RunError* error) {
+  const auto interrupts = InterruptHoldoffCount;
+  const auto cancel = QueryCancelHoldoffCount;
+  const ErrorData* found = nullptr;
+  try {
+    found = pg::Call([] { return CopyErrorData(); });
+  } catch (const pg::PgError&) {
+    InterruptHoldoffCount = interrupts;
+    QueryCancelHoldoffCount = cancel;
+    return false;
+  }
+  *error = catalog::ErrorOf(*found);
+  return true;
+}
 
 }  // namespace
 
@@ -76,8 +93,7 @@ void ForegroundSession::InstallCallbacks() {
   // After the watch, so that it is called before it: at the run's end the lock must not be renewed.
   RegisterXactCallback(AtTransactionEvent, this);
   on_shmem_exit(AtExit, PointerGetDatum(this));
-  next_log_hook = emit_log_hook;
-  emit_log_hook = AtLogMessage;
+  pg::ListenForLastWords(AtLastWords);
   installed = true;
 }
 
@@ -126,7 +142,7 @@ catalog::RunRecord& ForegroundSession::FinishNotNeeded() {
 void ForegroundSession::Fail(catalog::RunError error) {
   StopExecuting();
   phase_ = Phase::kFailed;
-  FillFailure({RunTimer::Fired(), in_condition_, false, run_.slot}, std::move(error), &record_);
+  FillFailure({RunTimer::Fired(), in_condition_, run_.slot}, std::move(error), &record_);
 }
 
 // The transaction is over, and its locks are about to be released. The server itself has logged the
@@ -135,7 +151,7 @@ void ForegroundSession::End(bool recorded) noexcept {
   phase_ = Phase::kNone;
   try {
     ReleaseJobLock();
-  } catch (const pg::PgError&) {
+  } catch (const std::exception&) {
     // It is ours, and only an internal error could keep it; the session's end releases it.
   }
   FillOutcome(record_, recorded, &outcome);
@@ -158,33 +174,37 @@ void ForegroundSession::AtTransactionEvent(XactEvent event, void* self) {
   if (event == XACT_EVENT_COMMIT) {
     session->End(true);
   } else if (event == XACT_EVENT_ABORT) {
-    catalog::RunError& error = session->record_.error;
-    if (error.sqlstate == 0) {
-      session->record_.status = policy::RunStatus::kFailed;
-      error.sqlstate = last_sqlstate != 0 ? last_sqlstate : ERRCODE_TRANSACTION_ROLLBACK;
-      try {
-        error.message = last_sqlstate != 0 ? last_message
-                                           : "the transaction in which the job ran was rolled back";
-      } catch (const std::bad_alloc&) {
-        // The SQLSTATE alone must do.
-      }
+    if (session->record_.error.sqlstate == 0) {
+      session->NoteErrorOfCommit();
     }
     session->settings_.PutBackAfterAbort();
     session->End(false);
   }
 }
 
-// A commit that fails says why to nobody but the log and the client, and neither does the end of
-// the process.
-void ForegroundSession::AtLogMessage(ErrorData* error) {
-  const Phase phase = The().phase_;
-  if (phase != Phase::kNone &&
-      (error->elevel >= FATAL || (error->elevel == ERROR && phase == Phase::kFinished))) {
-    last_sqlstate = error->sqlerrcode;
-    strlcpy(last_message, error->message != nullptr ? error->message : "", sizeof(last_message));
+// The commit has failed, after the record was written. No memory: the SQLSTATE alone must do.
+void ForegroundSession::NoteErrorOfCommit() noexcept {
+  record_.status = policy::RunStatus::kFailed;
+  catalog::RunError& error = record_.error;
+  try {
+    if (last_sqlstate != 0) {
+      error.sqlstate = last_sqlstate;
+      error.message = last_message;
+    } else if (!FindErrorInHand(&error)) {
+      error.sqlstate = ERRCODE_TRANSACTION_ROLLBACK;
+      error.message = "the transaction in which the job ran was rolled back";
+    }
+  } catch (const std::bad_alloc&) {
+    if (error.sqlstate == 0) {
+      error.sqlstate = ERRCODE_OUT_OF_MEMORY;
+    }
   }
-  if (next_log_hook != nullptr) {
-    next_log_hook(error);
+}
+
+void ForegroundSession::AtLastWords(int sqlstate, const char* message) noexcept {
+  if (The().phase_ != Phase::kNone) {
+    last_sqlstate = sqlstate;
+    strlcpy(last_message, message, sizeof(last_message));
   }
 }
 

@@ -45,7 +45,8 @@ class ForegroundSession {
   enum class Phase { kNone, kExecuting, kFinished, kFailed };
 
   static void AtTransactionEvent(XactEvent event, void* self);
-  static void AtLogMessage(ErrorData* error);
+  static void AtLastWords(int sqlstate, const char* message) noexcept;
+  void NoteErrorOfCommit() noexcept;
   static void AtExit(int code, Datum self);
   static ForegroundSession& The();
 

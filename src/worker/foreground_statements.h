@@ -20,6 +20,8 @@ class ForegroundStatements {
   std::int64_t rows_affected() const { return rows_affected_; }
   const std::string& result() const { return result_; }
   int statement() const { return statement_; }
+  bool share_transaction() const { return !per_statement_ && statements() > 1; }
+  bool dry_run() const { return dry_run_; }
   int statements() const { return static_cast<int>(statements_.size()); }
 
  private:

@@ -399,8 +399,7 @@ void Run::Fail(catalog::RunError error) {
   if (walk_) {
     FillFromWalk(*walk_, &record_);
   }
-  const bool shared = execution_ && execution_->share_transaction();
-  FillFailure({timed_out, in_condition_, shared, run_.slot}, std::move(error), &record_);
+  FillFailure({timed_out, in_condition_, run_.slot}, std::move(error), &record_);
   const bool asynchronously = !HasCommittedWrites();
   try {
     RecordFailure(asynchronously);
@@ -453,6 +452,9 @@ void Run::AddContext() const {
   pg::Hear();
   if (walk_) {
     walk_->AddErrorContext();
+  }
+  if (execution_) {
+    HintAtCommit(execution_->share_transaction(), run_.ticket.dry_run);
   }
   if (execution_ && execution_->statements() > 1) {
     errcontext("statement %d of %d", execution_->statement(), execution_->statements());

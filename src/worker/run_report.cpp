@@ -82,6 +82,21 @@ void FillAlike(const batch::Alike& alike, catalog::RunRecord* record) {
 
 }  // namespace
 
+void HintAtCommit(bool shares_transaction, bool dry_run) {
+  if (geterrcode() != ERRCODE_INVALID_TRANSACTION_TERMINATION) {
+    return;
+  }
+  if (dry_run) {
+    errhint(
+        "A dry run is one transaction, which is rolled back: a command that commits cannot run "
+        "dry.");
+  } else if (shares_transaction) {
+    errhint(
+        "The statements of a command are one transaction, in which none can commit. Use the "
+        "option transaction => 'per_statement'.");
+  }
+}
+
 void FillFailure(const Failure& failure, catalog::RunError error, catalog::RunRecord* record) {
   using policy::RunStatus;
   const board::CancelReason reason = board::CancelReasonOf(failure.slot);
@@ -97,12 +112,6 @@ void FillFailure(const Failure& failure, catalog::RunError error, catalog::RunRe
     const board::RunTicket ticket = board::TicketOf(failure.slot);
     error.message = TimeoutMessage(ticket);
     error.hint = TimeoutHint(ticket);
-  }
-  if (failure.shares_transaction && error.sqlstate == ERRCODE_INVALID_TRANSACTION_TERMINATION &&
-      error.hint.empty()) {
-    error.hint =
-        "The statements of a command are one transaction, in which none can commit. Use the option "
-        "transaction => 'per_statement'.";
   }
   const std::size_t line_end = error.context.rfind('\n');
   const std::size_t last_line = line_end == std::string::npos ? 0 : line_end + 1;
@@ -191,7 +200,7 @@ void LogRun(const catalog::RunRecord& record) noexcept {
         LogSuccess(record);
       }
     });
-  } catch (const pg::PgError&) {
+  } catch (const std::exception&) {
     // A message that cannot be written is not worth the process; there is no transaction to abort.
   }
 }

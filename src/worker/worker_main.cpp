@@ -6,6 +6,7 @@
 #include "board/worker_board.h"
 #include "pg/clock.h"
 #include "pg/guard.h"
+#include "pg/last_words.h"
 #include "pg/open_tables.h"
 #include "pg/settings.h"
 #include "pg/snapshot_watch.h"
@@ -37,24 +38,20 @@ constexpr int kRunsBetweenLooks = 64;
 // The server flushes statistics no more often than this.
 constexpr long kStatisticsInterval = 1000;  // milliseconds
 
-emit_log_hook_type next_log_hook = nullptr;
-
 // The error of which the process dies is told to the board, where the scheduler finds it.
-void AtLogMessage(ErrorData* error) {
-  if (error->elevel >= FATAL) {
-    board::SetLastWords(error->sqlerrcode, error->message);
-  }
-  if (next_log_hook != nullptr) {
-    next_log_hook(error);
-  }
+void AtLastWords(int sqlstate, const char* message) noexcept {
+  board::SetLastWords(sqlstate, message);
 }
+
+void AtMessage(void* /*argument*/) { pg::HearLastWords(); }
 
 void SetUpProcess() {
   pqsignal(SIGTERM, die);
   pqsignal(SIGHUP, SignalHandlerForConfigReload);
   pqsignal(SIGINT, StatementCancelHandler);
-  next_log_hook = emit_log_hook;
-  emit_log_hook = AtLogMessage;
+  pg::ListenForLastWords(AtLastWords);
+  static ErrorContextCallback context{nullptr, AtMessage, nullptr};
+  error_context_stack = &context;
   BackgroundWorkerUnblockSignals();
 }
 

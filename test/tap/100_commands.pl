@@ -99,6 +99,22 @@ SQL
 	like($run->{error_hint}, qr/transaction => 'per_statement'/, 'and the hint says what helps');
 	$run = run_job($node, 'call', 'DO $$ BEGIN CALL work(); EXCEPTION WHEN division_by_zero THEN NULL; END $$', $settings);
 	is_run($run, { sqlstate => '2D000', error_hint => undef }, 'which is not said where it does not');
+	psql_fails($node, define_job('call', 'SELECT 1; CALL work()', $settings) . q{CALL ratchet.run('call')},
+		qr/ERROR:  2D000.*HINT:.*transaction => 'per_statement'/s, 'it is said to who runs it in the foreground');
+	is_run(row($node, q{SELECT sqlstate, substring(error_hint FROM 'per_statement') AS hint FROM ratchet.runs WHERE cause = 'foreground'}),
+		{ sqlstate => '2D000', hint => 'per_statement' }, 'and in the record');
+	psql_ok($node, define_job('call', 'SELECT 1; CALL work()', "$settings, transaction => 'per_statement'") . q{CALL ratchet.run('call')},
+		'where it helps, too');
+	for my $run (
+		q{SELECT ratchet.replay(max(run_id), dry_run => true) FROM ratchet.runs WHERE job_name = 'call' AND status = 'succeeded'},
+		q{CALL ratchet.run('call', dry_run => true)})
+	{
+		my $before = value($node, q{SELECT count(*) FROM ratchet.runs WHERE dry_run AND status = 'failed'});
+		$node->psql('postgres', $run);
+		wait_until($node, qq{SELECT count(*) > $before FROM ratchet.runs WHERE dry_run AND status = 'failed'});
+		like(value($node, q{SELECT error_hint FROM ratchet.runs WHERE dry_run ORDER BY run_id DESC LIMIT 1}),
+			qr/a command that commits cannot run dry/, "a dry run: $run");
+	}
 };
 
 subtest 'COPY' => sub {

@@ -1,0 +1,65 @@
+#include "pg/last_words.h"
+
+#include "pg/guard.h"
+
+extern "C" {
+#include "utils/guc.h"
+}
+
+namespace ratchet::pg {
+namespace {
+
+void (*the_receiver)(int sqlstate, const char* message) noexcept = nullptr;
+emit_log_hook_type next_log_hook = nullptr;
+
+// For a copy of the error, which the server shows to nobody else. Its first block is there from the
+// start.
+MemoryContext copies = nullptr;
+constexpr Size kCopySize = 8192;
+
+void Tell(const ErrorData& error) {
+  if (error.elevel >= FATAL) {
+    the_receiver(error.sqlerrcode, error.message != nullptr ? error.message : "");
+  }
+}
+
+void AtLogMessage(ErrorData* error) {
+  Tell(*error);
+  if (next_log_hook != nullptr) {
+    next_log_hook(error);
+  }
+}
+
+}  // namespace
+
+void ListenForLastWords(void (*receiver)(int sqlstate, const char* message) noexcept) {
+  const bool listens = the_receiver != nullptr;
+  if (!listens) {
+    copies = Call([] {
+      MemoryContext context = AllocSetContextCreate(TopMemoryContext, "ratchet last words",
+                                                    kCopySize, kCopySize, kCopySize);
+      // A PANIC comes out of a critical section, mostly.
+      MemoryContextAllowInCriticalSection(context, true);
+      return context;
+    });
+  }
+  the_receiver = receiver;
+  if (!listens) {
+    next_log_hook = emit_log_hook;
+    emit_log_hook = AtLogMessage;
+  }
+}
+
+// The level of a message is not to be had without a copy of all of it, which is made only if the
+// hook will not be called.
+void HearLastWords() {
+  if (the_receiver == nullptr || log_min_messages <= FATAL) {
+    return;
+  }
+  MemoryContext old = MemoryContextSwitchTo(copies);
+  Tell(*CopyErrorData());
+  MemoryContextSwitchTo(old);
+  MemoryContextReset(copies);
+}
+
+}  // namespace ratchet::pg
