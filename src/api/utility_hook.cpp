@@ -196,8 +196,8 @@ void StepAside(Oid database, bool force) {
 }
 
 // What our processes must hear of once the transaction has committed.
-void Note(const Node* statement) {
-  switch (nodeTag(statement)) {
+void Note(NodeTag statement) {
+  switch (statement) {
     case T_AlterRoleSetStmt:
     case T_AlterDatabaseSetStmt:
     case T_AlterRoleStmt:
@@ -210,6 +210,11 @@ void Note(const Node* statement) {
     default:
       break;
   }
+}
+
+bool IsCommitPrepared(const Node* statement) {
+  return IsA(statement, TransactionStmt) &&
+         reinterpret_cast<const TransactionStmt*>(statement)->kind == TRANS_STMT_COMMIT_PREPARED;
 }
 
 void Standard(PlannedStmt* statement, const char* query, bool read_only_tree,
@@ -226,7 +231,7 @@ void OnUtility(PlannedStmt* statement, const char* query, bool read_only_tree,
   if (statement == nullptr) {
     return;
   }
-  Node* node = statement->utilityStmt;
+  const Node* node = statement->utilityStmt;
   const Exclusion exclusion = board::TheBoard() != nullptr ? ExclusionOf(node) : Exclusion{};
   const Oid database =
       exclusion.database != nullptr ? get_database_oid(exclusion.database, true) : InvalidOid;
@@ -234,11 +239,13 @@ void OnUtility(PlannedStmt* statement, const char* query, bool read_only_tree,
       MayDisturb(exclusion, database, context == PROCESS_UTILITY_TOPLEVEL)) {
     StepAside(database, IsForced(node));
   }
+  // Afterwards nothing of the statement may be read: if it ends the transaction, it may be gone.
+  const NodeTag kind = nodeTag(node);
+  const bool is_commit_prepared = IsCommitPrepared(node);
   Standard(statement, query, read_only_tree, context, params, environment, receiver, completion);
-  Note(node);
+  Note(kind);
   // What a prepared transaction has touched was noted by another session, which has forgotten it.
-  if (IsA(node, TransactionStmt) &&
-      reinterpret_cast<TransactionStmt*>(node)->kind == TRANS_STMT_COMMIT_PREPARED) {
+  if (is_commit_prepared) {
     board::NotePreparedCommit(MyDatabaseId);
     board::NewSessionEpoch();
   }
