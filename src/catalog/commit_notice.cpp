@@ -8,6 +8,7 @@
 #include "board/run_board.h"
 #include "pg/clock.h"
 #include "pg/guard.h"
+#include "pg/never_destroyed.h"
 
 namespace ratchet::catalog {
 namespace {
@@ -25,8 +26,7 @@ struct NotedChange {
   SubTransactionId savepoint;
 };
 
-// What the transaction that is under way has touched. Never destroyed: a backend's exit runs
-// callbacks after static destructors would have run.
+// What the transaction that is under way has touched.
 struct Pending {
   std::vector<board::Change> changes;
   std::vector<board::Change> held;  // told after a rollback, too
@@ -51,7 +51,7 @@ struct Pending {
 };
 
 Pending& ThePending() {
-  static auto* pending = new Pending();
+  static pg::NeverDestroyed<Pending> pending;
   return *pending;
 }
 

@@ -3,6 +3,7 @@
 #include "catalog/table_changes.h"
 #include "pg/compat.h"
 #include "pg/guard.h"
+#include "pg/never_destroyed.h"
 
 extern "C" {
 #include "nodes/pg_list.h"
@@ -25,9 +26,8 @@ struct State {
   policy::OwnChanges changes{};
 };
 
-// Never destroyed: nothing of C++ may run when the process exits.
 State& TheState() {
-  static auto* state = new State();
+  static pg::NeverDestroyed<State> state;
   return *state;
 }
 

@@ -5,6 +5,7 @@ use warnings;
 
 use FindBin;
 use RatchetTest;
+use ServerFunctions;
 use Test::More;
 
 my $node = new_node('main');
@@ -171,11 +172,8 @@ SQL
 };
 
 subtest 'a run that leaves its working directory changed takes the process along' => sub {
-	# The headers stay where they are when the programs are copied.
-	my ($headers) = grep { -e "$_/postgres.h" } map { ($_, s/^.*?(?=\/usr\/include)//r) } pg_config('includedir-server');
-	my $library = PostgreSQL::Test::Utils::tempdir() . '/away.so';
-	plan(skip_all => 'no C compiler, or no headers of the server')
-	  unless defined $headers && system('cc', '-shared', '-fPIC', "-I$headers", '-o', $library, "$FindBin::RealBin/programs/away.c") == 0;
+	my $library = compile('away');
+	plan(skip_all => 'no C compiler, or no headers of the server') unless defined $library;
 	$node->safe_psql('postgres', "CREATE FUNCTION away() RETURNS int LANGUAGE c AS '$library', 'away'");
 	my @pids = map { run_job($node, 'where', $_)->{worker_pid} } 'SELECT 1', 'SELECT away()', 'SELECT 1', 'SELECT 1';
 	is($pids[1], $pids[0], 'a worker has further runs');
