@@ -88,7 +88,7 @@ SourceChanged::SourceChanged()
 KeptQuery::KeptQuery(std::string text, std::vector<Oid> parameters, const Shape& shape)
     : text_(std::move(text)), parameters_(std::move(parameters)), shape_(shape) {
   // A plan that is the same for each batch: what is known of one bound says little of the next.
-  statement_.Prepare(text_, parameters_, CURSOR_OPT_GENERIC_PLAN);
+  statement_.Prepare("source", text_, parameters_, CURSOR_OPT_GENERIC_PLAN);
 }
 
 // What the planner has said, if it has been at work.

@@ -191,9 +191,12 @@ void Source::RefuseNullKeys() {
     const std::string text = "SELECT 1" + from_ + " WHERE " + Alias(key_.position(i)) +
                              " IS NOT DISTINCT FROM NULL LIMIT 1";
     const bool found = pg::Call([&text] {
+      pg::StatementLog log({text.c_str(), LOGSTMT_ALL, "source"});
+      log.Begin();
       if (SPI_execute(text.c_str(), false, 1) != SPI_OK_SELECT) {
         elog(ERROR, "SPI_execute failed");
       }
+      log.End();
       return SPI_processed > 0;
     });
     if (found) {

@@ -7,6 +7,7 @@
 
 extern "C" {
 #include "catalog/pg_class.h"
+#include "tcop/utility.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 }
@@ -59,8 +60,10 @@ void Statement::Forget() noexcept {
   source_ = nullptr;
 }
 
-void Statement::Prepare(const std::string& text, const std::vector<Oid>& types, int options) {
+void Statement::Prepare(const char* name, const std::string& text, const std::vector<Oid>& types,
+                        int options) {
   Forget();
+  name_ = name;
   text_ = text;
   seen_ = 0;
   anew_ = false;
@@ -75,6 +78,7 @@ void Statement::Prepare(const std::string& text, const std::vector<Oid>& types, 
     }
     plan_ = prepared;
     source_ = static_cast<CachedPlanSource*>(linitial(SPI_plan_get_plan_sources(prepared)));
+    log_level_ = GetCommandLogLevel(reinterpret_cast<Node*>(source_->raw_parse_tree));
     RequirePermanentTables();
   });
 }
@@ -149,8 +153,12 @@ int Statement::Execute(const SPIExecuteOptions& options) const {
   if (given.params != nullptr && given.params->numParams == 0) {
     given.params = nullptr;  // as extensions know it of a statement without any
   }
-  return anew_ ? SPI_execute_extended(text_.c_str(), &given)
-               : SPI_execute_plan_extended(plan_, &given);
+  pg::StatementLog log = LogOf(given.params);
+  log.Begin();
+  const int code = anew_ ? SPI_execute_extended(text_.c_str(), &given)
+                         : SPI_execute_plan_extended(plan_, &given);
+  log.End();
+  return code;
 }
 
 // What happened in between may have made the plan invalid, and the server has made another one:

@@ -13,7 +13,7 @@
 #include <string>
 #include <vector>
 
-#include "pg/server.h"
+#include "pg/statement_log.h"
 
 extern "C" {
 #include "executor/spi.h"
@@ -30,8 +30,10 @@ class Statement {
   ~Statement();
 
   // One statement. In a transaction, connected to SPI. Options: CURSOR_OPT_GENERIC_PLAN, or 0 to
-  // let the server choose by cost between a plan for all values and one for those at hand.
-  void Prepare(const std::string& text, const std::vector<Oid>& types, int options);
+  // let the server choose by cost between a plan for all values and one for those at hand. `name`
+  // is a literal: that by which the server's log knows it.
+  void Prepare(const char* name, const std::string& text, const std::vector<Oid>& types,
+               int options);
   bool is_prepared() const { return plan_ != nullptr; }
   int parameters() const { return source_->num_params; }
 
@@ -45,6 +47,10 @@ class Statement {
 
   // Returns SPI's code.
   int Execute(const SPIExecuteOptions& options) const;
+  // For one execution; Execute has its own.
+  pg::StatementLog LogOf(ParamListInfo parameters) const {
+    return pg::StatementLog({text_.c_str(), log_level_, name_, parameters});
+  }
   // After it was executed: whether that was by a plan that will do. If not, what has been read is
   // not to be relied on.
   bool WasRight();
@@ -59,7 +65,9 @@ class Statement {
   void Look();
   void LookForTheFirstTime();
 
+  const char* name_ = "";
   std::string text_;
+  int log_level_ = LOGSTMT_ALL;
   SPIPlanPtr plan_ = nullptr;
   CachedPlanSource* source_ = nullptr;  // of plan_
   int seen_ = 0;                        // the generation of the plan that was looked at

@@ -5,6 +5,7 @@
 #include "pg/guard.h"
 #include "pg/settings.h"
 #include "pg/snapshot_watch.h"
+#include "pg/statement_log.h"
 #include "pg/subtransaction.h"
 #include "worker/cancel_timer.h"
 #include "worker/execute.h"
@@ -55,7 +56,10 @@ void BeginReading() {
 // For use inside pg::Call.
 bool Query(const char* only_if) {
   StartStatementTimer();
+  pg::StatementLog log({only_if, LOGSTMT_ALL, "only_if"});
+  log.Begin();
   const int code = SPI_execute(only_if, false, 2);
+  log.End();
   if (code != SPI_OK_SELECT) {
     ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("only_if must be a query")));
   }

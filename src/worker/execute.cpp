@@ -4,6 +4,8 @@
 #include "pg/guard.h"
 #include "worker/command_check.h"
 
+#include <algorithm>
+
 extern "C" {
 #include "commands/trigger.h"
 #include "nodes/parsenodes.h"
@@ -44,6 +46,15 @@ List* Plan(RawStmt* statement, const char* command) {
 
 }  // namespace
 
+int LogLevelOf(const List* statements) {
+  int level = LOGSTMT_ALL;
+  ListCell* cell;
+  foreach (cell, statements) {
+    level = std::min<int>(level, GetCommandLogLevel(static_cast<Node*>(lfirst(cell))));
+  }
+  return level;
+}
+
 void StartStatementTimer() {
   if (StatementTimeout > 0) {
     enable_timeout_after(STATEMENT_TIMEOUT, StatementTimeout);
@@ -63,7 +74,11 @@ void FireDeferredTriggers() {
 }
 
 Execution::Execution(const char* command, bool per_statement, bool dry_run, MemoryContext memory)
-    : command_(command), per_statement_(per_statement), dry_run_(dry_run), memory_(memory) {
+    : command_(command),
+      per_statement_(per_statement),
+      dry_run_(dry_run),
+      memory_(memory),
+      log_({command, LOGSTMT_ALL}) {
   InitResultReceiver(&receiver_, memory);
 }
 
@@ -72,6 +87,8 @@ void Execution::Run() {
     MemoryContext old = MemoryContextSwitchTo(memory_);
     statements_ = pg_parse_query(command_);
     CheckStatements(statements_, per_statement_);
+    log_ = pg::StatementLog({command_, LogLevelOf(statements_)});
+    log_.Begin();
     MemoryContextSwitchTo(old);
   });
   // In the block, what cannot be rolled back is refused by the server.
@@ -90,6 +107,14 @@ void Execution::Run() {
     FireDeferredTriggers();
     StopStatementTimer();
   });
+}
+
+void Execution::LogEnd() const noexcept {
+  try {
+    pg::Call([this] { log_.End(); });
+  } catch (const pg::PgError&) {
+    // What the run has done is committed and recorded; there is no transaction to abort.
+  }
 }
 
 // The shape of exec_simple_query() of the server.

@@ -4,7 +4,7 @@
 
 #include <cstdint>
 
-#include "pg/server.h"
+#include "pg/statement_log.h"
 #include "worker/result_receiver.h"
 
 extern "C" {
@@ -23,6 +23,10 @@ class Execution {
   // open, in which all triggers were fired and all cursors closed: it only remains to be committed,
   // or to be aborted for a dry run. Throws PgError.
   void Run();
+
+  // When that is done: writes to the server's log what there is to be written of how long the text
+  // has taken.
+  void LogEnd() const noexcept;
 
   std::int64_t rows_affected() const { return rows_affected_; }
   // First row of the last query with rows, as JSON; null when there was none.
@@ -43,11 +47,16 @@ class Execution {
   bool dry_run_;
   bool block_ = false;  // the statements are run in an implicit transaction block
   MemoryContext memory_;
+  pg::StatementLog log_;
   List* statements_ = nullptr;
   int statement_ = 0;
   std::int64_t rows_affected_ = 0;
   ResultReceiver receiver_{};
 };
+
+// The least log_statement that has the text of these: of those of several that of the first one it
+// is for. For use inside pg::Call.
+int LogLevelOf(const List* statements);
 
 // The server enforces statement_timeout for the queries of clients only. For use inside pg::Call.
 void StartStatementTimer();

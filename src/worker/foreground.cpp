@@ -26,6 +26,7 @@
 #include "worker/hidden_tables.h"
 #include "worker/job_lock.h"
 #include "worker/run_report.h"
+#include "worker/session_names.h"
 #include "worker/time_bound.h"
 
 extern "C" {
@@ -315,6 +316,7 @@ void RunInForeground(const ForegroundRequest& request) {
     job.payload = request.payload;  // of this run, and not of the version
   }
   pg::SnapshotWatch::Install();
+  LearnSessionNames(job.owner);
   pg::Call([] {
     SPI_connect_ext(SPI_OPT_NONATOMIC);
     // The pinned definition must outlive a run that fails.

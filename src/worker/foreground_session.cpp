@@ -162,7 +162,7 @@ void ForegroundSession::End(bool recorded) noexcept {
   }
   if (recorded) {
     board::AnnounceRecorded();
-    LogRun(record_);
+    LogRun(record_, HidesFailedStatements());
   }
 }
 

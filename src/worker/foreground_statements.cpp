@@ -3,6 +3,7 @@
 #include "pg/guard.h"
 #include "pg/subtransaction.h"
 #include "worker/command_check.h"
+#include "worker/execute.h"
 #include "worker/result_receiver.h"
 
 extern "C" {
@@ -41,6 +42,7 @@ void ForegroundStatements::Parse(bool per_statement) {
     MemoryContext old = MemoryContextSwitchTo(parsing);
     List* parsed = pg_parse_query(command_.c_str());
     CheckStatements(parsed, per_statement);
+    log_level_ = LogLevelOf(parsed);
     const bool alone = list_length(parsed) == 1 || per_statement_;
     ListCell* cell;
     foreach (cell, parsed) {
@@ -58,11 +60,14 @@ void ForegroundStatements::Parse(bool per_statement) {
 }
 
 void ForegroundStatements::Run() {
+  pg::StatementLog log({command_.c_str(), log_level_});
+  pg::Call([&log] { log.Begin(); });
   if (dry_run_) {
     RunAndRollBack();
   } else {
     RunAll();
   }
+  pg::Call([&log] { log.End(); });
 }
 
 void ForegroundStatements::RunAll() {

@@ -36,6 +36,7 @@ class ForegroundStatements {
   void RunOne(const Statement& statement);
 
   const std::string& command_;
+  int log_level_ = 0;
   bool per_statement_;
   bool dry_run_;
   std::vector<Statement> statements_;

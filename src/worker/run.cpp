@@ -1,6 +1,5 @@
 #include "worker/run.h"
 
-#include <cstdio>
 #include <optional>
 
 #include "batch/walk.h"
@@ -25,6 +24,7 @@
 #include "worker/own_changes.h"
 #include "worker/quiet_locks.h"
 #include "worker/run_report.h"
+#include "worker/session_names.h"
 #include "worker/table_hold.h"
 #include "worker/time_bound.h"
 #include "worker/transaction_watch.h"
@@ -32,13 +32,11 @@
 
 extern "C" {
 #include "executor/spi.h"
-#include "mb/pg_wchar.h"
 #include "pgstat.h"
 #include "postmaster/interrupt.h"
 #include "tcop/tcopprot.h"
 #include "utils/backend_status.h"
 #include "utils/guc.h"
-#include "utils/ps_status.h"
 #include "utils/snapmgr.h"
 #include "utils/timeout.h"
 }
@@ -65,6 +63,12 @@ class Run : public batch::Host {
   void Perform();
   void Fail(catalog::RunError error);
   void Leave() noexcept;
+  // With the run's settings, behind its commit.
+  void LogDuration() const noexcept {
+    if (execution_) {
+      execution_->LogEnd();
+    }
+  }
   // At top level, when nothing of the run is left to be done.
   void CountOwnChanges() noexcept;
   void End() noexcept;
@@ -100,7 +104,8 @@ class Run : public batch::Host {
   catalog::RunRecord record_;
   const catalog::JobVersion* definition_ = nullptr;
   bool recorded_ = false;
-  bool in_condition_ = false;  // its only_if is being evaluated
+  bool in_condition_ = false;     // its only_if is being evaluated
+  bool hides_statement_ = false;  // from the line that says that it failed
   policy::OwnChanges own_{};
   QuietLocks quiet_locks_;
   // One of them: how the run is executed.
@@ -134,14 +139,7 @@ Run::Run(int slot) : memory_(RunMemory()), usage_(MarkUsage()) {
 }
 
 void Run::ShowActivity(const std::string& job_name) {
-  pg::Call([&] {
-    char name[NAMEDATALEN];
-    std::snprintf(name, sizeof(name), "pg_ratchet: %s", job_name.c_str());
-    name[pg_mbcliplen(name, static_cast<int>(strlen(name)), NAMEDATALEN - 1)] = '\0';
-    set_config_option("application_name", name, PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SET, true, 0,
-                      false);
-    set_ps_display(job_name.c_str());
-  });
+  ShowJobName(job_name);
   ShowText(definition_->is_batch() ? definition_->action : definition_->command);
 }
 
@@ -393,6 +391,7 @@ void Run::Finish(const batch::Walk& walk) {
 
 void Run::Fail(catalog::RunError error) {
   const bool timed_out = RunTimer::Fired();
+  hides_statement_ = HidesFailedStatements();
   quiet_locks_.End();
   CleanUpAfterError();
   CloseUserPart();
@@ -445,7 +444,7 @@ void Run::End() noexcept {
   if (recorded_) {
     board::AnnounceRecorded();
   }
-  LogRun(record_);
+  LogRun(record_, hides_statement_);
 }
 
 void Run::AddContext() const {
@@ -459,8 +458,8 @@ void Run::AddContext() const {
   if (execution_ && execution_->statements() > 1) {
     errcontext("statement %d of %d", execution_->statement(), execution_->statements());
   }
-  errcontext("job \"%s\", run %lld", record_.job_name.c_str(),
-             static_cast<long long>(run_.ticket.run_id));
+  errcontext("job \"%s\", run %lld, role \"%s\", database \"%s\"", record_.job_name.c_str(),
+             static_cast<long long>(run_.ticket.run_id), SessionRole(), SessionDatabase());
 }
 
 void AddRunContext(void* run) { static_cast<const Run*>(run)->AddContext(); }
@@ -480,6 +479,7 @@ RunFinish RunTaken(Session& session, int slot) {
   error_context_stack = &context;
   try {
     run.Perform();
+    run.LogDuration();
   } catch (const std::exception& error) {
     run.Fail(catalog::ErrorOf(error));
   }

@@ -7,11 +7,13 @@
 #include "pg/guard.h"
 #include "pg/settings.h"
 #include "worker/condition.h"
+#include "worker/session_names.h"
 #include "worker/time_bound.h"
 
 extern "C" {
 #include "catalog/namespace.h"
 #include "mb/pg_wchar.h"
+#include "utils/guc.h"
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
 }
@@ -32,29 +34,33 @@ double Milliseconds(const catalog::RunRecord& record) {
   return static_cast<double>(record.finished_at - record.started_at) / 1000;
 }
 
+// Whose job and where: names of jobs are those of their database.
 void LogNotNeeded(const catalog::RunRecord& record) {
-  ereport(LOG, (errmsg("job \"%s\" run %lld was not needed: %s", record.job_name.c_str(),
-                       static_cast<long long>(record.run_id), record.reason.c_str()),
+  ereport(LOG, (errmsg("job \"%s\" run %lld was not needed (role \"%s\", database \"%s\"): %s",
+                       record.job_name.c_str(), static_cast<long long>(record.run_id),
+                       SessionRole(), SessionDatabase(), record.reason.c_str()),
                 errhidestmt(true)));
 }
 
 void LogSuccess(const catalog::RunRecord& record) {
-  ereport(LOG, (errmsg("job \"%s\" run %lld %s in %.1f ms", record.job_name.c_str(),
-                       static_cast<long long>(record.run_id), policy::Name(record.status).data(),
-                       Milliseconds(record)),
+  ereport(LOG, (errmsg("job \"%s\" run %lld %s in %.1f ms (role \"%s\", database \"%s\")",
+                       record.job_name.c_str(), static_cast<long long>(record.run_id),
+                       policy::Name(record.status).data(), Milliseconds(record), SessionRole(),
+                       SessionDatabase()),
                 errhidestmt(true)));
 }
 
-void LogFailure(const catalog::RunRecord& record) {
+void LogFailure(const catalog::RunRecord& record, bool hides_statement) {
   const catalog::RunError& error = record.error;
-  ereport(LOG,
-          (errcode(error.sqlstate),
-           errmsg("job \"%s\" run %lld %s in %.1f ms: %s %s", record.job_name.c_str(),
-                  static_cast<long long>(record.run_id), policy::Name(record.status).data(),
-                  Milliseconds(record), unpack_sql_state(error.sqlstate), error.message.c_str()),
-           error.detail.empty() ? 0 : errdetail_log("%s", error.detail.c_str()),
-           error.hint.empty() ? 0 : errhint("%s", error.hint.c_str()),
-           error.context.empty() ? 0 : errcontext_msg("%s", error.context.c_str())));
+  ereport(LOG, (errcode(error.sqlstate),
+                errmsg("job \"%s\" run %lld %s in %.1f ms (role \"%s\", database \"%s\"): %s %s",
+                       record.job_name.c_str(), static_cast<long long>(record.run_id),
+                       policy::Name(record.status).data(), Milliseconds(record), SessionRole(),
+                       SessionDatabase(), unpack_sql_state(error.sqlstate), error.message.c_str()),
+                errhidestmt(hides_statement),
+                error.detail.empty() ? 0 : errdetail_log("%s", error.detail.c_str()),
+                error.hint.empty() ? 0 : errhint("%s", error.hint.c_str()),
+                error.context.empty() ? 0 : errcontext_msg("%s", error.context.c_str())));
 }
 
 // Appends the text and its zero byte, cut at a character's end to leave `reserve` bytes for others.
@@ -184,7 +190,11 @@ void FillFromEndedWalk(const batch::Walk& walk, std::int32_t max_failed_items,
   }
 }
 
-void LogRun(const catalog::RunRecord& record) noexcept {
+bool HidesFailedStatements() {
+  return log_min_error_statement == LOG || log_min_error_statement > ERROR;
+}
+
+void LogRun(const catalog::RunRecord& record, bool hides_statement) noexcept {
   const bool is_failure = record.error.sqlstate != 0;
   const auto wanted = static_cast<pg::LogRuns>(pg::settings.log_runs);
   if (wanted == pg::LogRuns::kNone || (!is_failure && wanted == pg::LogRuns::kFailures)) {
@@ -195,7 +205,7 @@ void LogRun(const catalog::RunRecord& record) noexcept {
       if (record.status == policy::RunStatus::kSkipped) {
         LogNotNeeded(record);
       } else if (is_failure) {
-        LogFailure(record);
+        LogFailure(record, hides_statement);
       } else {
         LogSuccess(record);
       }

@@ -34,8 +34,13 @@ void FillFromWalk(const batch::Walk& walk, catalog::RunRecord* record);
 void FillFromEndedWalk(const batch::Walk& walk, std::int32_t max_failed_items,
                        catalog::RunRecord* record);
 
+// Whether the line that LogRun writes of a run which fails now is to be without its statement: as
+// log_min_error_statement says of an error of a client. By the time of that line the settings of
+// the run are gone.
+bool HidesFailedStatements();
+
 // As the setting ratchet.log_runs says.
-void LogRun(const catalog::RunRecord& record) noexcept;
+void LogRun(const catalog::RunRecord& record, bool hides_statement) noexcept;
 
 // The record as the board can carry it.
 void FillOutcome(const catalog::RunRecord& record, bool recorded, board::RunOutcome* outcome);
