@@ -7,6 +7,7 @@
 #include "pg/guard.h"
 #include "pg/settings.h"
 #include "pg/transaction.h"
+#include "worker/session_names.h"
 #include "worker/transaction_watch.h"
 
 extern "C" {
@@ -58,6 +59,20 @@ void DiscardMore() {
   DirectFunctionCall1(setseed, Float8GetDatum(pg_prng_double(&pg_global_prng_state) * 2 - 1));
 }
 
+// As the server does for a client, with its user and the settings of its role and database.
+void LoadLibraries() {
+  try {
+    pg::Call([] { process_session_preload_libraries(); });
+  } catch (const pg::PgError& error) {
+    const ErrorData& data = error.data();
+    ereport(FATAL, (errcode(data.sqlerrcode), errmsg("%s", error.what()),
+                    data.detail != nullptr ? errdetail("%s", data.detail) : 0,
+                    data.hint != nullptr ? errhint("%s", data.hint) : 0));
+  }
+}
+
+const char* TextOf(const char* setting) { return setting != nullptr ? setting : ""; }
+
 }  // namespace
 
 Session::Session(Oid database, Oid role)
@@ -73,8 +88,13 @@ Session::Session(Oid database, Oid role)
     directory_ = here.st_ino;
     device_ = here.st_dev;
   }
+  libraries_ = TextOf(session_preload_libraries_string);
+  local_libraries_ = TextOf(local_preload_libraries_string);
   pg::Transaction transaction;
   made_from_ = SessionIdentity::Read(database, role);
+  LearnSessionNames(role);
+  ShowSessionNames();
+  LoadLibraries();
   transaction.Commit();
   // What has changed in between may be in the session or not: it does not stay.
   if (RolesHaveChanged() || epoch_ != board::SessionEpoch()) {
@@ -136,8 +156,14 @@ bool Session::IsAsItWas() {
   return same;
 }
 
+// A client that connects now would have others if the server's configuration has been changed.
+bool Session::HasItsLibraries() const {
+  return libraries_ == TextOf(session_preload_libraries_string) &&
+         local_libraries_ == TextOf(local_preload_libraries_string);
+}
+
 bool Session::IsFresh(bool look_at_memory) {
-  if (!IsAsItWas()) {
+  if (!HasItsLibraries() || !IsAsItWas()) {
     return false;
   }
   const Size limit = static_cast<Size>(pg::settings.worker_memory_limit) * 1024;

@@ -5,6 +5,7 @@
 #include <sys/types.h>
 
 #include <cstdint>
+#include <string>
 
 #include "board/board.h"
 #include "worker/session_identity.h"
@@ -21,14 +22,15 @@ class Session {
   bool Reset() noexcept;
 
   // False when the process should make place for a fresh one: its role has changed, or the settings
-  // that roles and databases give to its session, or time zones, or it has grown. Outside of
-  // transactions.
+  // that roles and databases give to its session, or the libraries that sessions load when they
+  // begin, or time zones, or it has grown. Outside of transactions.
   bool IsFresh(bool look_at_memory);
 
  private:
   bool IsClean() const;
   bool IsInItsDirectory() const;
   bool IsAsItWas();
+  bool HasItsLibraries() const;
 
   Oid database_;
   Oid role_;
@@ -38,6 +40,8 @@ class Session {
   std::uint32_t zones_epoch_;
   std::uint32_t epoch_;  // of the last look at what the session was made from
   std::optional<SessionIdentity> made_from_;
+  std::string libraries_;        // session_preload_libraries
+  std::string local_libraries_;  // local_preload_libraries
 };
 
 }  // namespace ratchet::worker
