@@ -109,7 +109,7 @@ Action::Action(const std::string& text, const Shape& shape, catalog::Per per)
     element_types_.push_back(pg::Call([&column] { return getBaseType(column.type); }));
   }
   for (const std::string& statement : StatementsOf(text)) {
-    statements_.emplace_back().Prepare(statement, parameter_types_, 0);
+    statements_.emplace_back().Prepare("action", statement, parameter_types_, 0);
   }
 }
 
@@ -171,7 +171,7 @@ std::int64_t Action::ExecuteOnce(ParamListInfo parameters) {
 
 // Within one start of the executor. False when that is not possible.
 bool Action::Repeat(const Items& items, int first, int count, int* in_hand, std::int64_t* rows) {
-  if (!repeatable_ || count == 1 || statements_.size() != 1) {
+  if (!repeatable_ || count == 1 || statements_.size() != 1 || ExecutionIsWatched()) {
     return false;
   }
   Statement& statement = statements_.front();
@@ -186,10 +186,18 @@ bool Action::Repeat(const Items& items, int first, int count, int* in_hand, std:
       return false;
     }
     RequireRightPlan(&statement);
+    const bool logged = pg::StatementsAreLogged();
     for (int item = first; item < first + count; item++) {
       *in_hand = item;
       Bind(items, item, parameters);
-      repeated.Execute();
+      if (logged) {
+        pg::StatementLog log = statement.LogOf(parameters);
+        log.Begin();
+        repeated.Execute();
+        log.End();
+      } else {
+        repeated.Execute();
+      }
     }
     *rows = repeated.End();
     return true;

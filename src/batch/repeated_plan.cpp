@@ -89,6 +89,12 @@ bool IsRepeatable(const ModifyTableState* state) {
 
 }  // namespace
 
+bool ExecutionIsWatched() {
+  return ExecutorStart_hook != nullptr || ExecutorRun_hook != nullptr ||
+         ExecutorFinish_hook != nullptr || ExecutorEnd_hook != nullptr ||
+         ExecutorCheckPerms_hook != nullptr;
+}
+
 bool RepeatedPlan::Start(CachedPlanSource* source, ParamListInfo parameters) {
   plan_ = GetCachedPlan(source, nullptr, CurrentResourceOwner, nullptr);
   auto* statement = linitial_node(PlannedStmt, plan_->stmt_list);
