@@ -39,10 +39,12 @@ ItemIsolation::Slice ItemIsolation::Next() const {
 int ItemIsolation::LengthOfSlice(int limit) const {
   const int suspects = suspect_end_ - next_;
   if (suspects > 1) {
-    // One of them is bad, so that is the least rate. All of them but one at most: when these went
-    // well the last one is known to be bad without trying it together with others, and when they
-    // did not, fewer are suspect than before.
-    return std::min(Distance(std::max(rate_.value(), 1.0 / suspects), 1.0), suspects - 1);
+    // One of them is bad, so that is the least rate. Half of them at most, whatever a savepoint is
+    // said to cost: then each answer leaves at most half of the suspects, or finishes as many. With
+    // more, and costs measured while the process had to wait for its turn again and again, the
+    // search would become one item after the other, which executes a batch as often as it has
+    // items.
+    return std::min(Distance(std::max(rate_.value(), 1.0 / suspects), 1.0), suspects / 2);
   }
   if (suspects == 1) {
     return 1;

@@ -120,6 +120,24 @@ TEST(ItemIsolation, UnknownCulpritIsNarrowedDown) {
   EXPECT_LE(walked.slices.size(), 160U);
 }
 
+// A process that has to wait for its turn measures that single items take thousands of times what
+// they cost within a long slice.
+TEST(ItemIsolation, UnknownCulpritsAreNarrowedDownByHalvesWhateverASavepointCosts) {
+  for (const double slice_micros : {0.0, 300.0, 25'000.0, 1e7}) {
+    ItemIsolation isolation;
+    int executed = 0;
+    for (int batch = 0; batch < 40; batch++) {
+      const Walked walked =
+          Walk(isolation, 500, EveryNth(500, 100), false, 20, slice_micros, slice_micros);
+      for (const auto& slice : walked.slices) {
+        executed += slice.second;
+      }
+    }
+    // Five of 500 are bad: a failure costs what is left of the batch once and twice its half.
+    EXPECT_LE(executed, 40 * 500 * 8) << slice_micros;
+  }
+}
+
 TEST(ItemIsolation, CulpritOutsideOfTheSliceIsUnknown) {
   ItemIsolation isolation;
   isolation.BeginBatch(100);
