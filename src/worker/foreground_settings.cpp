@@ -5,6 +5,7 @@
 #include "pg/guard.h"
 
 extern "C" {
+#include "miscadmin.h"
 #include "utils/guc.h"
 }
 
@@ -23,12 +24,13 @@ void LentSettings::Lend(const RunSettings& settings) {
   previous_.clear();
   previous_.reserve(settings.size());
   for (const auto& [name, value] : settings) {
-    Previous& previous = previous_.emplace_back(Previous{name, {}, true, true});
+    Previous& previous = previous_.emplace_back(Previous{name, {}, true, true, false});
     pg::Call([&] {
       const char* now = GetConfigOption(previous.name.c_str(), true, true);
       if (now != nullptr) {
         previous.value = now;
         previous.is_placeholder = IsPlaceholder(previous.name.c_str());
+        previous.by_superuser = superuser();
         const char* initial = GetConfigOptionResetString(previous.name.c_str());
         previous.is_default = initial != nullptr && previous.value == initial;
       }
@@ -39,15 +41,18 @@ void LentSettings::Lend(const RunSettings& settings) {
 
 // The rights to do so were proven when they were lent, unless there was nothing to prove: the
 // library that has been loaded since then has given the setting a value of its own, and may let
-// nobody else set it. No catalog is read here, as the transaction may be over.
+// nobody else set it. One that is loaded later asks with which rights its settings were set: those
+// of the caller. No catalog is read here, as the transaction may be over.
 void LentSettings::Restore(int error_level) const {
   for (auto previous = previous_.rbegin(); previous != previous_.rend(); ++previous) {
     if (previous->is_placeholder && !IsPlaceholder(previous->name.c_str())) {
       continue;
     }
+    const bool as_caller = previous->is_placeholder && !previous->by_superuser;
     set_config_option(previous->name.c_str(),
-                      previous->is_default ? nullptr : previous->value.c_str(), PGC_SUSET,
-                      PGC_S_SESSION, GUC_ACTION_SET, true, error_level, false);
+                      previous->is_default ? nullptr : previous->value.c_str(),
+                      as_caller ? PGC_USERSET : PGC_SUSET, PGC_S_SESSION, GUC_ACTION_SET, true,
+                      error_level, false);
   }
 }
 

@@ -26,6 +26,7 @@ class LentSettings {
     std::string value;
     bool is_default;
     bool is_placeholder;  // no library had defined it
+    bool by_superuser;    // lent in a session of one
   };
   static void AtTransactionMemoryReset(void* self);
   void Restore(int error_level) const;
