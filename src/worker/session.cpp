@@ -11,18 +11,21 @@
 #include "worker/transaction_watch.h"
 
 extern "C" {
+#include "access/xlog.h"
 #include "catalog/namespace.h"
 #include "commands/async.h"
 #include "commands/prepare.h"
 #include "commands/sequence.h"
 #include "common/pg_prng.h"
 #include "postmaster/bgworker.h"
+#include "replication/origin.h"
 #include "replication/slot.h"
 #include "storage/lock.h"
 #include "utils/fmgrprotos.h"
 #include "utils/guc.h"
 #include "utils/portal.h"
 #include "utils/snapmgr.h"
+#include "utils/syscache.h"
 }
 
 namespace ratchet::worker {
@@ -49,12 +52,18 @@ void Discard(bool identity_changed) {
   ResetSequenceCaches();
 }
 
-// What DISCARD ALL forgets.
+// What DISCARD ALL forgets. A base backup that a run has begun ends with its session only.
 void DiscardMore() {
   if (MyReplicationSlot != nullptr) {
     ReplicationSlotRelease();
   }
   pg::DropTemporarySlots();
+  if (replorigin_session_origin != InvalidRepOriginId) {
+    replorigin_session_reset();
+    replorigin_session_origin = InvalidRepOriginId;
+    replorigin_session_origin_lsn = InvalidXLogRecPtr;
+    replorigin_session_origin_timestamp = 0;
+  }
   // After setseed() in one job, random() in the next one would return known numbers.
   DirectFunctionCall1(setseed, Float8GetDatum(pg_prng_double(&pg_global_prng_state) * 2 - 1));
 }
@@ -119,7 +128,7 @@ bool Session::Reset() noexcept {
     pg::AbortOpenTransaction();
     return false;
   }
-  return IsClean() && IsInItsDirectory();
+  return IsClean() && IsInItsDirectory() && get_backup_status() == SESSION_BACKUP_NONE;
 }
 
 // The server's files are found from there. An untrusted language may have gone elsewhere.
@@ -136,11 +145,25 @@ bool Session::IsClean() const {
          !IsTransactionOrTransactionBlock();
 }
 
+// The setting "role" of a role or a database makes its sessions begin as another role. A session
+// keeps that when the membership that has allowed it is gone: so this is asked before each run.
+bool Session::MayStillBeItsUser() const {
+  if (user_ == role_) {
+    return true;
+  }
+  pg::Transaction transaction;
+  const bool may = pg::Call([this] {
+    return SearchSysCacheExists1(AUTHOID, ObjectIdGetDatum(user_)) && pg::MaySetRole(role_, user_);
+  });
+  transaction.Commit();
+  return may;
+}
+
 // Looks at the catalogs only after somebody has changed something of this kind: any row of a role,
 // which the server tells every process, or settings, and prepared transactions that may have
 // changed some, which sessions with this library tell (catalog/commit_notice.cpp).
 bool Session::IsAsItWas() {
-  if (zones_epoch_ != board::ZonesEpoch()) {
+  if (zones_epoch_ != board::ZonesEpoch() || !MayStillBeItsUser()) {
     return false;
   }
   const std::uint32_t epoch = board::SessionEpoch();

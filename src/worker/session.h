@@ -22,8 +22,9 @@ class Session {
   bool Reset() noexcept;
 
   // False when the process should make place for a fresh one: its role has changed, or the settings
-  // that roles and databases give to its session, or the libraries that sessions load when they
-  // begin, or time zones, or it has grown. Outside of transactions.
+  // that roles and databases give to its session, or its right to be the role that they name, or the
+  // libraries that sessions load when they begin, or time zones, or it has grown. Outside of
+  // transactions.
   bool IsFresh(bool look_at_memory);
 
  private:
@@ -31,6 +32,7 @@ class Session {
   bool IsInItsDirectory() const;
   bool IsAsItWas();
   bool HasItsLibraries() const;
+  bool MayStillBeItsUser() const;
 
   Oid database_;
   Oid role_;
