@@ -34,9 +34,10 @@ void Shorten(Form_pg_attribute column, Datum* value, bool* is_null) {
   *value = PointerGetDatum(cstring_to_text_with_len(bytes, length));
 }
 
-char* AsJson(TupleTableSlot* slot) {
+// The slot's own descriptor has no names where the executor hands on what a function or VALUES
+// gives.
+char* AsJson(TupleTableSlot* slot, TupleDesc columns) {
   slot_getallattrs(slot);
-  TupleDesc columns = slot->tts_tupleDescriptor;
   const auto count = static_cast<Size>(columns->natts) + 1;
   auto* values = static_cast<Datum*>(palloc(sizeof(Datum) * count));
   auto* nulls = static_cast<bool*>(palloc(sizeof(bool) * count));
@@ -56,8 +57,9 @@ char* AsJson(TupleTableSlot* slot) {
 
 ResultReceiver* Of(DestReceiver* receiver) { return reinterpret_cast<ResultReceiver*>(receiver); }
 
-void Startup(DestReceiver* receiver, int /*operation*/, TupleDesc /*columns*/) {
+void Startup(DestReceiver* receiver, int /*operation*/, TupleDesc columns) {
   Of(receiver)->is_waiting = true;
+  Of(receiver)->columns = columns;
 }
 
 bool Receive(TupleTableSlot* slot, DestReceiver* receiver) {
@@ -65,7 +67,7 @@ bool Receive(TupleTableSlot* slot, DestReceiver* receiver) {
   if (self->is_waiting) {
     self->is_waiting = false;
     MemoryContext old = MemoryContextSwitchTo(self->memory);
-    self->first_row = AsJson(slot);
+    self->first_row = AsJson(slot, self->columns);
     MemoryContextSwitchTo(old);
   }
   return true;
@@ -80,6 +82,7 @@ void InitResultReceiver(ResultReceiver* receiver, MemoryContext memory) {
   receiver->receiver = {Receive, Startup, Shutdown, Shutdown, DestTuplestore};
   receiver->memory = memory;
   receiver->is_waiting = false;
+  receiver->columns = nullptr;
   receiver->first_row = nullptr;
 }
 

@@ -4,6 +4,7 @@
 #include "pg/server.h"
 
 extern "C" {
+#include "access/tupdesc.h"
 #include "tcop/dest.h"
 }
 
@@ -12,8 +13,9 @@ namespace ratchet::worker {
 struct ResultReceiver {
   DestReceiver receiver;  // first: the server knows this part only
   MemoryContext memory;
-  bool is_waiting;  // for the first row of a query
-  char* first_row;  // of the last query that returned rows, as JSON text; null: none did
+  bool is_waiting;    // for the first row of a query
+  TupleDesc columns;  // of that query
+  char* first_row;    // of the last query that returned rows, as JSON text; null: none did
 };
 
 // first_row lives as long as `memory`.

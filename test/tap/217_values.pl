@@ -93,6 +93,9 @@ promise 'what is built in looks as to_json shows it' => sub {
 	is(run_job($node, 'builtin', "SELECT $row, 1 AS \"a \"\"b\"\"\"")->{result},
 		value($node, "SELECT row_to_json(x) FROM (SELECT $row, 1 AS \"a \"\"b\"\"\") x"), 'a value of each type');
 	is(run_job($node, 'builtin', 'SELECT')->{result}, '{}', 'no column');
+	is(run_job($node, 'builtin', 'SELECT x FROM generate_series(1, 3) x')->{result}, '{"x":1}', 'of a function');
+	is(run_job($node, 'builtin', 'VALUES (1, 2), (3, 4)')->{result}, '{"column1":1,"column2":2}', 'of values');
+	is(run_job($node, 'builtin', 'SELECT * FROM (VALUES (1, NULL)) v (a, "b ""c")')->{result}, '{"a":1,"b \"c":null}', 'of values with names');
 	is(run_job($node, 'builtin', 'SELECT most_common_vals AS v FROM pg_stats WHERE most_common_vals IS NOT NULL ORDER BY tablename, attname LIMIT 1')->{status},
 		'succeeded', 'an array of whatever');
 };
