@@ -1,4 +1,5 @@
 // The library's entry point.
+#include "api/table_use.h"
 #include "api/utility_hook.h"
 #include "board/board.h"
 #include "catalog/commit_notice.h"
@@ -28,6 +29,7 @@ void _PG_init(void) {
     ratchet::pg::NoteInheritedZones();
     ratchet::board::InstallSharedMemory();
     ratchet::api::InstallUtilityHook();
+    ratchet::api::InstallTableUseHook();
     if (!IsBinaryUpgrade) {
       ratchet::scheduler::RegisterLauncher();
     }

@@ -1,0 +1,27 @@
+-- What the tables would give away, or have held up, beside privileges and row-level security.
+--
+-- EXPLAIN estimates for everybody by the same statistics, and tells what is in them to who compares often enough.
+-- So there are none of what jobs and runs say: of texts only those of names of jobs, and of words of the library.
+-- Days are for everybody to read.
+--
+-- A column of the row type of one of the tables, in somebody's table, would be in the way of ALTER TABLE, and so of
+-- ALTER EXTENSION UPDATE. No use of the tables needs the type.
+
+DO $$
+DECLARE
+    statement text;
+BEGIN
+    FOR statement IN
+        SELECT format('ALTER TABLE %s ALTER COLUMN %I SET STATISTICS 0', c.oid::regclass, a.attname)
+          FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid
+         WHERE c.relnamespace = 'ratchet'::regnamespace AND c.relkind = 'r' AND c.relname <> 'calendar_days'
+           AND a.attnum > 0 AND a.atttypid IN ('text'::regtype, 'text[]'::regtype, 'jsonb'::regtype, 'bytea'::regtype, 'regclass[]'::regtype)
+           AND a.attname NOT IN ('job_name', 'status', 'cause')
+        UNION ALL
+        SELECT format('REVOKE USAGE ON TYPE %s FROM PUBLIC', c.oid::regclass)
+          FROM pg_class c
+         WHERE c.relnamespace = 'ratchet'::regnamespace AND c.relkind = 'r'
+    LOOP
+        EXECUTE statement;
+    END LOOP;
+END $$;
