@@ -66,7 +66,7 @@ bool Cancel(const Arguments& arguments) {
     // It was claimed or ended while we waited for it.
     pg::Call([] { CHECK_FOR_INTERRUPTS(); });
   }
-  // A run in the foreground of a session has no row before it ends.
+  // A run in the foreground of a session that was given no payload has no row before it ends.
   if (const auto live = FindLiveRun(run_id)) {
     RequireMayCancel(run_id, live->ticket.job_id, live->ticket.owner);
     catalog::NoteCancel(run_id);

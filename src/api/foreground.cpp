@@ -25,11 +25,10 @@ void Run(FunctionCallInfo fcinfo) {
   }
   worker::ForegroundRequest request;
   request.can_commit = CanCommit(fcinfo);
-  request.has_payload = !PG_ARGISNULL(1);
   request.dry_run = !PG_ARGISNULL(2) && PG_GETARG_BOOL(2);
   pg::Call([&] {
     request.job_name = text_to_cstring(PG_GETARG_TEXT_PP(0));
-    if (request.has_payload) {
+    if (!PG_ARGISNULL(1)) {
       Jsonb* payload = PG_GETARG_JSONB_P(1);
       request.payload = JsonbToCString(nullptr, &payload->root, static_cast<int>(VARSIZE(payload)));
     }

@@ -119,7 +119,7 @@ std::int64_t Replay(const Arguments& arguments) {
   run.queued_at = GetCurrentTimestamp();
   run.run_at = run.queued_at;
   run.requested_by = GetUserId();
-  run.payload = record.payload;
+  run.Give(record.payload);
   run.dry_run = arguments.BoolOr(kDryRun, false);
   run.replay_of = run_id;
   run.walk = run.run_id;

@@ -47,7 +47,7 @@ std::int64_t Trigger(const Arguments& arguments) {
   run.owner = job.owner;
   run.requested_by = GetUserId();
   run.coalesce = arguments.BoolOr(kCoalesce, true);
-  run.payload = arguments.JsonbOrEmpty(kPayload);
+  run.Give(arguments.JsonbOrEmpty(kPayload));
   run.run_at = run_at <= now ? 0 : run_at;
   if (run.coalesce) {
     const auto waiting = catalog::FindCoalescible(run);

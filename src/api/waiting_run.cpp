@@ -29,7 +29,7 @@ bool LockWaitingRun(const catalog::FoundRun& found) {
 
 void EndWaitingRun(catalog::FoundRun* found) {
   const catalog::QueuedRun& run = found->run;
-  catalog::RunRecord record = catalog::RecordOf(run);
+  catalog::RunRecord record = catalog::RecordOf(run, {}, run.payload);
   if (run.version != 0) {
     const auto version = catalog::FindJobVersion(run.job_id, run.version);
     record.job_name = version ? version->job_name : "";

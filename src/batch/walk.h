@@ -97,7 +97,8 @@ class Walk {
     std::string at;
     std::string signature;  // of the key by which `at` was written
     board::RunCounters counters{};
-    ItemPointerData checkpoint;  // its row
+    ItemPointerData checkpoint;   // its row
+    std::int64_t walk_began = 0;  // with this run, as the checkpoint says; 0: it is of no walk yet
   };
 
   // ---- walk_open.cpp

@@ -52,6 +52,10 @@ bool Walk::WasIncremental(const catalog::Checkpoint& saved) const {
 std::optional<catalog::Checkpoint> Walk::GoOnBehind() {
   const board::RunTicket& ticket = *run_.ticket;
   auto saved = catalog::FindOwnCheckpoint(ticket.job_id, ticket.walk, &now_.checkpoint);
+  if (ticket.walk_began != 0 && (!saved || saved->first_run != ticket.walk_began)) {
+    throw pg::Error(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+                    std::string("nothing is left to be done: ") + catalog::kWalkHasEnded);
+  }
   if (!saved) {
     ItemPointerSetInvalid(&now_.checkpoint);
     return saved;
@@ -97,6 +101,7 @@ void Walk::Open() {
       !over_failed_items() && run_.ticket->replay_of == 0 && KeyMayBeNull(definition_, shape_);
   now_.at = from_;
   now_.signature = key_->signature();
+  now_.walk_began = saved ? saved->first_run : 0;
   committed_ = now_;
   progress_.Begin(*supply_, from_, saved ? saved->walk_items + saved->counters.items_done : 0);
   snapshot_watch_.Check(false);

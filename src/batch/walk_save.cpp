@@ -3,6 +3,7 @@
 
 #include "batch/in_the_way.h"
 #include "batch/walk.h"
+#include "board/run_board.h"
 #include "catalog/failed_item.h"
 #include "catalog/run_log.h"
 #include "pg/clock.h"
@@ -84,11 +85,13 @@ void Walk::SaveCheckpoint() {
   checkpoint.first_run = first_run_;
   checkpoint.key = now_.signature;
   catalog::SaveCheckpoint(checkpoint, &now_.checkpoint);
+  now_.walk_began = first_run_;
 }
 
 void Walk::NoteCommit() {
   NoteAlike();
   committed_ = now_;
+  board::SetWalkBegan(run_.slot, committed_.walk_began);
   retry_.Progressed();
   renewals_ = 0;
   progress_.Show(committed_.counters, ended_ && ending_ == Ending::kComplete);

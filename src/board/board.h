@@ -26,6 +26,7 @@ extern "C" {
 #include "policy/clock_watch.h"
 #include "policy/data_directory.h"
 #include "policy/run.h"
+#include "policy/run_identity.h"
 #include "policy/steady_time.h"
 #include "policy/watch.h"
 
@@ -175,31 +176,15 @@ enum class CancelReason : std::uint8_t { kNotCanceled, kCanceled, kTimedOut };
 // mutex there is the number of a role before it.
 constexpr int kNameSize = 256;
 
-// What a run is, fixed when it is claimed.
-struct RunTicket {
-  std::int64_t run_id;
-  std::int64_t mark;  // random: another run with the same number has another one
-  std::int64_t job_id;
-  std::int32_t version;
+// What a run is and what holds for it, fixed when it is claimed.
+struct RunTicket : policy::RunIdentity {
   Oid database;
-  Oid owner;
-  policy::Cause cause;
-  bool dry_run;
   bool foreground;
-  bool exclusive;  // no other run of the job at the same time (overlap is not "allow")
-  std::int32_t attempt;
-  TimestampTz scheduled_at;
-  TimestampTz previous_scheduled_at;  // 0: none
-  TimestampTz queued_at;
-  std::int64_t timeout;    // microseconds, 0: none
-  bool is_bound;           // the timeout is that of ratchet.max_run_time
-  TimestampTz closes_at;   // end of its active window, for runs that can stop in between; 0: none
-  std::int64_t replay_of;  // 0: none
-  std::int64_t retry_of;   // 0: none
-  std::int64_t walk;       // as in catalog::QueuedRun
-  std::int64_t items_of;   // as in catalog::QueuedRun
-  bool has_payload;        // its own one, in ratchet.run_queue
-  bool watches;            // tables: what it changes in them is to be counted
+  bool exclusive;         // no other run of the job at the same time (overlap is not "allow")
+  std::int64_t timeout;   // microseconds, 0: none
+  bool is_bound;          // the timeout is that of ratchet.max_run_time
+  TimestampTz closes_at;  // end of its active window, for runs that can stop in between; 0: none
+  bool watches;           // tables: what it changes in them is to be counted
   char job_name[kNameSize];
   char mutex[kNameSize + 16];  // its key, see catalog/mutex_owner.h; empty: none
 };
@@ -255,7 +240,8 @@ struct RunSlot {
   policy::AwakeTime cancel_at;
   policy::AwakeTime condition_until;  // while its only_if is evaluated; not set: no limit
   bool condition_canceled;            // the scheduler has done so
-  bool walks;                         // a batch job: the next three are known
+  bool commits;  // its process is committing, perhaps waits for a standby, and cannot obey
+  bool walks;    // a batch job: the next three are known
   RunWait wait;
   pid_t in_the_way;        // waits for a lock that this process holds, or waits for; 0: not known
   RunCounters committed;   // of a batch job: items and batches so far
@@ -294,7 +280,7 @@ struct Board {
   bool changed_jobs_full;
 };
 
-static_assert(std::is_trivially_copyable_v<RunSlot> && std::is_standard_layout_v<RunSlot>);
+static_assert(std::is_trivially_copyable_v<RunSlot>);
 static_assert(std::is_trivially_copyable_v<Pool> && std::is_trivially_copyable_v<WorkerSlot>);
 static_assert(std::is_trivially_copyable_v<DatabaseEntry>);
 

@@ -129,6 +129,7 @@ int TakeFreeSlot(const RunTicket& ticket, RunState state) {
   run.progress_remaining = -1;
   run.condition_until = {};
   run.condition_canceled = false;
+  run.commits = false;
   ForgetMessages(&run.messages);
   run.ticket = ticket;
   run.walks = false;
@@ -324,6 +325,8 @@ void SetCommitted(int slot, const RunCounters& committed, std::int64_t walk_done
   run.progress_remaining = remaining;
 }
 
+void SetWalkBegan(int slot, std::int64_t run_id) { Runs()[slot].ticket.walk_began = run_id; }
+
 bool IsWalk(int slot) { return Runs()[slot].walks; }
 
 void SetConditionUntil(int slot, policy::AwakeTime until) {
@@ -336,6 +339,17 @@ void BoundTimeout(int slot, std::int64_t timeout) {
   const Lock lock;
   Runs()[slot].ticket.timeout = timeout;
   Runs()[slot].ticket.is_bound = true;
+}
+
+void BeginCommit(int slot) { Runs()[slot].commits = true; }
+
+void EndCommit(int slot) {
+  RunSlot& run = Runs()[slot];
+  if (run.cancel != CancelReason::kNotCanceled) {
+    const Lock lock;
+    run.cancel_at = pg::AwakeNow();
+  }
+  run.commits = false;
 }
 
 void SetWait(int slot, RunWait wait) { Runs()[slot].wait = wait; }
@@ -452,6 +466,9 @@ int EnforceLimits(Oid database, policy::AwakeTime now, std::int64_t grace,
     if (due.IsSet() && due <= now && !is_canceled) {
       CancelOverdue(&run);
       due = DueOf(run, grace);
+    }
+    if (due.IsSet() && due <= now && run.commits) {
+      due = now + std::max(grace, kTimerIsLate);  // it hears of it when the commit is over
     }
     if (due.IsSet() && due <= now) {
       kill(run.pid, SIGTERM);

@@ -66,9 +66,16 @@ void SetCommitted(int slot, const RunCounters& committed, std::int64_t walk_done
                   std::int64_t remaining);
 // While the run's only_if is evaluated: when that is canceled; 0: it is not, or is over.
 void SetConditionUntil(int slot, policy::AwakeTime until);
+// The run is one of the walk that began with that run, whose checkpoint it has read or saved; 0: of
+// none yet. What goes on with the run goes on with this walk.
+void SetWalkBegan(int slot, std::int64_t run_id);
 // The administrator's bound is the run's timeout.
 void BoundTimeout(int slot, std::int64_t timeout);
 void SetWait(int slot, RunWait wait);
+// While a transaction of the run commits its process cannot obey a cancel, and is not ended for
+// that: from EndCommit() on it has as long as ever.
+void BeginCommit(int slot);
+void EndCommit(int slot);
 // Who has the lock for which it waits; 0: nobody, or not known.
 void SetInTheWay(int slot, pid_t pid);
 // The run is one of a batch job. For the run's own process.

@@ -109,6 +109,22 @@ std::int64_t WalkOfPayload(const std::string& payload) {
   return -1 - (pg::HashOf(payload) & PG_INT64_MAX);
 }
 
+std::int64_t WalkOf(const policy::RunIdentity& run, const std::string& payload, WalkRules job) {
+  // Runs of a batch job that may overlap cannot share a checkpoint.
+  if (job.is_batch && job.side_by_side) {
+    return run.run_id;
+  }
+  // That of an incremental job is the same for all of its runs.
+  if (job.is_batch && job.is_incremental) {
+    return 0;
+  }
+  // An occurrence that was given up leaves nothing of itself to the next one.
+  if (run.backfill_id != 0) {
+    return run.run_id;
+  }
+  return payload.empty() ? 0 : WalkOfPayload(payload);
+}
+
 std::optional<Checkpoint> FindCheckpoint(std::int64_t job_id, std::int64_t walk, ItemPointer tid) {
   Checkpoint checkpoint;
   const bool found = pg::Call([&] {
@@ -132,6 +148,14 @@ std::optional<Checkpoint> FindOwnCheckpoint(std::int64_t job_id, std::int64_t wa
                     "ratchet.job_checkpoint and run SELECT ratchet.adopt().");
   }
   return checkpoint;
+}
+
+bool WalkHasEnded(const policy::RunIdentity& run) {
+  if (run.walk_began == 0) {
+    return false;
+  }
+  const auto checkpoint = FindCheckpoint(run.job_id, run.walk);
+  return !checkpoint || checkpoint->first_run != run.walk_began;
 }
 
 bool CheckpointIsBeingChanged(std::int64_t job_id, std::int64_t walk) {

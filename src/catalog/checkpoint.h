@@ -14,6 +14,7 @@
 
 #include "board/board.h"
 #include "pg/row_change.h"
+#include "policy/run_identity.h"
 
 extern "C" {
 #include "storage/itemptr.h"
@@ -23,7 +24,7 @@ namespace ratchet::catalog {
 
 struct Checkpoint {
   std::int64_t job_id = 0;
-  std::int64_t walk = 0;  // see WalkOfPayload
+  std::int64_t walk = 0;  // see WalkOf
   Oid owner = InvalidOid;
   std::int64_t run_id = 0;  // of the run that saved last
   std::int64_t run_mark = 0;
@@ -41,6 +42,13 @@ struct Checkpoint {
 // their own (negative), behind whose checkpoint no others go on. What a replay, an occurrence of a
 // backfill, or a run beside others walks is its own (its number), and ends with it.
 std::int64_t WalkOfPayload(const std::string& payload);
+struct WalkRules {
+  bool is_batch;
+  bool is_incremental;
+  bool side_by_side;  // its runs may overlap
+};
+// Of a run that begins with nothing of an earlier one; `payload` is its own (empty: none).
+std::int64_t WalkOf(const policy::RunIdentity& run, const std::string& payload, WalkRules job);
 inline bool EndsWithItsRun(std::int64_t walk) { return walk > 0; }
 
 // Seen with the effects of the calling transaction; nullopt when there is none. `tid` may be null.
@@ -49,6 +57,10 @@ std::optional<Checkpoint> FindCheckpoint(std::int64_t job_id, std::int64_t walk,
 // For a run that goes on behind it: an error if it was not written by the library.
 std::optional<Checkpoint> FindOwnCheckpoint(std::int64_t job_id, std::int64_t walk,
                                             ItemPointer tid = nullptr);
+// Of a run that was to go on with a walk: whether there is nothing to go on with any more, because
+// another run has completed it, or its checkpoint was given up.
+inline constexpr char kWalkHasEnded[] = "the walk that it was to go on with has ended";
+bool WalkHasEnded(const policy::RunIdentity& run);
 // Whether a transaction that has not ended deletes it, or writes over it.
 bool CheckpointIsBeingChanged(std::int64_t job_id, std::int64_t walk);
 // So that what follows in the transaction waits for nobody: locks the table and the row, if there

@@ -7,7 +7,10 @@
 #include "pg/span.h"
 
 extern "C" {
+#include "storage/lmgr.h"
+#include "storage/lock.h"
 #include "utils/acl.h"
+#include "utils/snapmgr.h"
 }
 
 namespace ratchet::catalog {
@@ -15,6 +18,9 @@ namespace {
 
 constexpr const pg::TableLayout& kTable = kJobVersionTable;
 constexpr char kPrimaryKey[] = "job_version_pkey";
+
+// Classes of advisory locks: see job_name_lock.cpp, which has those up to 5.
+constexpr uint16 kPinLockClass = 6;
 
 enum Column {
   kJobId = 1,
@@ -94,31 +100,84 @@ bool IsSame(const pg::Row& kept, const pg::Row& wanted) {
          kept.Int64(kSealColumn) == wanted.Int64(kSealColumn);
 }
 
+// Held while one looks for the row and inserts it.
+LOCKTAG LockOfPins(std::int64_t job_id) {
+  LOCKTAG tag;
+  SET_LOCKTAG_ADVISORY(tag, MyDatabaseId, static_cast<std::uint32_t>(job_id >> 32),
+                       static_cast<std::uint32_t>(job_id), kPinLockClass);
+  return tag;
+}
+
+// The transaction that inserts or deletes the row of this version and has not ended, if there is
+// one.
+TransactionId WhoPins(const JobDefinition& job) {
+  SnapshotData dirty;
+  InitDirtySnapshot(dirty);
+  pg::IndexScan scan(kTable, kPrimaryKey, AccessShareLock);
+  scan.Equal(kJobId, job.job_id)
+      .EqualInt32(kVersion, job.version)
+      .Begin(ForwardScanDirection, &dirty);
+  pg::Row row;
+  const bool found = scan.Next(&row);
+  scan.End();
+  const TransactionId inserting = TransactionIdIsValid(dirty.xmin) ? dirty.xmin : dirty.xmax;
+  return found ? inserting : InvalidTransactionId;
+}
+
+// Returns the transaction that has to end before it is known whether the version is kept, if there
+// is one. It is looked for first: what has ended by then is seen by the scan. A row that
+// says something else was not written by the library, or for another job that had the number: what
+// the job is now is what runs.
+TransactionId Pin(const JobDefinition& job, pg::IfBusy if_busy) {
+  const TransactionId other = WhoPins(job);
+  if (TransactionIdIsValid(other)) {
+    return other;
+  }
+  pg::Row wanted;
+  Fill(job, &wanted);
+  pg::Row row;
+  ItemPointerData tid;
+  pg::IndexScan scan(kTable, kPrimaryKey, RowExclusiveLock);
+  scan.Equal(kJobId, job.job_id).EqualInt32(kVersion, job.version).Begin();
+  if (!scan.Next(&row, &tid)) {
+    pg::InsertRow(scan.table(), wanted);
+    CommandCounterIncrement();
+  } else if (!IsSame(row, wanted) &&
+             pg::HoldRow(scan.table(), &tid, if_busy, &row) == pg::RowHold::kHeld &&
+             !IsSame(row, wanted)) {
+    pg::UpdateRow(scan.table(), &tid, wanted);
+    CommandCounterIncrement();
+  }
+  scan.End();
+  return InvalidTransactionId;
+}
+
 }  // namespace
 
 constinit const SealedTable kSealedVersions{&kSeal, kJobId, kOwner};
 
-// A row that says something else was not written by the library, or for another job that had the
-// number: what the job is now is what runs.
-void PinJobVersion(const JobDefinition& job) {
-  pg::Call([&job] {
-    pg::Row wanted;
-    Fill(job, &wanted);
-    pg::Row row;
-    ItemPointerData tid;
-    pg::IndexScan scan(kTable, kPrimaryKey, RowExclusiveLock);
-    scan.Equal(kJobId, job.job_id).EqualInt32(kVersion, job.version).Begin();
-    if (!scan.Next(&row, &tid)) {
-      pg::InsertRow(scan.table(), wanted);
-      CommandCounterIncrement();
-    } else if (!IsSame(row, wanted) &&
-               pg::HoldRow(scan.table(), &tid, pg::IfBusy::kWait, &row) == pg::RowHold::kHeld &&
-               !IsSame(row, wanted)) {
-      pg::UpdateRow(scan.table(), &tid, wanted);
-      CommandCounterIncrement();
+bool PinJobVersion(std::int64_t job_id, std::int32_t version, pg::IfBusy if_busy) {
+  for (;;) {
+    const LOCKTAG lock = LockOfPins(job_id);
+    pg::Call([&lock] { LockAcquire(&lock, ExclusiveLock, false, false); });
+    const auto job = FindJob(job_id);
+    if (!job || job->version != version) {
+      pg::Call([&lock] { LockRelease(&lock, ExclusiveLock, false); });
+      return false;
     }
-    scan.End();
-  });
+    TransactionId other = InvalidTransactionId;
+    pg::Call([&] {
+      other = Pin(*job, if_busy);
+      LockRelease(&lock, ExclusiveLock, false);
+    });
+    if (!TransactionIdIsValid(other)) {
+      return true;
+    }
+    if (if_busy == pg::IfBusy::kGiveUp) {
+      return false;
+    }
+    pg::Call([other] { XactLockTableWait(other, nullptr, nullptr, XLTW_None); });
+  }
 }
 
 std::optional<JobVersion> FindJobVersion(std::int64_t job_id, std::int32_t version) {

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "catalog/job.h"
+#include "pg/row_change.h"
 
 namespace ratchet::catalog {
 
@@ -24,8 +25,12 @@ struct JobVersion : BatchDefinition {
   std::int64_t keep_history = -1;
 };
 
-// Keeps this version of the definition, if it is not kept yet.
-void PinJobVersion(const JobDefinition& job);
+// Keeps the job's definition as it is in ratchet.job, if it has this version and is not kept yet.
+// Those who pin the same job do so one after the other, and for that moment only: nobody holds a
+// lock for it until his transaction ends. False when the job has another version by now, or is
+// gone; with kGiveUp also when another transaction, which has not ended, has pinned it.
+bool PinJobVersion(std::int64_t job_id, std::int32_t version,
+                   pg::IfBusy if_busy = pg::IfBusy::kWait);
 // nullopt also when the row was not written by the library: see seal.h.
 std::optional<JobVersion> FindJobVersion(std::int64_t job_id, std::int32_t version);
 std::optional<JobVersion> FindNewestVersion(std::int64_t job_id);

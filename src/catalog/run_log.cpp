@@ -1,6 +1,7 @@
 #include "catalog/run_log.h"
 
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "catalog/failed_item.h"
@@ -203,6 +204,7 @@ void Read(const pg::Row& row, RunRecord* record) {
   record->reason = row.Text(kReason);
   record->worker_pid = row.IsNull(kWorkerPid) ? 0 : row.Int32(kWorkerPid);
   record->payload = row.JsonbText(kPayload);
+  record->has_payload = !record->payload.empty();
   record->replay_of = row.Int64Or(kReplayOf, 0);
   record->retry_of = row.Int64Or(kRetryOf, 0);
   record->items_of = row.Int64Or(kItemsOf, 0);
@@ -235,45 +237,11 @@ void Insert(const RunRecord& record) {
 
 constinit const SealedTable kSealedRecords{&kSeal, kJobId, kOwner};
 
-RunRecord RecordOf(const QueuedRun& run) {
+RunRecord RecordOf(const policy::RunIdentity& run, std::string job_name, std::string payload) {
   RunRecord record;
-  record.run_id = run.run_id;
-  record.mark = run.mark;
-  record.job_id = run.job_id;
-  record.owner = run.owner;
-  record.version = run.version;
-  record.cause = run.cause;
-  record.attempt = run.attempt;
-  record.scheduled_at = run.scheduled_at;
-  record.previous_scheduled_at = run.previous_scheduled_at;
-  record.queued_at = run.queued_at;
-  record.payload = run.payload;
-  record.replay_of = run.replay_of;
-  record.retry_of = run.retry_of;
-  record.walk = run.walk;
-  record.items_of = run.items_of;
-  record.dry_run = run.dry_run;
-  return record;
-}
-
-RunRecord RecordOf(const board::RunTicket& ticket) {
-  RunRecord record;
-  record.run_id = ticket.run_id;
-  record.mark = ticket.mark;
-  record.job_id = ticket.job_id;
-  record.job_name = ticket.job_name;
-  record.owner = ticket.owner;
-  record.version = ticket.version;
-  record.cause = ticket.cause;
-  record.attempt = ticket.attempt;
-  record.scheduled_at = ticket.scheduled_at;
-  record.previous_scheduled_at = ticket.previous_scheduled_at;
-  record.queued_at = ticket.queued_at;
-  record.replay_of = ticket.replay_of;
-  record.retry_of = ticket.retry_of;
-  record.walk = ticket.walk;
-  record.items_of = ticket.items_of;
-  record.dry_run = ticket.dry_run;
+  record.identity() = run;
+  record.job_name = std::move(job_name);
+  record.payload = std::move(payload);
   return record;
 }
 

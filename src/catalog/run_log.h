@@ -7,26 +7,16 @@
 
 #include "board/board.h"
 #include "catalog/run_error.h"
-#include "catalog/run_queue.h"
 #include "pg/guard.h"
-#include "policy/run.h"
+#include "policy/run_identity.h"
 
 namespace ratchet::catalog {
 
-// 0 stands for null in the times, worker_pid, replay_of, retry_of and items_of.
-struct RunRecord {
-  std::int64_t run_id = 0;
-  std::int64_t mark = 0;  // random, see numbers.h
-  std::int64_t job_id = 0;
+// 0 stands for null in the times and worker_pid. What the log does not keep of a run's identity
+// (walk, backfill_id and who has asked for it) is not in a record that was read.
+struct RunRecord : policy::RunIdentity {
   std::string job_name;
-  Oid owner = InvalidOid;
-  std::int32_t version = 0;
-  policy::Cause cause = policy::Cause::kSchedule;
   policy::RunStatus status = policy::RunStatus::kSucceeded;
-  std::int32_t attempt = 1;
-  TimestampTz scheduled_at = 0;
-  TimestampTz previous_scheduled_at = 0;
-  TimestampTz queued_at = 0;
   TimestampTz started_at = 0;
   TimestampTz finished_at = 0;
   bool has_counters = false;  // it ran: counters are not null
@@ -38,22 +28,15 @@ struct RunRecord {
   RunError error;
   std::string reason;
   pid_t worker_pid = 0;
-  std::string payload;  // jsonb as text
-  std::int64_t replay_of = 0;
-  std::int64_t retry_of = 0;
-  std::int64_t walk = 0;  // not in the log
-  std::int64_t items_of = 0;
-  bool dry_run = false;
+  std::string payload;  // the run's own, jsonb as text; empty: none
   std::string result;
   std::int64_t occurrences = 1;
   bool quarantined = false;  // the row was not written by the library: see seal.h
   std::string messages;      // jsonb as text; empty: none. Not read again
 };
 
-// What the ticket says about the run; the rest is for the caller to fill in.
-RunRecord RecordOf(const board::RunTicket& ticket);
-// The same for a row of the queue; it does not know the name of the job.
-RunRecord RecordOf(const QueuedRun& run);
+// Of the run, with its own payload (empty: none); how it ended is for the caller to fill in.
+RunRecord RecordOf(const policy::RunIdentity& run, std::string job_name, std::string payload);
 
 // Writes the record in the calling transaction. Called as any role: it makes no use of privileges.
 void InsertRunRecord(const RunRecord& record);

@@ -62,6 +62,7 @@ void Read(const pg::Row& row, QueuedRun* run) {
   run->queued_at = row.Time(kQueuedAt);
   run->claimed_at = row.TimeOrZero(kClaimedAt);
   run->payload = row.JsonbText(kPayload);
+  run->has_payload = !run->payload.empty();
   run->coalesce = row.Bool(kCoalesce);
   run->dry_run = row.Bool(kDryRun);
   run->replay_of = row.Int64Or(kReplayOf, 0);
@@ -208,6 +209,14 @@ std::optional<FoundRun> FindQueuedRun(std::int64_t run_id, std::int64_t mark) {
     return hit;
   });
   return exists ? std::optional<FoundRun>(std::move(found)) : std::nullopt;
+}
+
+std::string PayloadOf(const policy::RunIdentity& run) {
+  if (!run.has_payload) {
+    return {};
+  }
+  auto found = FindQueuedRun(run.run_id, run.mark);
+  return found ? std::move(found->run.payload) : std::string();
 }
 
 std::optional<FoundRun> FindCoalescible(const QueuedRun& like) {

@@ -4,10 +4,11 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "pg/server.h"
-#include "policy/run.h"
+#include "policy/run_identity.h"
 
 extern "C" {
 #include "storage/itemptr.h"
@@ -15,35 +16,21 @@ extern "C" {
 
 namespace ratchet::catalog {
 
-// 0 stands for null in previous_scheduled_at, claimed_at, replay_of, retry_of,
-// items_of and backfill_id. A waiting run whose version is not 0 has pinned it already: a replay.
-struct QueuedRun {
-  std::int64_t run_id = 0;
-  std::int64_t mark = 0;  // random, see numbers.h
-  std::int64_t job_id = 0;
-  std::int32_t version = 0;  // 0: the one in force when it is claimed
-  Oid owner = InvalidOid;
-  policy::Cause cause = policy::Cause::kSchedule;
-  std::int32_t attempt = 1;
-  TimestampTz scheduled_at = 0;
-  TimestampTz previous_scheduled_at = 0;
+// A waiting run whose version is not 0 has pinned it already: a replay. A run in the foreground has
+// a row if it was given a payload, and as long as it is not recorded.
+struct QueuedRun : policy::RunIdentity {
   TimestampTz run_at = 0;
-  TimestampTz queued_at = 0;
-  TimestampTz claimed_at = 0;
-  std::string payload;  // jsonb as text, empty: the job's own
+  TimestampTz claimed_at = 0;  // 0: it waits
+  std::string payload;         // of its own, jsonb as text; empty: none. Set by Give()
   bool coalesce = false;
-  bool dry_run = false;
-  std::int64_t replay_of = 0;
-  std::int64_t retry_of = 0;
-  std::int64_t walk = 0;         // whose checkpoint it goes on behind: see catalog/checkpoint.h
-  std::int64_t walk_began = 0;   // with this run: it is nothing when that walk has ended; 0: any
-  std::int64_t items_of = 0;     // it does the failed items of this run only; 0: all
-  std::int64_t backfill_id = 0;  // the backfill whose occurrence it is for; 0: none
-  bool on_change = false;        // asked for by a change trigger
-  // Who has asked for it, or for the backfill or the run that it goes on with; none: nobody has, it
-  // follows from the definition of the job.
-  Oid requested_by = InvalidOid;
+  bool on_change = false;    // asked for by a change trigger
   bool quarantined = false;  // the row was not written by the library: see seal.h
+
+  // The payload is the run's own; an empty one: it has that of its definition.
+  void Give(std::string given) {
+    payload = std::move(given);
+    has_payload = !payload.empty();
+  }
 };
 
 void InsertQueuedRun(const QueuedRun& run, ItemPointer tid = nullptr);
@@ -63,6 +50,9 @@ struct FoundRun {
 };
 // mark = 0: whichever has the number.
 std::optional<FoundRun> FindQueuedRun(std::int64_t run_id, std::int64_t mark = 0);
+// What the run was given by whoever asked for it, as jsonb text; empty: nothing, it has what its
+// definition says. Any process may ask, as long as the run is not settled.
+std::string PayloadOf(const policy::RunIdentity& run);
 // The oldest waiting run of the job that another trigger of the same role may share: asked for with
 // coalesce, not claimed, not a retry or replay, for the same owner, with the same payload, due at
 // the same time (run_at of `like` = 0: at once).

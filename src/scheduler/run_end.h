@@ -10,26 +10,12 @@
 
 namespace ratchet::scheduler {
 
-struct RunEnd {
-  std::int64_t run_id = 0;
-  std::int32_t version = 0;
-  policy::Cause cause = policy::Cause::kSchedule;
+struct RunEnd : policy::RunIdentity {
   policy::RunStatus status = policy::RunStatus::kSucceeded;
-  std::int32_t attempt = 1;
-  TimestampTz scheduled_at = 0;
-  TimestampTz previous_scheduled_at = 0;  // 0: none
-  TimestampTz started_at = 0;             // 0: it never started
+  TimestampTz started_at = 0;  // 0: it never started
   TimestampTz finished_at = 0;
-  bool dry_run = false;
   bool lag_known = false;  // started_at is exact
-  std::string payload;
-  Oid owner = InvalidOid;
-  std::int64_t replay_of = 0;
-  std::int64_t retry_of = 0;
-  std::int64_t walk = 0;
-  std::int64_t items_of = 0;
-  std::int64_t backfill_id = 0;
-  Oid requested_by = InvalidOid;  // see QueuedRun
+  std::string payload;     // its own, for what goes on with it: its row in the queue goes before
   board::RunCounters counters{};
   int sqlstate = 0;                       // as the server packs it, 0: none
   std::optional<policy::TableMark> seen;  // of the tables that its job watches, before it started

@@ -299,8 +299,8 @@ void Scheduler::FlushClaims() {
     const auto flight = flights_.find(unflushed_.front().run_id);
     if (flight != flights_.end()) {
       lsn = std::max(lsn, unflushed_.front().lsn);
-      if (states_.contains(flight->second.job_id)) {
-        StateOf(jobs_.Find(flight->second.job_id));
+      if (states_.contains(flight->second.run.job_id)) {
+        StateOf(jobs_.Find(flight->second.run.job_id));
       }
     }
     unflushed_.pop_front();
@@ -378,7 +378,7 @@ bool Scheduler::NeedsHistory(std::int64_t job_id) const {
     }
   }
   return std::any_of(flights_.begin(), flights_.end(), [job_id](const auto& flight) {
-    return flight.second.job_id == job_id && flight.second.needs_history;
+    return flight.second.run.job_id == job_id && flight.second.needs_history();
   });
 }
 

@@ -84,21 +84,14 @@ class Scheduler {
   using Place = WaitingRuns::Place;
   // A claimed run.
   struct Flight {
-    std::int64_t job_id;
+    policy::RunIdentity run;
     ItemPointerData queue_tid;
-    Oid role;
-    Oid requested_by;
-    std::int64_t backfill_id;
-    bool needs_history;   // a replay, or a new try of failed items
     std::uint32_t mutex;  // which it holds, 0: none
     std::optional<policy::TableMark> seen;
+
+    // A replay, or a new try of failed items.
+    bool needs_history() const { return run.replay_of != 0 || run.items_of != 0; }
   };
-  static Flight FlightOf(const catalog::QueuedRun& run, ItemPointerData tid, std::uint32_t mutex) {
-    return {run.job_id,      tid,
-            run.owner,       run.requested_by,
-            run.backfill_id, run.replay_of != 0 || run.items_of != 0,
-            mutex,           std::nullopt};
-  }
   // Why a run fails without being started.
   struct Hindrance {
     catalog::RunError error;
@@ -190,8 +183,6 @@ class Scheduler {
 
   // ---- scheduler_walks.cpp: what goes on with the walk of an earlier run
   bool JoinsWalk(const Job& job, const RunEnd& end, catalog::QueuedRun* retry) const;
-  static std::int64_t WalkOf(const Job& job, const catalog::QueuedRun& run);
-  static bool HasLostItsWalk(const catalog::QueuedRun& run);
   void EndIfWalkHasEnded(std::uint32_t index, std::int64_t run_id, TimestampTz now);
   void EndLostRetries(std::uint32_t index, TimestampTz now);
   void CancelWaiting(std::int64_t run_id, policy::RunStatus status, const std::string& reason,
@@ -231,11 +222,11 @@ class Scheduler {
   static bool IsContent(const Job& job, const WaitingRuns::Run& waiting);
   bool MayStart(std::uint32_t index, std::int64_t run_id, TimestampTz now);
   // What a run is told on its way, as far as it is known before it is claimed.
-  struct Identity {
+  struct Terms {
     std::string job_name;
     std::int64_t timeout;
   };
-  Identity IdentityOf(const Job& job, const catalog::QueuedRun& run) const;
+  Terms TermsOf(const Job& job, const catalog::QueuedRun& run) const;
   bool Reserve(std::uint32_t index, const catalog::QueuedRun& run, int* slot,
                std::string* blocked_by);
   void Start(std::uint32_t index, catalog::QueuedRun* run, ItemPointer tid, const Permit& permit,

@@ -164,8 +164,8 @@ int Scheduler::UnfinishedRuns(std::int64_t job_id, std::int64_t backfill_id) con
     counts(waiting_.At(run_id).run.backfill_id);
   }
   for (const auto& [run_id, flight] : flights_) {
-    if (flight.job_id == job_id) {
-      counts(flight.backfill_id);
+    if (flight.run.job_id == job_id) {
+      counts(flight.run.backfill_id);
     }
   }
   return count;

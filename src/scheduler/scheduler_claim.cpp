@@ -5,6 +5,7 @@
 #include "scheduler/scheduler.h"
 
 #include "board/worker_board.h"
+#include "catalog/checkpoint.h"
 #include "catalog/job_version.h"
 #include "catalog/numbers.h"
 
@@ -216,7 +217,7 @@ bool Scheduler::MayStart(std::uint32_t index, std::int64_t run_id, TimestampTz n
 // is for the past.
 bool Scheduler::IsContent(const Job& job, const WaitingRuns::Run& waiting) {
   return job.overlap == catalog::Overlap::kSkip && waiting.run.cause == policy::Cause::kTrigger &&
-         waiting.run.coalesce && !waiting.has_payload && !job.past_run;
+         waiting.run.coalesce && !waiting.run.has_payload && !job.past_run;
 }
 
 bool Scheduler::ClaimWaiting(std::int64_t run_id, TimestampTz now) {
@@ -266,11 +267,7 @@ bool Scheduler::ClaimWaiting(std::int64_t run_id, TimestampTz now) {
     return true;
   }
   catalog::QueuedRun run = waiting.run;
-  if (waiting.has_payload) {
-    if (const auto row = catalog::FindQueuedRun(run_id)) {
-      run.payload = row->run.payload;
-    }
-  }
+  run.payload = catalog::PayloadOf(run);
   if (run.retry_of == 0 && run.replay_of == 0 && run.backfill_id == 0) {
     run.previous_scheduled_at = StateForClaim(index).last_occurrence;
   }
@@ -282,7 +279,7 @@ bool Scheduler::ClaimWaiting(std::int64_t run_id, TimestampTz now) {
   return true;
 }
 
-Scheduler::Identity Scheduler::IdentityOf(const Job& job, const catalog::QueuedRun& run) const {
+Scheduler::Terms Scheduler::TermsOf(const Job& job, const catalog::QueuedRun& run) const {
   if (run.version != 0 && (job.dropped || run.version != job.version)) {
     if (const auto version = catalog::FindJobVersion(job.job_id, run.version)) {
       return {version->job_name, version->timeout};
@@ -296,19 +293,15 @@ Scheduler::Identity Scheduler::IdentityOf(const Job& job, const catalog::QueuedR
 bool Scheduler::Reserve(std::uint32_t index, const catalog::QueuedRun& run, int* slot,
                         std::string* blocked_by) {
   const Job& job = jobs_[index];
-  const Identity identity = IdentityOf(job, run);
-  const WaitingRuns::Run* waiting = waiting_.Find(run.run_id);
+  const Terms terms = TermsOf(job, run);
   board::RunTicket ticket{};
-  ticket.job_id = job.job_id;
+  ticket.identity() = run;
   ticket.version = run.version != 0 ? run.version : job.version;
-  ticket.database = entry_->database;
   ticket.owner = OwnerOf(job, run);
-  ticket.cause = run.cause;
-  ticket.dry_run = run.dry_run;
+  ticket.database = entry_->database;
   ticket.exclusive = job.overlap != catalog::Overlap::kAllow;
-  ticket.timeout = identity.timeout;
-  ticket.has_payload = waiting != nullptr && waiting->has_payload;
-  strlcpy(ticket.job_name, identity.job_name.c_str(), sizeof(ticket.job_name));
+  ticket.timeout = terms.timeout;
+  strlcpy(ticket.job_name, terms.job_name.c_str(), sizeof(ticket.job_name));
   strlcpy(ticket.mutex, mutexes_.NameOf(job.mutex).c_str(), sizeof(ticket.mutex));
   board::RunInTheWay blocking{};
   switch (board::Reserve(ticket, slot, &blocking)) {
@@ -348,7 +341,8 @@ void Scheduler::Start(std::uint32_t index, catalog::QueuedRun* run, ItemPointer 
     return;
   }
   if (run->walk == 0 && run->retry_of == 0) {
-    run->walk = WalkOf(job, *run);
+    run->walk = catalog::WalkOf(
+        *run, run->payload, {job.batch, job.incremental, job.overlap == catalog::Overlap::kAllow});
   }
   run->claimed_at = claimed_at;
   ItemPointerData queue_tid;
@@ -360,21 +354,10 @@ void Scheduler::Start(std::uint32_t index, catalog::QueuedRun* run, ItemPointer 
     catalog::InsertQueuedRun(*run, &queue_tid);
   }
   board::RunTicket& ticket = board::Runs()[slot].ticket;  // reserved: nobody else looks at it
-  ticket.run_id = run->run_id;
-  ticket.mark = run->mark;
-  ticket.attempt = run->attempt;
-  ticket.cause = run->cause;
-  ticket.scheduled_at = run->scheduled_at;
-  ticket.previous_scheduled_at = run->previous_scheduled_at;
-  ticket.queued_at = run->queued_at;
+  ticket.identity() = *run;
   const calendar::Instant closing = jobs_.PlanOf(job).ClosesAt(now);
   ticket.closes_at = closing != calendar::kNever ? closing : 0;
-  ticket.replay_of = run->replay_of;
-  ticket.retry_of = run->retry_of;
-  ticket.walk = run->walk;
-  ticket.items_of = run->items_of;
-  Flight& flight = flights_[run->run_id] = FlightOf(*run, queue_tid, job.mutex);
-  flight.seen = SeenBy(index, *run);
+  Flight& flight = flights_[run->run_id] = {*run, queue_tid, job.mutex, SeenBy(index, *run)};
   ticket.watches = flight.seen.has_value();
   if (job.mutex != 0) {
     mutexes_.Hold(job.mutex, run->run_id);
@@ -385,19 +368,15 @@ void Scheduler::Start(std::uint32_t index, catalog::QueuedRun* run, ItemPointer 
 }
 
 // Keeps the definition that is about to run. False when it has changed since we looked: the notice
-// of that is on its way, and nothing must start before it is here.
+// of that is on its way, and nothing must start before it is here. Nor does it before a session
+// that has pinned it has committed.
 bool Scheduler::Pin(Job* job) {
   if (job->pinned) {
     return true;
   }
   Begin();
-  const auto definition = catalog::FindJob(job->job_id);
-  if (!definition || definition->version != job->version) {
-    return false;
-  }
-  catalog::PinJobVersion(*definition);
-  job->pinned = true;
-  return true;
+  job->pinned = catalog::PinJobVersion(job->job_id, job->version, pg::IfBusy::kGiveUp);
+  return job->pinned;
 }
 
 }  // namespace ratchet::scheduler

@@ -105,7 +105,7 @@ std::string Scheduler::ReasonOf(const Job& job, policy::SkipReason reason) {
 
 std::string Scheduler::BlockingRun(const Job& job) const {
   for (const auto& [run_id, flight] : flights_) {
-    if (flight.job_id == job.job_id) {
+    if (flight.run.job_id == job.job_id) {
       std::vector<board::LiveRun> live;
       board::ListRuns(entry_->database, &live);
       for (const board::LiveRun& run : live) {

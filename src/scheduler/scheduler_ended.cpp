@@ -41,22 +41,11 @@ constexpr double kMeanWeight = 0.1;  // of the newest run in the moving average
 
 RunEnd EndOf(const catalog::RunRecord& record) {
   RunEnd end;
-  end.run_id = record.run_id;
-  end.version = record.version;
-  end.cause = record.cause;
+  end.identity() = record;
   end.status = record.status;
-  end.attempt = record.attempt;
-  end.scheduled_at = record.scheduled_at;
-  end.previous_scheduled_at = record.previous_scheduled_at;
   end.started_at = record.started_at;
   end.finished_at = record.finished_at;
-  end.dry_run = record.dry_run;
   end.payload = record.payload;
-  end.owner = record.owner;
-  end.replay_of = record.replay_of;
-  end.retry_of = record.retry_of;
-  end.walk = record.walk;
-  end.items_of = record.items_of;
   end.counters = record.counters;
   end.sqlstate = record.error.sqlstate;
   return end;
@@ -70,6 +59,7 @@ void AddCommitted(catalog::RunRecord* record) {
   record->checkpoint_from = checkpoint->run_from;
   record->checkpoint_to = checkpoint->value;
   record->key = checkpoint->key;
+  record->walk_began = checkpoint->first_run;
   record->has_usage = false;  // what it cost has died with it
   if (checkpoint->counters.batches > 0) {
     record->has_counters = true;
@@ -94,7 +84,8 @@ void Scheduler::HandleEnded(int slot, TimestampTz now) {
   const board::RunSlot& run = board::Runs()[slot];
   const board::RunTicket& ticket = run.ticket;
   const std::uint32_t index = jobs_.Find(ticket.job_id);
-  catalog::RunRecord record = catalog::RecordOf(ticket);
+  catalog::RunRecord record =
+      catalog::RecordOf(ticket, ticket.job_name, catalog::PayloadOf(ticket));
   record.status = run.outcome.status;
   // Both by one clock, so that what lies between is what has passed.
   const policy::Moment ended{run.outcome.finished_at, run.ended};
@@ -104,11 +95,6 @@ void Scheduler::HandleEnded(int slot, TimestampTz now) {
   record.counters = run.outcome.counters;
   record.has_counters = run.started_at != 0;
   record.worker_pid = run.pid;
-  if (ticket.has_payload) {
-    if (const auto row = catalog::FindQueuedRun(ticket.run_id, ticket.mark)) {
-      record.payload = row->run.payload;
-    }
-  }
   if (!run.outcome.recorded && record.status != policy::RunStatus::kSkipped) {
     // The process may have died between its commit and its report.
     if (const auto found = catalog::ReadOwnRunRecord(ticket.run_id, ticket.mark)) {
@@ -165,10 +151,8 @@ void Scheduler::EndFlight(int slot, std::uint32_t index, RunEnd* end) {
   const auto flight = flights_.find(run.ticket.run_id);
   if (flight != flights_.end()) {
     tid = flight->second.queue_tid;
-    end->backfill_id = flight->second.backfill_id;
-    end->requested_by = flight->second.requested_by;
     end->seen = flight->second.seen;
-    Role& role = roles_[flight->second.role];
+    Role& role = roles_[flight->second.run.owner];
     role.in_flight--;
     if (run.started_at != 0) {
       const auto took = static_cast<double>(run.ended - run.begun);
@@ -180,7 +164,7 @@ void Scheduler::EndFlight(int slot, std::uint32_t index, RunEnd* end) {
       jobs_[index].past_run = jobs_[index].past_run && jobs_[index].running > 0;
     }
   }
-  if (!run.ticket.foreground) {
+  if (!run.ticket.foreground || run.ticket.has_payload) {
     catalog::DeleteQueuedRun(run.ticket.run_id, run.ticket.mark, &tid);
   }
 }
@@ -281,20 +265,19 @@ void Scheduler::TakeStanding(std::uint32_t index, const RunEnd& end,
 void Scheduler::QueueRetry(const Job& job, const RunEnd& end, const policy::Verdict& verdict,
                            TimestampTz now) {
   catalog::QueuedRun retry;
+  retry.identity() = end;
+  retry.Give(end.payload);
   catalog::NumberRun(&retry);
-  retry.job_id = job.job_id;
-  retry.version = end.replay_of != 0 ? end.version : 0;
-  retry.owner = end.replay_of != 0 ? end.owner : job.owner;
+  if (end.replay_of == 0) {
+    retry.version = 0;
+    retry.owner = job.owner;
+  }
   retry.cause = verdict.cause;
   retry.attempt = verdict.next_attempt;
-  retry.scheduled_at = end.scheduled_at;
-  retry.previous_scheduled_at = end.previous_scheduled_at;
   retry.run_at = verdict.again_at;
   retry.queued_at = now;
-  retry.payload = end.payload;
-  retry.requested_by = end.requested_by;
-  retry.replay_of = end.replay_of;
   retry.retry_of = end.run_id;
+  retry.walk_began = 0;
   retry.walk = verdict.items_only ? retry.run_id : end.walk;
   retry.items_of = verdict.items_only && end.items_of == 0 ? end.run_id : end.items_of;
   // A backfill waits for what belongs to it: failed items hold up nothing.
@@ -324,9 +307,9 @@ void Scheduler::CancelWaiting(std::int64_t run_id, policy::RunStatus status,
     return;  // canceled by somebody else in the meantime
   }
   const std::uint32_t index = jobs_.Find(job_id);
-  catalog::RunRecord record = catalog::RecordOf(row->run);
+  catalog::RunRecord record = catalog::RecordOf(row->run, {}, row->run.payload);
   if (index != JobTable::kNoJob) {
-    record.job_name = IdentityOf(jobs_[index], row->run).job_name;
+    record.job_name = TermsOf(jobs_[index], row->run).job_name;
     record.version = row->run.version != 0 ? row->run.version : jobs_[index].version;
   } else {
     record.job_name = NameOfDropped(job_id);

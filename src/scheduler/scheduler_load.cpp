@@ -214,12 +214,6 @@ void Scheduler::NoteProblem(std::uint32_t index, TimestampTz now) {
 }
 
 void Scheduler::LoadRuns(TimestampTz now) {
-  std::vector<board::LiveRun> on_board;
-  board::ListRuns(entry_->database, &on_board);
-  std::unordered_map<std::int64_t, board::LiveRun> live;
-  for (const board::LiveRun& run : on_board) {
-    live.emplace(run.ticket.run_id, run);
-  }
   std::vector<catalog::FoundRun> rows;
   catalog::ScanQueuedRuns(
       [](void* argument, const catalog::FoundRun& run) {
@@ -229,6 +223,14 @@ void Scheduler::LoadRuns(TimestampTz now) {
   std::sort(rows.begin(), rows.end(), [](const catalog::FoundRun& a, const catalog::FoundRun& b) {
     return a.run.run_id < b.run.run_id;
   });
+  // After the rows: a session's run is on the board before its row can be seen, and until we free
+  // it.
+  std::vector<board::LiveRun> on_board;
+  board::ListRuns(entry_->database, &on_board);
+  std::unordered_map<std::int64_t, board::LiveRun> live;
+  for (const board::LiveRun& run : on_board) {
+    live.emplace(run.ticket.run_id, run);
+  }
   for (catalog::FoundRun& row : rows) {
     if (row.run.quarantined) {
       quarantined_rows_++;
@@ -264,7 +266,7 @@ void Scheduler::CountClaim(std::uint32_t index, const catalog::QueuedRun& run) {
 }
 
 // A run that was claimed before this scheduler was there: it is still under way, or its record says
-// how it ended, or it died with its server.
+// how it ended, or it died with its server. One that a session has in hand is none of ours yet.
 void Scheduler::AdoptClaimedRun(const catalog::QueuedRun& run, ItemPointerData tid, TimestampTz now,
                                 const std::unordered_map<std::int64_t, board::LiveRun>& live) {
   const std::uint32_t index = FindOrRecall(run);
@@ -274,8 +276,11 @@ void Scheduler::AdoptClaimedRun(const catalog::QueuedRun& run, ItemPointerData t
   }
   if (const auto on_board = live.find(run.run_id);
       on_board != live.end() && on_board->second.ticket.mark == run.mark) {
+    if (on_board->second.ticket.foreground) {
+      return;
+    }
     const std::uint32_t mutex = mutexes_.Find(on_board->second.ticket.mutex);
-    flights_[run.run_id] = FlightOf(run, tid, mutex);
+    flights_[run.run_id] = {run, tid, mutex, std::nullopt};
     if (mutex != 0) {
       mutexes_.Hold(mutex, run.run_id);
     }
@@ -290,12 +295,12 @@ void Scheduler::AdoptClaimedRun(const catalog::QueuedRun& run, ItemPointerData t
   catalog::RunRecord record;
   if (auto found = catalog::ReadOwnRunRecord(run.run_id, run.mark)) {
     record = std::move(*found);
-    record.walk = run.walk;
-    record.payload = run.payload;
+    record.identity() = run;  // which knows more than the log
   } else {
-    record = catalog::RecordOf(run);
-    record.job_name = index != JobTable::kNoJob ? IdentityOf(jobs_[index], run).job_name
-                                                : NameOfDropped(run.job_id);
+    record = catalog::RecordOf(
+        run,
+        index != JobTable::kNoJob ? TermsOf(jobs_[index], run).job_name : NameOfDropped(run.job_id),
+        run.payload);
     record.status = policy::RunStatus::kCrashed;
     record.started_at = std::min(run.claimed_at, now);  // the clock may have been ahead then
     record.finished_at = now;
@@ -309,9 +314,7 @@ void Scheduler::AdoptClaimedRun(const catalog::QueuedRun& run, ItemPointerData t
   catalog::DeleteQueuedRun(run.run_id, run.mark, &tid);
   purge_.Expect(run.job_id, now);
   if (index != JobTable::kNoJob) {
-    RunEnd end = EndOf(record);
-    end.backfill_id = run.backfill_id;
-    end.requested_by = run.requested_by;
+    const RunEnd end = EndOf(record);
     if (record.status == policy::RunStatus::kSkipped) {
       EndNotNeeded(index, end, now);
     } else {

@@ -108,8 +108,7 @@ bool Scheduler::DisownJobsOf(Oid role, TimestampTz now) {
 void Scheduler::FailWithoutStart(std::uint32_t index, const catalog::QueuedRun& run,
                                  ItemPointer tid, const Hindrance& hindrance, TimestampTz now) {
   const Job& job = jobs_[index];
-  catalog::RunRecord record = catalog::RecordOf(run);
-  record.job_name = IdentityOf(job, run).job_name;
+  catalog::RunRecord record = catalog::RecordOf(run, TermsOf(job, run).job_name, run.payload);
   record.status = policy::RunStatus::kFailed;
   record.finished_at = now;
   record.error = hindrance.error;
@@ -120,10 +119,7 @@ void Scheduler::FailWithoutStart(std::uint32_t index, const catalog::QueuedRun& 
   }
   recorded_ = true;
   purge_.Expect(job.job_id, now);
-  RunEnd end = EndOf(record);
-  end.backfill_id = run.backfill_id;
-  end.requested_by = run.requested_by;
-  Settle(index, end, now);
+  Settle(index, EndOf(record), now);
 }
 
 }  // namespace ratchet::scheduler

@@ -10,27 +10,14 @@
 
 namespace ratchet::scheduler {
 
-// Of a run that begins: whose checkpoint it goes on behind. That of an incremental job is the same
-// for all of its runs.
-std::int64_t Scheduler::WalkOf(const Job& job, const catalog::QueuedRun& run) {
-  // Runs of a batch job that may overlap cannot share a checkpoint.
-  if (job.batch && job.overlap == catalog::Overlap::kAllow) {
-    return run.run_id;
-  }
-  if (job.incremental) {
-    return 0;
-  }
-  // An occurrence that was given up leaves nothing of itself to the next one.
-  if (run.backfill_id != 0) {
-    return run.run_id;
-  }
-  return run.payload.empty() ? 0 : catalog::WalkOfPayload(run.payload);
-}
-
 // Says which walk the retry goes on with. False: nobody is needed for that, since another run waits
-// to do so, or since there is nothing to go on behind any more. A run that has done nothing may not
-// have come to begin a walk.
+// to do so, or since there is nothing to go on behind any more: the walk of the run that has ended
+// may itself have ended before we come to that. A run that has done nothing may not have come to
+// begin a walk.
 bool Scheduler::JoinsWalk(const Job& job, const RunEnd& end, catalog::QueuedRun* retry) const {
+  if (catalog::WalkHasEnded(end)) {
+    return false;
+  }
   const auto checkpoint = catalog::FindCheckpoint(job.job_id, retry->walk);
   retry->walk_began = checkpoint ? checkpoint->first_run : 0;
   if (retry->cause != policy::Cause::kCatchup) {
@@ -43,8 +30,7 @@ bool Scheduler::JoinsWalk(const Job& job, const RunEnd& end, catalog::QueuedRun*
     const WaitingRuns::Run& waiting = waiting_.At(run_id);
     const catalog::QueuedRun& other = waiting.run;
     // Without a checkpoint the work is told by the payload.
-    const bool same_work =
-        retry->walk_began != 0 || (!waiting.has_payload && retry->payload.empty());
+    const bool same_work = retry->walk_began != 0 || (!other.has_payload && !retry->has_payload);
     if (same_work && other.cause == retry->cause && other.walk == retry->walk &&
         other.walk_began == retry->walk_began && other.replay_of == retry->replay_of &&
         other.items_of == retry->items_of && other.backfill_id == retry->backfill_id) {
@@ -54,19 +40,10 @@ bool Scheduler::JoinsWalk(const Job& job, const RunEnd& end, catalog::QueuedRun*
   return true;
 }
 
-bool Scheduler::HasLostItsWalk(const catalog::QueuedRun& run) {
-  if (run.walk_began == 0) {
-    return false;
-  }
-  const auto checkpoint = catalog::FindCheckpoint(run.job_id, run.walk);
-  return !checkpoint || checkpoint->first_run != run.walk_began;
-}
-
 void Scheduler::EndIfWalkHasEnded(std::uint32_t index, std::int64_t run_id, TimestampTz now) {
   Begin();
-  if (HasLostItsWalk(waiting_.At(run_id).run)) {
-    CancelWaiting(run_id, policy::RunStatus::kSkipped,
-                  "the walk that it was to go on with has ended", now);
+  if (catalog::WalkHasEnded(waiting_.At(run_id).run)) {
+    CancelWaiting(run_id, policy::RunStatus::kSkipped, catalog::kWalkHasEnded, now);
     Reconsider(index, now);
   }
 }

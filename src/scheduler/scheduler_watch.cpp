@@ -35,7 +35,7 @@ std::optional<policy::TableMark> Scheduler::SeenBy(std::uint32_t index,
   const Job& job = jobs_[index];
   const policy::Watch* watch = watched_.Find(job.job_id);
   if (watch == nullptr || job.dropped || run.replay_of != 0 || run.items_of != 0 ||
-      run.backfill_id != 0 || run.dry_run || !run.payload.empty()) {
+      run.backfill_id != 0 || run.dry_run || run.has_payload) {
     return std::nullopt;
   }
   Begin();

@@ -7,7 +7,6 @@ namespace ratchet::scheduler {
 void WaitingRuns::Add(catalog::QueuedRun run, ItemPointerData tid) {
   const std::int64_t run_id = run.run_id;
   LookAt(run_id, run.run_at);
-  const bool has_payload = !run.payload.empty();
   run.payload.clear();
   run.payload.shrink_to_fit();
   OfJob& of_job = of_job_[run.job_id];
@@ -18,7 +17,7 @@ void WaitingRuns::Add(catalog::QueuedRun run, ItemPointerData tid) {
   if (run.on_change) {
     change_runs_[run.job_id] = run_id;
   }
-  runs_[run_id] = {std::move(run), has_payload, tid, Place::kOut};
+  runs_[run_id] = {std::move(run), tid, Place::kOut};
 }
 
 void WaitingRuns::Erase(std::int64_t run_id) {

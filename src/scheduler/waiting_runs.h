@@ -25,8 +25,7 @@ class WaitingRuns {
               // way
   };
   struct Run {
-    catalog::QueuedRun run;  // without its payload
-    bool has_payload;
+    catalog::QueuedRun run;  // its payload is left in the table
     ItemPointerData tid;
     Place place;
   };

@@ -79,14 +79,15 @@ catalog::JobDefinition FindOwnJob(const std::string& job_name) {
   return std::move(*job);
 }
 
-// As Scheduler::WalkOf().
-std::int64_t WalkFor(const catalog::JobDefinition& job, const ForegroundRequest& request,
-                     const board::RunTicket& ticket) {
-  if (job.is_batch() && !ticket.exclusive) {
-    return ticket.run_id;
+// The job as it is kept for the record of its run.
+catalog::JobDefinition PinOwnJob(const std::string& job_name) {
+  for (;;) {
+    catalog::JobDefinition job = FindOwnJob(job_name);
+    if (catalog::PinJobVersion(job.job_id, job.version)) {
+      return job;
+    }
+    pg::Call([] { CHECK_FOR_INTERRUPTS(); });  // it was altered in that moment
   }
-  const bool incremental = job.is_batch() && job.mode == catalog::BatchMode::kIncremental;
-  return request.has_payload && !incremental ? catalog::WalkOfPayload(request.payload) : 0;
 }
 
 board::RunTicket TicketFor(const catalog::JobDefinition& job, const ForegroundRequest& request) {
@@ -104,8 +105,10 @@ board::RunTicket TicketFor(const catalog::JobDefinition& job, const ForegroundRe
   ticket.scheduled_at = GetCurrentTimestamp();
   ticket.queued_at = ticket.scheduled_at;
   ticket.timeout = job.timeout;
-  ticket.has_payload = request.has_payload;
-  ticket.walk = WalkFor(job, request, ticket);
+  ticket.has_payload = !request.payload.empty();
+  ticket.walk = catalog::WalkOf(
+      ticket, request.payload,
+      {job.is_batch(), job.mode == catalog::BatchMode::kIncremental, !ticket.exclusive});
   strlcpy(ticket.job_name, job.job_name.c_str(), sizeof(ticket.job_name));
   strlcpy(ticket.mutex, catalog::MutexKey(job.mutex, job.owner).c_str(), sizeof(ticket.mutex));
   BoundRunTime(&ticket);
@@ -117,13 +120,32 @@ void TellSkipped(const board::RunTicket& ticket, const std::string& reason) {
                           static_cast<long long>(ticket.run_id), ticket.job_name, reason.c_str())));
 }
 
+// What the run was given is in its row, as that of any other run: whoever records it finds it
+// there. The row commits when the run is on the board, so that nobody takes it for one that has
+// died.
+void InsertPayload(const board::RunTicket& ticket, const std::string& payload) {
+  if (!ticket.has_payload) {
+    return;
+  }
+  catalog::QueuedRun run;
+  run.identity() = ticket;
+  run.Give(payload);
+  run.run_at = ticket.scheduled_at;
+  run.claimed_at = ticket.queued_at;
+  catalog::InsertQueuedRun(run);
+}
+
 // As a run that the scheduler skips: recorded, and no error.
 void RecordSkip(const board::RunTicket& ticket, const std::string& reason) {
-  catalog::RunRecord record = catalog::RecordOf(ticket);
+  catalog::RunRecord record =
+      catalog::RecordOf(ticket, ticket.job_name, catalog::PayloadOf(ticket));
   record.status = policy::RunStatus::kSkipped;
   record.finished_at = GetCurrentTimestamp();
   record.reason = reason;
   WriteRecord(record);
+  if (ticket.has_payload) {
+    catalog::DeleteQueuedRun(ticket.run_id, ticket.mark, nullptr);
+  }
   TellSkipped(ticket, reason);
 }
 
@@ -265,11 +287,14 @@ void RaiseFailure(const catalog::RunRecord& record) {
 
 // The record of the run that has ended without an error. `statements` is null for a batch job.
 const catalog::RunRecord& RunInPlace(const catalog::JobDefinition& job,
-                                     const board::RunTicket& ticket, int slot,
-                                     ForegroundStatements* statements) {
-  ForegroundSession& session = ForegroundSession::Begin(job, ticket, slot);
+                                     const board::RunTicket& ticket, const std::string& payload,
+                                     int slot, ForegroundStatements* statements) {
+  ForegroundSession& session = ForegroundSession::Begin(job, ticket, payload, slot);
   try {
     pg::Call([&] {
+      if (ticket.has_payload) {
+        SPI_commit();  // its row
+      }
       TakeJobLock(ticket.job_id, ticket.exclusive);
       if (ticket.timeout > 0) {
         RunTimer::Start(pg::AwakeNow() + ticket.timeout);
@@ -309,12 +334,8 @@ const catalog::RunRecord& RunInPlace(const catalog::JobDefinition& job,
 
 void RunInForeground(const ForegroundRequest& request) {
   CheckCaller(request);
-  catalog::JobDefinition job = FindOwnJob(request.job_name);
+  const catalog::JobDefinition job = PinOwnJob(request.job_name);
   const board::RunTicket ticket = TicketFor(job, request);
-  catalog::PinJobVersion(job);
-  if (request.has_payload) {
-    job.payload = request.payload;  // of this run, and not of the version
-  }
   pg::SnapshotWatch::Install();
   LearnSessionNames(job.owner);
   pg::Call([] {
@@ -328,9 +349,11 @@ void RunInForeground(const ForegroundRequest& request) {
     statements.emplace(job.command, job.transaction == catalog::TransactionMode::kPerStatement,
                        ticket.dry_run);
   }
+  InsertPayload(ticket, request.payload);
   const int slot = TakePlace(ticket, job);
   if (slot != board::kNone) {
-    RaiseFailure(RunInPlace(job, ticket, slot, statements ? &*statements : nullptr));
+    RaiseFailure(
+        RunInPlace(job, ticket, request.payload, slot, statements ? &*statements : nullptr));
   }
   pg::Call([] { SPI_finish(); });
 }

@@ -10,8 +10,7 @@ namespace ratchet::worker {
 
 struct ForegroundRequest {
   std::string job_name;
-  bool has_payload = false;
-  std::string payload;  // jsonb as text
+  std::string payload;  // jsonb as text; empty: that of the job
   bool dry_run = false;
   bool can_commit = false;  // called at top level, and not inside of a transaction block
 };

@@ -59,22 +59,19 @@ ForegroundSession& ForegroundSession::The() {
 }
 
 ForegroundSession& ForegroundSession::Begin(const catalog::JobDefinition& job,
-                                            const board::RunTicket& ticket, int slot) {
+                                            const board::RunTicket& ticket,
+                                            const std::string& payload, int slot) {
   ForegroundSession& session = The();
   session.InstallCallbacks();
   session.phase_ = Phase::kExecuting;
   session.run_.slot = slot;
   session.run_.ticket = ticket;
-  session.run_.payload = job.payload;
-  session.record_ = catalog::RecordOf(ticket);
-  session.record_.job_name = job.job_name;
+  session.run_.payload = ticket.has_payload ? payload : job.payload;
+  session.record_ = catalog::RecordOf(ticket, job.job_name, payload);
   session.record_.started_at = GetCurrentTimestamp();
   session.record_.worker_pid = MyProcPid;
   session.record_.has_counters = true;
   session.in_condition_ = false;
-  if (ticket.has_payload) {
-    session.record_.payload = job.payload;
-  }
   session.usage_ = MarkUsage();
   last_sqlstate = 0;
   RunTimer::Forget();

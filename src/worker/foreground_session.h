@@ -22,9 +22,9 @@ namespace ratchet::worker {
 
 class ForegroundSession {
  public:
-  // The session's only run; the slot on the board is its from now on.
+  // The session's only run; the slot on the board is its from now on. `payload` is the run's own.
   static ForegroundSession& Begin(const catalog::JobDefinition& job, const board::RunTicket& ticket,
-                                  int slot);
+                                  const std::string& payload, int slot);
 
   LentSettings& settings() { return settings_; }
   const catalog::RunRecord& record() const { return record_; }

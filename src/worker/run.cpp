@@ -4,6 +4,7 @@
 
 #include "batch/walk.h"
 #include "board/run_board.h"
+#include "catalog/checkpoint.h"
 #include "catalog/job.h"
 #include "catalog/role_check.h"
 #include "catalog/run_log.h"
@@ -82,7 +83,7 @@ class Run : public batch::Host {
   void ShowActivity(const std::string& job_name);
   void ShowText(const std::string& text);
   bool IsNeeded();
-  void EndNotNeeded();
+  void EndNotNeeded(const char* reason);
   void CloseUserPart();
   void RecordSuccess();
 
@@ -105,6 +106,7 @@ class Run : public batch::Host {
   const catalog::JobVersion* definition_ = nullptr;
   bool recorded_ = false;
   bool in_condition_ = false;     // its only_if is being evaluated
+  bool walk_has_ended_ = false;   // with which it was to go on
   bool hides_statement_ = false;  // from the line that says that it failed
   policy::OwnChanges own_{};
   QuietLocks quiet_locks_;
@@ -127,7 +129,7 @@ MemoryContext RunMemory() {
 Run::Run(int slot) : memory_(RunMemory()), usage_(MarkUsage()) {
   run_.slot = slot;
   run_.ticket = board::TicketOf(slot);
-  record_ = catalog::RecordOf(run_.ticket);
+  record_ = catalog::RecordOf(run_.ticket, run_.ticket.job_name, {});
   const board::RunSlot& taken = board::Runs()[slot];
   record_.started_at = taken.started_at;
   begun_ = taken.begun;
@@ -163,13 +165,8 @@ void Run::Prepare() {
   const Definition& definition = DefinitionOf(ticket.job_id, ticket.version);
   definition_ = &definition.version;
   record_.job_name = definition_->job_name;
-  run_.payload = definition_->payload;
-  if (ticket.has_payload) {
-    if (const auto queued = catalog::FindQueuedRun(ticket.run_id, ticket.mark)) {
-      run_.payload = queued->run.payload;
-      record_.payload = queued->run.payload;
-    }
-  }
+  record_.payload = catalog::PayloadOf(ticket);
+  run_.payload = ticket.has_payload ? record_.payload : definition_->payload;
   ForgetPlansOfOthers(ticket.job_id, ticket.version);
   pg::Call([&] { TakeJobLock(ticket.job_id, ticket.exclusive); });
   ShowActivity(record_.job_name);
@@ -177,9 +174,11 @@ void Run::Prepare() {
   catalog::RunMessages::The().EndIfNotWanted();
   if (definition_->is_batch()) {
     GiveWayToOthers();
-  } else {
+  }
+  if (!definition_->is_batch() || ticket.walk_began != 0) {
     WaitForCheckpoint(ticket, run_.slot);
   }
+  walk_has_ended_ = catalog::WalkHasEnded(ticket);
   if (ticket.watches) {
     if (const auto job = catalog::FindJob(ticket.job_id)) {
       WatchTables(job->watch);
@@ -209,10 +208,10 @@ bool Run::IsNeeded() {
 }
 
 // A record that a crash takes back leaves a run that crashed, and is evaluated again.
-void Run::EndNotNeeded() {
+void Run::EndNotNeeded(const char* reason) {
   CloseUserPart();
   record_.status = policy::RunStatus::kSkipped;
-  record_.reason = kConditionFalse;
+  record_.reason = reason;
   record_.started_at = 0;
   record_.worker_pid = 0;
   record_.has_counters = false;
@@ -228,8 +227,8 @@ void Run::Perform() {
   Prepare();
   // Nothing of the job is done when it was canceled before this, however short it is.
   pg::Call([] { CHECK_FOR_INTERRUPTS(); });
-  if (!IsNeeded()) {
-    EndNotNeeded();
+  if (walk_has_ended_ || !IsNeeded()) {
+    EndNotNeeded(walk_has_ended_ ? catalog::kWalkHasEnded : kConditionFalse);
     return;
   }
   if (definition_->is_batch()) {

@@ -114,6 +114,44 @@ promise 'a new attempt at a walk that failed on its way' => sub {
 	is(counts(), '1 x 30', 'each item is done once');
 };
 
+promise 'a walk that has ended before the scheduler has come to the run that had failed on its way' => sub {
+	$node->safe_psql('postgres', q{
+		UPDATE account SET n = 0; INSERT INTO broken VALUES ('yes');
+		SELECT ratchet.schedule_batch('behind', '@manual', 'SELECT id FROM account', 'SELECT one_more($1)', batch_size => 10, max_attempts => 5, backoff => '1 ms')});
+	my ($scheduler) = ratchet_pids($node, 'scheduler', 'postgres');
+	kill 'STOP', $scheduler;
+	psql_fails($node, q{CALL ratchet.run('behind')}, qr/not now/, 'a run fails on its way');
+	$node->safe_psql('postgres', q{TRUNCATE broken; CALL ratchet.run('behind')});
+	is(counts(), '1 x 30', 'another one completes the walk');
+	kill 'CONT', $scheduler;
+	wait_until($node, q{SELECT array_agg(status ORDER BY run_id) = '{failed,succeeded}' FROM ratchet.runs WHERE job_name = 'behind'}, 'the scheduler comes to it');
+	run_job($node, 'meanwhile', 'SELECT 1');
+	is(value($node, q{SELECT count(*) FROM ratchet.runs WHERE job_name = 'behind'}), 2, 'there is nothing to try again');
+	is(counts(), '1 x 30', 'each item is done once');
+};
+
+promise 'the checkpoint is given up when the rest of the walk waits for a worker' => sub {
+	my $rest = cut_walk('late', undef, 'SELECT 1');
+	# Runs that are short are laid out ahead behind others.
+	$node->safe_psql('postgres', q{
+		SELECT ratchet.schedule('short', '@manual', 'SELECT 1', overlap => 'allow');
+		SELECT ratchet.schedule('long', '@manual', 'SELECT pg_advisory_xact_lock_shared(5)', overlap => 'allow')});
+	my $lock = lock_session($node, 5);
+	my $workers = value($node, q{SELECT least(current_setting('ratchet.max_workers')::int, current_setting('ratchet.max_workers_per_role')::int)});
+	wait_until($node, q{SELECT count(*) = 0 FROM ratchet.runs WHERE job_name IN ('short', 'long') AND status IN ('queued', 'running')});
+	value($node, q{SELECT ratchet.trigger('short', "coalesce" => false) FROM generate_series(1, 200)});
+	wait_until($node, q{SELECT count(*) = 200 FROM ratchet.runs WHERE job_name = 'short' AND status = 'succeeded'}, 'short runs');
+	value($node, qq{SELECT ratchet.trigger('long', "coalesce" => false) FROM generate_series(1, $workers)});
+	wait_until($node, "SELECT count(*) = $workers FROM ratchet.running WHERE job_name = 'long'", 'all workers are busy');
+	value($node, open_window('late'));
+	wait_until($node, "SELECT claimed_at IS NOT NULL FROM ratchet.run_queue WHERE run_id = $rest", 'the rest is claimed');
+	is(run_status($node, $rest), 'queued', 'and waits for a worker');
+	is(value($node, q{SELECT ratchet.reset_checkpoint('late')}), 't', 'its checkpoint is given up');
+	$lock->quit;
+	is_nothing($rest, 'it is nothing');
+	is(counts(), '0 x 20, 1 x 10', 'no item is done twice');
+};
+
 promise 'a replay goes on with its own walk' => sub {
 	$node->safe_psql('postgres', 'UPDATE account SET n = 0');
 	my $run = run_batch($node, 'again', 'SELECT id FROM account', 'SELECT one_more($1)', q{batch_size => 10, max_run_time => '1 ms'});
