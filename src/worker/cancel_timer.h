@@ -5,7 +5,6 @@
 
 extern "C" {
 #include "miscadmin.h"
-#include "storage/latch.h"
 #include "utils/timeout.h"
 }
 
@@ -55,16 +54,14 @@ class CancelTimer {
     enable_timeout_at(timer, GetCurrentTimestamp() + left);
   }
 
-  // In a signal handler: only flags, the timer and the latch.
+  // In a signal handler. By the signal of any other cancel, so that what holds one holds the other.
   static void GoOff() {
     if (!IsOver()) {
       Arm();
       return;
     }
     fired = 1;
-    QueryCancelPending = true;
-    InterruptPending = true;
-    SetLatch(MyLatch);
+    kill(MyProcPid, SIGINT);
   }
 
   static inline bool registered = false;

@@ -1,14 +1,12 @@
 #include "worker/current_run.h"
 
+#include "worker/run_scope.h"
+
 namespace ratchet::worker {
-namespace {
 
-const CurrentRun* current_run = nullptr;
-
-}  // namespace
-
-const CurrentRun* TheCurrentRun() { return current_run; }
-
-void SetCurrentRun(const CurrentRun* run) { current_run = run; }
+const CurrentRun* TheCurrentRun() {
+  const RunScope* run = RunScope::InHand();
+  return run != nullptr ? run->told() : nullptr;
+}
 
 }  // namespace ratchet::worker

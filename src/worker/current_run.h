@@ -13,9 +13,7 @@ struct CurrentRun {
   std::string payload;  // jsonb as text; empty: none
 };
 
-// Null outside of a run.
+// Null outside of the text of a job.
 const CurrentRun* TheCurrentRun();
-// The run stays the caller's; null when it is over.
-void SetCurrentRun(const CurrentRun* run);
 
 }  // namespace ratchet::worker

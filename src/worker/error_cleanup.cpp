@@ -2,7 +2,7 @@
 
 #include "pg/guard.h"
 #include "pg/transaction.h"
-#include "worker/run.h"
+#include "worker/cancel_window.h"
 
 extern "C" {
 #include "jit/jit.h"
@@ -14,7 +14,7 @@ extern "C" {
 namespace ratchet::worker {
 
 void CleanUpAfterError() noexcept {
-  RefuseCancel();
+  RefuseCancels();
   disable_all_timeouts(false);
   pg::AbortOpenTransaction();
   try {

@@ -24,7 +24,6 @@
 #include "worker/foreground_statements.h"
 #include "worker/foreground_walk.h"
 #include "worker/hidden_tables.h"
-#include "worker/job_lock.h"
 #include "worker/run_report.h"
 #include "worker/session_names.h"
 #include "worker/time_bound.h"
@@ -295,11 +294,9 @@ const catalog::RunRecord& RunInPlace(const catalog::JobDefinition& job,
       if (ticket.has_payload) {
         SPI_commit();  // its row
       }
-      TakeJobLock(ticket.job_id, ticket.exclusive);
-      if (ticket.timeout > 0) {
-        RunTimer::Start(pg::AwakeNow() + ticket.timeout);
-      }
+      session.scope().job_lock().Take(ticket.job_id, ticket.exclusive);
     });
+    session.scope().StartTimer();
     session.settings().Lend(ParseSettings(job.settings));
     RefuseHiddenTables();
     if (!job.is_batch()) {
@@ -309,14 +306,14 @@ const catalog::RunRecord& RunInPlace(const catalog::JobDefinition& job,
     // batch again.
     pg::Call([] { SPI_commit(); });
     if (!IsNeeded(session, job, ticket, slot)) {
-      return session.record();
+      return session.scope().record();
     }
     if (statements == nullptr) {
       RunBatch(session, job, ticket, slot);
     } else {
       RunCommand(session, job, ticket, *statements);
     }
-    return session.record();
+    return session.scope().record();
   } catch (const std::exception& failure) {
     catalog::RunError error = catalog::ErrorOf(failure);
     const bool is_over =

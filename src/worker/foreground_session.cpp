@@ -4,15 +4,10 @@
 
 #include "board/run_board.h"
 #include "catalog/run_messages.h"
-#include "pg/clock.h"
 #include "pg/guard.h"
 #include "pg/last_words.h"
-#include "policy/clock_watch.h"
-#include "worker/cancel_timer.h"
 #include "worker/condition.h"
-#include "worker/job_lock.h"
 #include "worker/run_report.h"
-#include "worker/transaction_watch.h"
 
 extern "C" {
 #include "port.h"
@@ -63,21 +58,13 @@ ForegroundSession& ForegroundSession::Begin(const catalog::JobDefinition& job,
                                             const std::string& payload, int slot) {
   ForegroundSession& session = The();
   session.InstallCallbacks();
-  session.phase_ = Phase::kExecuting;
-  session.run_.slot = slot;
-  session.run_.ticket = ticket;
-  session.run_.payload = ticket.has_payload ? payload : job.payload;
-  session.record_ = catalog::RecordOf(ticket, job.job_name, payload);
-  session.record_.started_at = GetCurrentTimestamp();
-  session.record_.worker_pid = MyProcPid;
-  session.record_.has_counters = true;
   session.in_condition_ = false;
-  session.usage_ = MarkUsage();
+  session.scope_.emplace(slot, ticket, QueryCancelHoldoffCount);
+  session.scope_->SetPayload(payload, job.payload);
   last_sqlstate = 0;
-  RunTimer::Forget();
-  BeginTransactionWatch();
   catalog::RunMessages::The().Begin(slot);
-  SetCurrentRun(&session.run_);
+  session.scope_->EnterText();
+  session.phase_ = Phase::kExecuting;
   return session;
 }
 
@@ -86,60 +73,36 @@ void ForegroundSession::InstallCallbacks() {
   if (installed) {
     return;
   }
-  InstallTransactionWatch();
-  // After the watch, so that it is called before it: at the run's end the lock must not be renewed.
+  // After those of the run, so that it is called before them: at its end nothing is renewed.
+  RunScope::InstallCallbacks();
   RegisterXactCallback(AtTransactionEvent, this);
   on_shmem_exit(AtExit, PointerGetDatum(this));
   pg::ListenForLastWords(AtLastWords);
   installed = true;
 }
 
-void ForegroundSession::Count() {
-  const board::RunSlot& slot = board::Runs()[run_.slot];
-  const policy::Moment now = pg::Now();
-  record_.finished_at = now.wall;
-  record_.started_at = policy::OnClockOf(now, {slot.started_at, slot.begun});
-  if (!slot.walks) {
-    record_.counters.items_done = slot.progress_done;
-  }
-  CountUsage(usage_, &record_.counters);
-}
-
-void ForegroundSession::StopExecuting() {
-  RunTimer::Stop();
-  SetCurrentRun(nullptr);
-  record_.messages = catalog::RunMessages::The().Finish();
-  Count();
-}
-
-void ForegroundSession::NoteWalk(const batch::Walk& walk) { FillFromWalk(walk, &record_); }
-
 catalog::RunRecord& ForegroundSession::Finish(std::int64_t rows_affected,
                                               const std::string& result) {
-  StopExecuting();
-  record_.counters.rows_affected = rows_affected;
-  record_.result = result;
-  record_.status = board::Runs()[run_.slot].progress_remaining > 0 ? policy::RunStatus::kPartial
-                                                                   : policy::RunStatus::kSucceeded;
+  scope_->OpenAfterBatch();
+  scope_->Close();
+  catalog::RunRecord& record = scope_->record();
+  record.counters.rows_affected = rows_affected;
+  record.result = result;
   phase_ = Phase::kFinished;
-  return record_;
+  return record;
 }
 
 catalog::RunRecord& ForegroundSession::FinishNotNeeded() {
-  StopExecuting();
-  record_.status = policy::RunStatus::kSkipped;
-  record_.reason = kConditionFalse;
-  record_.started_at = 0;
-  record_.worker_pid = 0;
-  record_.has_counters = false;
+  scope_->CloseNotNeeded(kConditionFalse);
   phase_ = Phase::kFinished;
-  return record_;
+  return scope_->record();
 }
 
 void ForegroundSession::Fail(catalog::RunError error) {
-  StopExecuting();
+  scope_->OpenAfterBatch();
+  scope_->Close();
+  scope_->SetFailure(std::move(error), in_condition_);
   phase_ = Phase::kFailed;
-  FillFailure({RunTimer::Fired(), in_condition_, run_.slot}, std::move(error), &record_);
 }
 
 // The transaction is over, and its locks are about to be released. The server itself has logged the
@@ -147,20 +110,22 @@ void ForegroundSession::Fail(catalog::RunError error) {
 void ForegroundSession::End(bool recorded) noexcept {
   phase_ = Phase::kNone;
   try {
-    ReleaseJobLock();
+    scope_->job_lock().Release();
   } catch (const std::exception&) {
     // It is ours, and only an internal error could keep it; the session's end releases it.
   }
-  FillOutcome(record_, recorded, &outcome);
-  if (board::End(run_.slot, outcome) != board::CancelReason::kNotCanceled) {
+  FillOutcome(scope_->record(), recorded, &outcome);
+  if (board::End(scope_->slot(), outcome) != board::CancelReason::kNotCanceled) {
     // See Run::End: the signal has arrived after a system call, and is not for the next statement.
     (void)getppid();
-    QueryCancelPending = false;
+    scope_->cancels().Drop();
   }
   if (recorded) {
+    scope_->cancels().Drop();
     board::AnnounceRecorded();
-    LogRun(record_, HidesFailedStatements());
+    LogRun(scope_->record(), HidesFailedStatements());
   }
+  scope_.reset();
 }
 
 void ForegroundSession::AtTransactionEvent(XactEvent event, void* self) {
@@ -171,7 +136,7 @@ void ForegroundSession::AtTransactionEvent(XactEvent event, void* self) {
   if (event == XACT_EVENT_COMMIT) {
     session->End(true);
   } else if (event == XACT_EVENT_ABORT) {
-    if (session->record_.error.sqlstate == 0) {
+    if (session->scope_->record().error.sqlstate == 0) {
       session->NoteErrorOfCommit();
     }
     session->settings_.PutBackAfterAbort();
@@ -181,8 +146,8 @@ void ForegroundSession::AtTransactionEvent(XactEvent event, void* self) {
 
 // The commit has failed, after the record was written. No memory: the SQLSTATE alone must do.
 void ForegroundSession::NoteErrorOfCommit() noexcept {
-  record_.status = policy::RunStatus::kFailed;
-  catalog::RunError& error = record_.error;
+  scope_->record().status = policy::RunStatus::kFailed;
+  catalog::RunError& error = scope_->record().error;
   try {
     if (last_sqlstate != 0) {
       error.sqlstate = last_sqlstate;
@@ -212,17 +177,17 @@ void ForegroundSession::AtExit(int /*code*/, Datum self) {
     return;
   }
   session->phase_ = Phase::kNone;
-  const board::CancelReason cancel = board::CancelReasonOf(session->run_.slot);
+  const board::CancelReason cancel = board::CancelReasonOf(session->scope_->slot());
   outcome.status = cancel == board::CancelReason::kCanceled   ? policy::RunStatus::kCanceled
                    : cancel == board::CancelReason::kTimedOut ? policy::RunStatus::kTimedOut
                                                               : policy::RunStatus::kCrashed;
   outcome.recorded = false;
   outcome.sqlstate = last_sqlstate;
   outcome.finished_at = GetCurrentTimestamp();
-  outcome.counters = session->record_.counters;
+  outcome.counters = session->scope_->record().counters;
   std::memset(outcome.text, 0, sizeof(outcome.text));
   strlcpy(outcome.text, last_message, sizeof(last_message));
-  board::End(session->run_.slot, outcome);
+  board::End(session->scope_->slot(), outcome);
 }
 
 }  // namespace ratchet::worker

@@ -10,13 +10,14 @@
 // effects are undecided. If the process dies, the exit callback ends it as lost.
 #pragma once
 
+#include <optional>
+
 #include "batch/walk.h"
 #include "board/board.h"
 #include "catalog/job.h"
 #include "catalog/run_log.h"
-#include "worker/current_run.h"
 #include "worker/foreground_settings.h"
-#include "worker/usage.h"
+#include "worker/run_scope.h"
 
 namespace ratchet::worker {
 
@@ -27,7 +28,8 @@ class ForegroundSession {
                                   const std::string& payload, int slot);
 
   LentSettings& settings() { return settings_; }
-  const catalog::RunRecord& record() const { return record_; }
+  // As long as the run is in hand: until the end of the caller's transaction.
+  RunScope& scope() { return *scope_; }
 
   // The job's text has been executed: returns the record to be written.
   catalog::RunRecord& Finish(std::int64_t rows_affected, const std::string& result);
@@ -36,8 +38,6 @@ class ForegroundSession {
   void EndCondition() { in_condition_ = false; }
   // It was false: returns the record to be written.
   catalog::RunRecord& FinishNotNeeded();
-  // What a walk that fails has committed.
-  void NoteWalk(const batch::Walk& walk);
   // The error will be raised and abort the transaction.
   void Fail(catalog::RunError error);
 
@@ -51,14 +51,10 @@ class ForegroundSession {
   static ForegroundSession& The();
 
   void InstallCallbacks();
-  void StopExecuting();
-  void Count();
   void End(bool recorded) noexcept;
 
   Phase phase_ = Phase::kNone;
-  CurrentRun run_;
-  catalog::RunRecord record_;
-  UsageMark usage_{};
+  std::optional<RunScope> scope_;
   LentSettings settings_;
   bool in_condition_ = false;
 };

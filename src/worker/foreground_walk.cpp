@@ -1,16 +1,11 @@
 #include "worker/foreground_walk.h"
 
 #include "batch/walk.h"
-#include "pg/clock.h"
 #include "pg/guard.h"
-#include "worker/quiet_locks.h"
 #include "worker/run_report.h"
 
 extern "C" {
 #include "executor/spi.h"
-#include "miscadmin.h"
-#include "utils/memutils.h"
-#include "utils/timestamp.h"
 }
 
 namespace ratchet::worker {
@@ -27,19 +22,14 @@ class ForegroundWalk : public batch::Host {
     pg::Call([] { SPI_connect_ext(SPI_OPT_NONATOMIC); });
   }
 
-  void Close() override {
-    pg::Call([] { CHECK_FOR_INTERRUPTS(); });
-    QueryCancelHoldoffCount = QueryCancelHoldoffCount + 1;
-    quiet_locks_.Begin();
-  }
+  void Close() override { session_.scope().CloseBatch(); }
 
   void Commit() override {
     pg::Call([this] {
       SPI_finish();
       ticket_.dry_run ? SPI_rollback() : SPI_commit();
     });
-    quiet_locks_.End();
-    QueryCancelHoldoffCount = QueryCancelHoldoffCount - 1;
+    session_.scope().OpenAfterBatch();
   }
 
   bool Abort(bool clean) override {
@@ -61,8 +51,7 @@ class ForegroundWalk : public batch::Host {
         SPI_rollback();
       }
     });
-    quiet_locks_.End();
-    QueryCancelHoldoffCount = QueryCancelHoldoffCount - 1;
+    session_.scope().OpenAfterBatch();
     session_.settings().PutBack();
     catalog::RunRecord& record = session_.Finish(walk.counters().rows_affected, {});
     FillFromEndedWalk(walk, definition_.max_failed_items, &record);
@@ -73,22 +62,19 @@ class ForegroundWalk : public batch::Host {
   ForegroundSession& session_;
   const board::RunTicket& ticket_;
   const catalog::JobVersion& definition_;
-  QuietLocks quiet_locks_;
 };
 
 }  // namespace
 
 void RunWalkInForeground(ForegroundSession& session, const board::RunTicket& ticket, int slot,
                          const catalog::JobVersion& definition) {
-  MemoryContext memory = pg::Call([] {
-    return AllocSetContextCreate(CurrentMemoryContext, "ratchet walk", ALLOCSET_DEFAULT_SIZES);
-  });
+  RunScope& scope = session.scope();
   ForegroundWalk host(session, ticket, definition);
-  batch::Walk walk({slot, &ticket, &definition, pg::AwakeNow(), memory}, host);
+  batch::Walk walk({slot, &ticket, &definition, scope.time_since(), scope.memory()}, host);
   try {
     walk.Run();
   } catch (...) {
-    session.NoteWalk(walk);
+    FillFromWalk(walk, &scope.record());
     throw;
   }
 }

@@ -3,105 +3,84 @@
 #include "pg/compat.h"
 #include "pg/guard.h"
 
-extern "C" {
-#include "storage/ipc.h"
-#include "storage/lock.h"
-}
-
-namespace ratchet::worker {
-namespace {
-
 // The lock is held by the session under the method of ordinary locks, not of user locks. So neither
 // pg_advisory_unlock_all() nor DISCARD ALL in a job can release it, and COMMIT in a procedure keeps
 // it. Only an abort drops it: a session lock under the method of user locks, which survives that,
 // stands in until the next commit.
-struct JobLock {
-  bool wanted;
-  LOCKMODE mode;
-  std::int64_t job;
-  bool held;
-  bool stand_in_held;
-};
-JobLock job_lock{};
+namespace ratchet::worker {
 
-LOCKTAG Tag(LOCKMETHODID method) {
+LOCKTAG JobLock::Tag(LOCKMETHODID method) const {
   LOCKTAG tag{};
-  SET_LOCKTAG_ADVISORY(tag, MyDatabaseId, kLockKey ^ static_cast<std::uint32_t>(job_lock.job >> 32),
-                       static_cast<std::uint32_t>(job_lock.job), kLockClass);
+  SET_LOCKTAG_ADVISORY(tag, MyDatabaseId, kLockKey ^ static_cast<std::uint32_t>(job_id_ >> 32),
+                       static_cast<std::uint32_t>(job_id_), kLockClass);
   tag.locktag_lockmethodid = static_cast<uint8>(method);
   return tag;
 }
 
 // The job can release the stand-in.
-void ReleaseStandIn() {
-  if (!job_lock.stand_in_held) {
+void JobLock::ReleaseStandIn() {
+  if (!stand_in_held_) {
     return;
   }
-  job_lock.stand_in_held = false;
+  stand_in_held_ = false;
   const LOCKTAG tag = Tag(USER_LOCKMETHOD);
-  if (pg::HoldsLock(tag, job_lock.mode)) {
-    LockRelease(&tag, job_lock.mode, true);
+  if (pg::HoldsLock(tag, mode_)) {
+    LockRelease(&tag, mode_, true);
   }
 }
 
-// A session lock of the ordinary method is released by aborts only, and a process may exit outside
-// of a transaction.
-void ReleaseAtExit(int /*code*/, Datum /*argument*/) {
-  job_lock.wanted = false;
-  if (job_lock.held) {
-    job_lock.held = false;
-    const LOCKTAG tag = Tag(DEFAULT_LOCKMETHOD);
-    LockRelease(&tag, job_lock.mode, true);
-  }
-}
-
-}  // namespace
-
-void TakeJobLock(std::int64_t job_id, bool exclusive) {
-  static bool at_exit = false;
-  if (!at_exit) {
-    before_shmem_exit(ReleaseAtExit, 0);
-    at_exit = true;
-  }
-  job_lock = {true, exclusive ? ExclusiveLock : ShareLock, job_id, false, false};
+void JobLock::Take(std::int64_t job_id, bool exclusive) {
+  wanted_ = true;
+  mode_ = exclusive ? ExclusiveLock : ShareLock;
+  job_id_ = job_id;
   const LOCKTAG tag = Tag(DEFAULT_LOCKMETHOD);
-  LockAcquire(&tag, job_lock.mode, true, false);
-  job_lock.held = true;
+  LockAcquire(&tag, mode_, true, false);
+  held_ = true;
 }
 
-void ReleaseJobLock() {
-  if (!job_lock.wanted) {
+void JobLock::Release() {
+  if (!wanted_) {
     return;
   }
-  job_lock.wanted = false;
-  pg::Call([] {
-    if (job_lock.held) {
-      job_lock.held = false;
+  wanted_ = false;
+  pg::Call([this] {
+    if (held_) {
+      held_ = false;
       const LOCKTAG tag = Tag(DEFAULT_LOCKMETHOD);
-      LockRelease(&tag, job_lock.mode, true);
+      LockRelease(&tag, mode_, true);
     }
     ReleaseStandIn();
   });
 }
 
-void KeepJobLockAtCommit() {
-  if (!job_lock.wanted || job_lock.held) {
+void JobLock::KeepAtCommit() {
+  if (!wanted_ || held_) {
     return;
   }
   const LOCKTAG tag = Tag(DEFAULT_LOCKMETHOD);
-  if (pg::TakeSessionLockIfFree(tag, job_lock.mode)) {
-    job_lock.held = true;
+  if (pg::TakeSessionLockIfFree(tag, mode_)) {
+    held_ = true;
     ReleaseStandIn();
   }
 }
 
-void KeepJobLockAtAbort() {
-  if (!job_lock.wanted || !job_lock.held) {
+void JobLock::KeepAtAbort() {
+  if (!wanted_ || !held_) {
     return;
   }
-  job_lock.held = false;
+  held_ = false;
   const LOCKTAG tag = Tag(USER_LOCKMETHOD);
-  job_lock.stand_in_held = pg::TakeSessionLockIfFree(tag, job_lock.mode);
+  stand_in_held_ = pg::TakeSessionLockIfFree(tag, mode_);
+}
+
+// A session lock of the ordinary method is released by aborts only.
+void JobLock::ReleaseAtExit() {
+  wanted_ = false;
+  if (held_) {
+    held_ = false;
+    const LOCKTAG tag = Tag(DEFAULT_LOCKMETHOD);
+    LockRelease(&tag, mode_, true);
+  }
 }
 
 }  // namespace ratchet::worker

@@ -5,6 +5,12 @@
 // no SQL function can take or release it.
 #pragma once
 
+#include "pg/server.h"
+
+extern "C" {
+#include "storage/lock.h"
+}
+
 #include <cstdint>
 
 namespace ratchet::worker {
@@ -14,14 +20,34 @@ namespace ratchet::worker {
 constexpr std::uint32_t kLockKey = 0x72617463;
 constexpr std::uint16_t kLockClass = 3;
 
-// For use inside pg::Call and inside a transaction, because it may wait. It survives that
-// transaction.
-void TakeJobLock(std::int64_t job_id, bool exclusive);
-// Nothing when none is held. Throws PgError.
-void ReleaseJobLock();
+class JobLock {
+ public:
+  JobLock() = default;
+  JobLock(const JobLock&) = delete;
+  JobLock& operator=(const JobLock&) = delete;
 
-// What the transaction callback has to do about it; neither raises an error that could be avoided.
-void KeepJobLockAtCommit();
-void KeepJobLockAtAbort();
+  // For use inside pg::Call and inside a transaction, because it may wait. It survives that
+  // transaction.
+  void Take(std::int64_t job_id, bool exclusive);
+  // Nothing when it is not held. Throws PgError.
+  void Release();
+
+  // What the transaction callback has to do about it; neither raises an error that could be
+  // avoided.
+  void KeepAtCommit();
+  void KeepAtAbort();
+  // The process exits, perhaps outside of a transaction.
+  void ReleaseAtExit();
+
+ private:
+  LOCKTAG Tag(LOCKMETHODID method) const;
+  void ReleaseStandIn();
+
+  bool wanted_ = false;
+  LOCKMODE mode_ = NoLock;
+  std::int64_t job_id_ = 0;
+  bool held_ = false;
+  bool stand_in_held_ = false;
+};
 
 }  // namespace ratchet::worker

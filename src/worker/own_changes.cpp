@@ -3,7 +3,6 @@
 #include "catalog/table_changes.h"
 #include "pg/compat.h"
 #include "pg/guard.h"
-#include "pg/never_destroyed.h"
 
 extern "C" {
 #include "nodes/pg_list.h"
@@ -12,88 +11,59 @@ extern "C" {
 }
 
 namespace ratchet::worker {
-namespace {
-
-struct OwnTable {
-  Oid table;
-  std::uint64_t shape;      // with the files of the transactions that have committed
-  std::uint64_t new_shape;  // the same with those of the one that is about to commit
-  std::int64_t unreported;  // rows that are counted here and not reported yet
-};
-
-struct State {
-  std::vector<OwnTable> tables;
-  policy::OwnChanges changes{};
-};
-
-State& TheState() {
-  static pg::NeverDestroyed<State> state;
-  return *state;
-}
 
 // For use inside pg::Call.
-void CountRows(State* state) {
-  for (OwnTable& table : state->tables) {
+void OwnChanges::CountRows() {
+  for (Table& table : tables_) {
     const std::int64_t unreported = pg::UnreportedRows(table.table);
-    state->changes.changes += unreported - table.unreported;
+    changes_.changes += unreported - table.unreported;
     table.unreported = unreported;
   }
 }
 
-}  // namespace
-
-void BeginOwnChanges(bool watches) {
-  State& state = TheState();
-  state.tables.clear();
-  state.changes = {};
-  if (watches) {
-    // What is left of earlier runs is not this one's.
-    pg::Call([] { pgstat_report_stat(true); });
-  }
+void OwnChanges::ReportEarlier() {
+  pg::Call([] { pgstat_report_stat(true); });
 }
 
-void WatchTables(const std::vector<Oid>& tables) {
-  State& state = TheState();
+void OwnChanges::Watch(const std::vector<Oid>& tables) {
   for (const Oid table : tables) {
     const List* all = pg::Call([table] { return catalog::WithDescendants(table); });
     for (int i = 0; i < list_length(all); i++) {
-      OwnTable own{list_nth_oid(all, i), 0, 0, 0};
+      Table own{list_nth_oid(all, i), 0, 0, 0};
       const bool exists = pg::Call([&own] {
         own.unreported = pg::UnreportedRows(own.table);
         return catalog::ShapeOf(own.table, &own.shape);
       });
       own.new_shape = own.shape;
       if (exists) {
-        state.tables.push_back(own);
+        tables_.push_back(own);
       }
     }
   }
 }
 
-long ReportStatistics(bool force) {
-  State* state = &TheState();
-  return pg::Call([state, force] {
-    CountRows(state);
+long OwnChanges::ReportStatistics(bool force) {
+  return pg::Call([this, force] {
+    CountRows();
     const long pending = pgstat_report_stat(force);
-    for (OwnTable& table : state->tables) {
+    for (Table& table : tables_) {
       table.unreported = pg::UnreportedRows(table.table);
     }
     return pending;
   });
 }
 
-policy::OwnChanges EndOwnChanges() {
-  State& state = TheState();
-  if (state.tables.empty()) {
+policy::OwnChanges OwnChanges::End() {
+  if (tables_.empty()) {
     return {};
   }
   ReportStatistics(true);
-  state.tables.clear();
-  return state.changes;
+  tables_.clear();
+  return changes_;
 }
 
-void NoteNewFilesBeforeCommit() {
-  for (OwnTable& table : TheState().tables) {
+void OwnChanges::NoteNewFilesBeforeCommit() {
+  for (Table& table : tables_) {
     std::uint64_t shape = 0;
     if (!catalog::ShapeOf(table.table, &shape) || shape == table.shape) {
       continue;
@@ -110,16 +80,15 @@ void NoteNewFilesBeforeCommit() {
   }
 }
 
-void NoteNewFilesAtCommit() {
-  State& state = TheState();
-  for (OwnTable& table : state.tables) {
-    state.changes.shape += table.new_shape - table.shape;
+void OwnChanges::NoteNewFilesAtCommit() {
+  for (Table& table : tables_) {
+    changes_.shape += table.new_shape - table.shape;
     table.shape = table.new_shape;
   }
 }
 
-void ForgetNewFilesAtAbort() {
-  for (OwnTable& table : TheState().tables) {
+void OwnChanges::ForgetNewFilesAtAbort() {
+  for (Table& table : tables_) {
     table.new_shape = table.shape;
   }
 }

@@ -12,21 +12,41 @@
 
 namespace ratchet::worker {
 
-// Before the run's first transaction, outside of any. `watches` is what its ticket says.
-void BeginOwnChanges(bool watches);
-// In the first transaction, before the run has changed anything: which tables it is about.
-void WatchTables(const std::vector<Oid>& tables);
+class OwnChanges {
+ public:
+  OwnChanges() = default;
+  OwnChanges(const OwnChanges&) = delete;
+  OwnChanges& operator=(const OwnChanges&) = delete;
 
-// In the place of pgstat_report_stat(), which loses sight of what it reports: outside of
-// transactions.
-long ReportStatistics(bool force);
+  // Before the run's first transaction, outside of any: what is left of earlier runs in this
+  // process is not this one's.
+  static void ReportEarlier();
+  // In the first transaction, before the run has changed anything: which tables it is about.
+  void Watch(const std::vector<Oid>& tables);
 
-// At the run's end, outside of a transaction: the server's statistics then know all of it.
-policy::OwnChanges EndOwnChanges();
+  // In the place of pgstat_report_stat(), which loses sight of what it reports: outside of
+  // transactions.
+  long ReportStatistics(bool force);
 
-// For the transaction callbacks. A file that a transaction makes for a table is its own.
-void NoteNewFilesBeforeCommit();
-void NoteNewFilesAtCommit();
-void ForgetNewFilesAtAbort();
+  // At the run's end, outside of a transaction: the server's statistics then know all of it.
+  policy::OwnChanges End();
+
+  // For the transaction callbacks. A file that a transaction makes for a table is its own.
+  void NoteNewFilesBeforeCommit();
+  void NoteNewFilesAtCommit();
+  void ForgetNewFilesAtAbort();
+
+ private:
+  struct Table {
+    Oid table;
+    std::uint64_t shape;      // with the files of the transactions that have committed
+    std::uint64_t new_shape;  // the same with those of the one that is about to commit
+    std::int64_t unreported;  // rows that are counted here and not reported yet
+  };
+  void CountRows();
+
+  std::vector<Table> tables_;
+  policy::OwnChanges changes_{};
+};
 
 }  // namespace ratchet::worker

@@ -13,23 +13,15 @@
 #include "pg/clock.h"
 #include "pg/listener.h"
 #include "pg/transaction.h"
-#include "policy/clock_watch.h"
-#include "worker/cancel_timer.h"
 #include "worker/checkpoint_wait.h"
 #include "worker/condition.h"
-#include "worker/current_run.h"
 #include "worker/definition_cache.h"
 #include "worker/error_cleanup.h"
 #include "worker/execute.h"
-#include "worker/job_lock.h"
-#include "worker/own_changes.h"
-#include "worker/quiet_locks.h"
 #include "worker/run_report.h"
+#include "worker/run_scope.h"
 #include "worker/session_names.h"
 #include "worker/table_hold.h"
-#include "worker/time_bound.h"
-#include "worker/transaction_watch.h"
-#include "worker/usage.h"
 
 extern "C" {
 #include "executor/spi.h"
@@ -55,10 +47,7 @@ class Run : public batch::Host {
   explicit Run(int slot);
   Run(const Run&) = delete;
   Run& operator=(const Run&) = delete;
-  ~Run() override {
-    debug_query_string = nullptr;
-    SetCurrentRun(nullptr);
-  }
+  ~Run() override { debug_query_string = nullptr; }
 
   // Executes and records the run; the error of what fails is thrown, with its transaction open.
   void Perform();
@@ -70,12 +59,13 @@ class Run : public batch::Host {
       execution_->LogEnd();
     }
   }
-  // At top level, when nothing of the run is left to be done.
-  void CountOwnChanges() noexcept;
+  // At top level, when nothing of the run is left to be done. False when the session is not as it
+  // was before the run.
+  bool LeaveSession(Session& session) noexcept;
   void End() noexcept;
 
-  bool failed() const { return record_.error.sqlstate != 0; }
-  bool TookLong() const { return pg::SteadyNow() - begun_ > kLongRun; }
+  bool failed() const { return scope_.record().error.sqlstate != 0; }
+  bool TookLong() const { return pg::SteadyNow() - scope_.begun() > kLongRun; }
   void AddContext() const;
 
  private:
@@ -97,48 +87,22 @@ class Run : public batch::Host {
   void RecordUndone();
   void RecordFailure(bool asynchronously);
 
-  CurrentRun run_;
-  MemoryContext memory_;
-  UsageMark usage_;
-  policy::SteadyTime begun_{};
-  policy::AwakeTime time_since_{};  // as on the board
-  catalog::RunRecord record_;
+  const board::RunTicket& ticket() const { return scope_.ticket(); }
+  catalog::RunRecord& record() { return scope_.record(); }
+
+  RunScope scope_;
   const catalog::JobVersion* definition_ = nullptr;
   bool recorded_ = false;
   bool in_condition_ = false;     // its only_if is being evaluated
   bool walk_has_ended_ = false;   // with which it was to go on
   bool hides_statement_ = false;  // from the line that says that it failed
   policy::OwnChanges own_{};
-  QuietLocks quiet_locks_;
   // One of them: how the run is executed.
   std::optional<Execution> execution_;
   std::optional<batch::Walk> walk_;
 };
 
-// For parse trees, plans and the result of the run in hand.
-MemoryContext RunMemory() {
-  static MemoryContext memory = nullptr;
-  if (memory == nullptr) {
-    memory = pg::Call([] {
-      return AllocSetContextCreate(TopMemoryContext, "ratchet run", ALLOCSET_DEFAULT_SIZES);
-    });
-  }
-  return memory;
-}
-
-Run::Run(int slot) : memory_(RunMemory()), usage_(MarkUsage()) {
-  run_.slot = slot;
-  run_.ticket = board::TicketOf(slot);
-  record_ = catalog::RecordOf(run_.ticket, run_.ticket.job_name, {});
-  const board::RunSlot& taken = board::Runs()[slot];
-  record_.started_at = taken.started_at;
-  begun_ = taken.begun;
-  time_since_ = taken.time_since;
-  record_.worker_pid = MyProcPid;
-  record_.has_counters = true;
-  BeginTransactionWatch();
-  RunTimer::Forget();
-}
+Run::Run(int slot) : scope_(slot, board::TicketOf(slot), 0) {}
 
 void Run::ShowActivity(const std::string& job_name) {
   ShowJobName(job_name);
@@ -152,36 +116,31 @@ void Run::ShowText(const std::string& text) {
 
 // In a transaction of its own, so that a ROLLBACK of the job does not undo the settings.
 void Run::Prepare() {
-  const board::RunTicket& ticket = run_.ticket;
+  const board::RunTicket& ticket = scope_.ticket();
   pg::Transaction transaction;
   catalog::RequireRole(GetSessionUserId());
-  if (BoundRunTime(&run_.ticket)) {
-    board::BoundTimeout(run_.slot, ticket.timeout);
-  }
-  if (ticket.timeout > 0) {
-    pg::Call([&] { RunTimer::Start(time_since_ + ticket.timeout); });
-  }
-  WaitForDefinition(ticket, run_.slot);
+  scope_.BoundTime();
+  scope_.StartTimer();
+  WaitForDefinition(ticket, scope_.slot());
   const Definition& definition = DefinitionOf(ticket.job_id, ticket.version);
   definition_ = &definition.version;
-  record_.job_name = definition_->job_name;
-  record_.payload = catalog::PayloadOf(ticket);
-  run_.payload = ticket.has_payload ? record_.payload : definition_->payload;
+  record().job_name = definition_->job_name;
+  scope_.SetPayload(catalog::PayloadOf(ticket), definition_->payload);
   ForgetPlansOfOthers(ticket.job_id, ticket.version);
-  pg::Call([&] { TakeJobLock(ticket.job_id, ticket.exclusive); });
-  ShowActivity(record_.job_name);
+  pg::Call([&] { scope_.job_lock().Take(ticket.job_id, ticket.exclusive); });
+  ShowActivity(record().job_name);
   ApplySettings(definition.settings);
   catalog::RunMessages::The().EndIfNotWanted();
   if (definition_->is_batch()) {
     GiveWayToOthers();
   }
   if (!definition_->is_batch() || ticket.walk_began != 0) {
-    WaitForCheckpoint(ticket, run_.slot);
+    WaitForCheckpoint(ticket, scope_.slot());
   }
   walk_has_ended_ = catalog::WalkHasEnded(ticket);
   if (ticket.watches) {
     if (const auto job = catalog::FindJob(ticket.job_id)) {
-      WatchTables(job->watch);
+      scope_.own_changes().Watch(job->watch);
     }
   }
   transaction.Commit();
@@ -189,19 +148,19 @@ void Run::Prepare() {
 
 // In a transaction of its own, before those of the job.
 bool Run::IsNeeded() {
-  if (!HasCondition(run_.ticket, definition_->only_if)) {
+  if (!HasCondition(ticket(), definition_->only_if)) {
     return true;
   }
   in_condition_ = true;
-  SetCurrentRun(&run_);
+  scope_.EnterText();
   ShowText(definition_->only_if);
   Condition condition = Condition::kAgain;
   for (int attempt = 1; condition == Condition::kAgain; attempt++) {
     pg::Transaction transaction;
-    condition = EvaluateCondition(definition_->only_if, run_.slot, attempt);
+    condition = EvaluateCondition(definition_->only_if, scope_.slot(), attempt);
     transaction.Commit();
   }
-  SetCurrentRun(nullptr);
+  scope_.LeaveText();
   ShowText(definition_->is_batch() ? definition_->action : definition_->command);
   in_condition_ = false;
   return condition == Condition::kTrue;
@@ -209,21 +168,19 @@ bool Run::IsNeeded() {
 
 // A record that a crash takes back leaves a run that crashed, and is evaluated again.
 void Run::EndNotNeeded(const char* reason) {
-  CloseUserPart();
-  record_.status = policy::RunStatus::kSkipped;
-  record_.reason = reason;
-  record_.started_at = 0;
-  record_.worker_pid = 0;
-  record_.has_counters = false;
-  if (IsRecordedWhenNotNeeded(run_.ticket)) {
+  scope_.cancels().Close();
+  scope_.CloseNotNeeded(reason);
+  if (IsRecordedWhenNotNeeded(ticket())) {
     RecordUndone();
   }
 }
 
 void Run::Perform() {
-  catalog::RunMessages::The().Begin(run_.slot);
-  BeginOwnChanges(run_.ticket.watches);
-  AllowCancel();
+  catalog::RunMessages::The().Begin(scope_.slot());
+  if (ticket().watches) {
+    OwnChanges::ReportEarlier();
+  }
+  scope_.cancels().Open();
   Prepare();
   // Nothing of the job is done when it was canceled before this, however short it is.
   pg::Call([] { CHECK_FOR_INTERRUPTS(); });
@@ -232,28 +189,29 @@ void Run::Perform() {
     return;
   }
   if (definition_->is_batch()) {
-    walk_.emplace(batch::WalkRun{run_.slot, &run_.ticket, definition_, time_since_, memory_},
-                  *this);
+    walk_.emplace(
+        batch::WalkRun{scope_.slot(), &ticket(), definition_, scope_.time_since(), scope_.memory()},
+        *this);
     walk_->Run();
     return;
   }
-  SetCurrentRun(&run_);
+  scope_.EnterText();
   execution_.emplace(definition_->command.c_str(),
                      definition_->transaction == catalog::TransactionMode::kPerStatement,
-                     run_.ticket.dry_run, memory_);
+                     ticket().dry_run, scope_.memory());
   pg::Call([] {
     SetCurrentStatementStartTimestamp();
     StartTransactionCommand();
   });
   execution_->Run();
-  if (!run_.ticket.dry_run) {
-    WaitForRecord(run_.slot);
+  if (!ticket().dry_run) {
+    WaitForRecord(scope_.slot());
   }
   CloseUserPart();
   if (execution_->result() != nullptr) {
-    record_.result = execution_->result();
+    record().result = execution_->result();
   }
-  if (run_.ticket.dry_run) {
+  if (ticket().dry_run) {
     pg::AbortOpenTransaction();
     RecordUndone();
   } else {
@@ -263,29 +221,19 @@ void Run::Perform() {
 
 // From here on neither a cancel nor the timer can take back what the job has done.
 void Run::CloseUserPart() {
-  RefuseCancel();
-  RunTimer::Stop();
-  SetCurrentRun(nullptr);
-  record_.messages = catalog::RunMessages::The().Finish();
-  const board::RunSlot& slot = board::Runs()[run_.slot];
-  const policy::Moment now = pg::Now();
-  record_.finished_at = now.wall;
-  record_.started_at = policy::OnClockOf(now, {record_.started_at, begun_});
-  record_.counters.items_done = slot.progress_done;
-  record_.counters.rows_affected = execution_ ? execution_->rows_affected() : 0;
-  CountUsage(usage_, &record_.counters);
-  record_.status =
-      slot.progress_remaining > 0 ? policy::RunStatus::kPartial : policy::RunStatus::kSucceeded;
+  scope_.cancels().Close();
+  scope_.Close();
+  record().counters.rows_affected = execution_ ? execution_->rows_affected() : 0;
 }
 
 // In the transaction that the job's last statement has left open: effects and record commit
 // together.
 void Run::RecordSuccess() {
   // What wrote nothing may be lost in a crash together with its record, and is then run again.
-  if (!HasWritten()) {
-    CommitNextAsynchronously();
+  if (!scope_.transactions().HasWritten()) {
+    scope_.transactions().CommitNextAsynchronously();
   }
-  WriteRecord(record_, walk_ && walk_->keeps_checkpoint());
+  WriteRecord(record(), walk_ && walk_->keeps_checkpoint());
   pg::Call([] { CommitTransactionCommand(); });
   recorded_ = true;
 }
@@ -293,23 +241,23 @@ void Run::RecordSuccess() {
 // Nothing has been done, and nothing is lost if that is canceled.
 void Run::RecordUndone() {
   pg::Transaction transaction;
-  AllowCancel();
-  WaitForRecord(run_.slot);
-  RefuseCancel();
-  WriteRecord(record_);
-  CommitNextAsynchronously();
+  scope_.cancels().Open();
+  WaitForRecord(scope_.slot());
+  scope_.cancels().Close();
+  WriteRecord(record());
+  scope_.transactions().CommitNextAsynchronously();
   transaction.Commit();
   recorded_ = true;
 }
 
 void Run::RecordFailure(bool asynchronously) {
   pg::Transaction transaction;
-  if (!TryWaitForRecord(run_.slot)) {
+  if (!TryWaitForRecord(scope_.slot())) {
     throw pg::Error(ERRCODE_LOCK_NOT_AVAILABLE, "another session has locked ratchet.run_log", {});
   }
-  WriteRecord(record_);
+  WriteRecord(record());
   if (asynchronously) {
-    CommitNextAsynchronously();
+    scope_.transactions().CommitNextAsynchronously();
   }
   transaction.Commit();
   recorded_ = true;
@@ -322,8 +270,8 @@ void Run::Begin() {
     ConfigReloadPending = false;
     pg::Call([] { ProcessConfigFile(PGC_SIGHUP); });
   }
-  SetCurrentRun(&run_);
-  AllowCancel();
+  scope_.EnterText();
+  scope_.cancels().Open();
   pg::Call([] {
     SetCurrentStatementStartTimestamp();
     StartTransactionCommand();
@@ -333,50 +281,38 @@ void Run::Begin() {
   });
 }
 
-// What was asked for until now is heard now, and not later by somebody else.
 void Run::Close() {
-  RefuseCancel();
   pg::Call([] { StopStatementTimer(); });
-  if (QueryCancelPending) {
-    AllowCancel();
-    pg::Call([] { CHECK_FOR_INTERRUPTS(); });
-  }
-  RefuseCancel();
-  quiet_locks_.Begin();
+  scope_.CloseBatch();
 }
 
 void Run::Commit() {
-  if (run_.ticket.dry_run) {
+  if (ticket().dry_run) {
     Abort(true);
-  } else {
-    pg::Call([] {
-      PopActiveSnapshot();
-      SPI_finish();
-      CommitTransactionCommand();
-    });
-    ReportStatistics(false);
+    return;
   }
-  quiet_locks_.End();
-  AllowCancel();
+  pg::Call([] {
+    PopActiveSnapshot();
+    SPI_finish();
+    CommitTransactionCommand();
+  });
+  scope_.own_changes().ReportStatistics(false);
+  scope_.OpenAfterBatch();
 }
 
 bool Run::Abort(bool /*clean*/) {
-  RefuseCancel();
-  quiet_locks_.End();
+  scope_.cancels().Close();
   pg::Call([] { StopStatementTimer(); });
   pg::AbortOpenTransaction();
-  if (run_.ticket.timeout > 0) {
-    // The last batch has stopped it, and is to be done again.
-    pg::Call([this] { RunTimer::Start(time_since_ + run_.ticket.timeout); });
-  }
-  AllowCancel();
+  scope_.StartTimer();  // the last batch has stopped it, and is to be done again
+  scope_.OpenAfterBatch();
   return true;
 }
 
 void Run::Finish(const batch::Walk& walk) {
   CloseUserPart();
-  FillFromEndedWalk(walk, definition_->max_failed_items, &record_);
-  if (run_.ticket.dry_run) {
+  FillFromEndedWalk(walk, definition_->max_failed_items, &record());
+  if (ticket().dry_run) {
     pg::AbortOpenTransaction();
     RecordUndone();
     return;
@@ -389,61 +325,63 @@ void Run::Finish(const batch::Walk& walk) {
 }
 
 void Run::Fail(catalog::RunError error) {
-  const bool timed_out = RunTimer::Fired();
   hides_statement_ = HidesFailedStatements();
-  quiet_locks_.End();
+  scope_.EndQuiet();
   CleanUpAfterError();
   CloseUserPart();
   if (walk_) {
-    FillFromWalk(*walk_, &record_);
+    FillFromWalk(*walk_, &record());
   }
-  FillFailure({timed_out, in_condition_, run_.slot}, std::move(error), &record_);
-  const bool asynchronously = !HasCommittedWrites();
+  scope_.SetFailure(std::move(error), in_condition_);
+  const bool asynchronously = !scope_.transactions().HasCommittedWrites();
   try {
     RecordFailure(asynchronously);
   } catch (const std::exception& failure) {
     // The scheduler gets the outcome with the texts, and records it when it can.
-    RefuseCancel();
+    scope_.cancels().Close();
     ereport(LOG, (errmsg("could not record run %lld of job \"%s\": %s",
-                         static_cast<long long>(record_.run_id), record_.job_name.c_str(),
+                         static_cast<long long>(record().run_id), record().job_name.c_str(),
                          failure.what())));
   }
 }
 
 void Run::Leave() noexcept {
-  quiet_locks_.End();
+  scope_.EndQuiet();
   try {
-    ReleaseJobLock();
+    scope_.job_lock().Release();
   } catch (const pg::PgError& error) {
     ereport(FATAL, (errmsg("could not release the lock of a job: %s", error.what())));
   }
   execution_.reset();
   walk_.reset();
-  MemoryContextReset(memory_);
+  MemoryContextReset(scope_.memory());
 }
 
-void Run::CountOwnChanges() noexcept {
+bool Run::LeaveSession(Session& session) noexcept {
+  const bool clean = session.Reset(scope_.transactions());
+  scope_.cancels().Close();
   try {
-    own_ = EndOwnChanges();
+    own_ = scope_.own_changes().End();
   } catch (const pg::PgError& error) {
     ereport(FATAL, (errmsg("could not report statistics after a run: %s", error.what())));
   }
+  return clean;
 }
 
 void Run::End() noexcept {
   static board::RunOutcome outcome;
-  FillOutcome(record_, recorded_, &outcome);
+  FillOutcome(record(), recorded_, &outcome);
   outcome.own = own_;
-  if (board::End(run_.slot, outcome) != board::CancelReason::kNotCanceled) {
+  if (board::End(scope_.slot(), outcome) != board::CancelReason::kNotCanceled) {
     // The signal was sent while we still had the run; on its way out of a system call the process
     // has received it for certain, and it is not meant for the next run.
     (void)getppid();
   }
-  QueryCancelPending = false;
+  scope_.cancels().Drop();
   if (recorded_) {
     board::AnnounceRecorded();
   }
-  LogRun(record_, hides_statement_);
+  LogRun(record(), hides_statement_);
 }
 
 void Run::AddContext() const {
@@ -452,22 +390,18 @@ void Run::AddContext() const {
     walk_->AddErrorContext();
   }
   if (execution_) {
-    HintAtCommit(execution_->share_transaction(), run_.ticket.dry_run);
+    HintAtCommit(execution_->share_transaction(), ticket().dry_run);
   }
   if (execution_ && execution_->statements() > 1) {
     errcontext("statement %d of %d", execution_->statement(), execution_->statements());
   }
-  errcontext("job \"%s\", run %lld, role \"%s\", database \"%s\"", record_.job_name.c_str(),
-             static_cast<long long>(run_.ticket.run_id), SessionRole(), SessionDatabase());
+  errcontext("job \"%s\", run %lld, role \"%s\", database \"%s\"", scope_.record().job_name.c_str(),
+             static_cast<long long>(ticket().run_id), SessionRole(), SessionDatabase());
 }
 
 void AddRunContext(void* run) { static_cast<const Run*>(run)->AddContext(); }
 
 }  // namespace
-
-void AllowCancel() { QueryCancelHoldoffCount = 0; }
-
-void RefuseCancel() { QueryCancelHoldoffCount = 1; }
 
 RunFinish RunTaken(Session& session, int slot) {
   Run run(slot);
@@ -484,9 +418,7 @@ RunFinish RunTaken(Session& session, int slot) {
   }
   error_context_stack = context.previous;
   run.Leave();
-  const bool clean = session.Reset();
-  RefuseCancel();
-  run.CountOwnChanges();
+  const bool clean = run.LeaveSession(session);
   run.End();
   return {clean, run.failed() || run.TookLong()};
 }

@@ -14,8 +14,4 @@ struct RunFinish {
 // an exception means that the process is at its end, and the scheduler records a run that was lost.
 RunFinish RunTaken(Session& session, int slot);
 
-// Cancels are let in only while a job's text is executed: outside of it nobody would catch them.
-void AllowCancel();
-void RefuseCancel();
-
 }  // namespace ratchet::worker

@@ -8,7 +8,6 @@
 #include "pg/settings.h"
 #include "pg/transaction.h"
 #include "worker/session_names.h"
-#include "worker/transaction_watch.h"
 
 extern "C" {
 #include "access/xlog.h"
@@ -34,7 +33,7 @@ namespace {
 // What DISCARD ALL does, except for two things. Plans are kept: they show nothing of an earlier
 // run, and a job that calls PL/pgSQL would plan everything anew in each run (run.cpp drops them
 // when another job's turn comes). Temporary tables are looked for only when there can be some.
-void Discard(bool identity_changed) {
+void Discard(bool identity_changed, bool has_temporary_tables) {
   PortalHashTableDeleteAll();
   if (identity_changed) {
     SetPGVariable("session_authorization", NIL, false);
@@ -43,7 +42,7 @@ void Discard(bool identity_changed) {
   DropAllPreparedStatements();
   Async_UnlistenAll();
   LockReleaseAll(USER_LOCKMETHOD, true);
-  if (HasUsedTemporaryTables()) {
+  if (has_temporary_tables) {
     // What the catalogs say of a table may be stored out of line: deleting that takes a snapshot.
     PushActiveSnapshot(GetTransactionSnapshot());
     ResetTempTableNamespace();
@@ -111,13 +110,13 @@ Session::Session(Oid database, Oid role)
   }
 }
 
-bool Session::Reset() noexcept {
+bool Session::Reset(TransactionWatch& transactions) noexcept {
   const bool identity_changed = !IsClean();
   try {
-    pg::Call([identity_changed] {
+    pg::Call([identity_changed, &transactions] {
       StartTransactionCommand();
-      Discard(identity_changed);
-      CommitNextAsynchronously();
+      Discard(identity_changed, transactions.HasUsedTemporaryTables());
+      transactions.CommitNextAsynchronously();
       CommitTransactionCommand();
       DiscardMore();
     });

@@ -9,6 +9,7 @@
 
 #include "board/board.h"
 #include "worker/session_identity.h"
+#include "worker/transaction_watch.h"
 
 namespace ratchet::worker {
 
@@ -19,7 +20,7 @@ class Session {
 
   // Undoes what a run may have left in the session, at top level. False when something of it is
   // still there, or was not to be undone: the process must not run anything else.
-  bool Reset() noexcept;
+  bool Reset(TransactionWatch& transactions) noexcept;
 
   // False when the process should make place for a fresh one: its role has changed, or the settings
   // that roles and databases give to its session, or its right to be the role that they name, or the

@@ -10,9 +10,9 @@
 #include "pg/open_tables.h"
 #include "pg/settings.h"
 #include "pg/snapshot_watch.h"
+#include "worker/cancel_window.h"
 #include "worker/run.h"
 #include "worker/session.h"
-#include "worker/transaction_watch.h"
 
 extern "C" {
 #include "pgstat.h"
@@ -194,11 +194,10 @@ void Main(int slot) {
   if (!board::AttachWorker(slot, generation, &database, &role)) {
     return;
   }
-  RefuseCancel();
+  RefuseCancels();
   Worker worker(slot, database, role);
   // A batch may write down hundreds of failed items.
   pg::Call([] { pg::KeepTablesOpen(); });
-  InstallTransactionWatch();
   pg::SnapshotWatch::Install();
   worker.Work();
 }

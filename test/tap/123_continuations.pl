@@ -132,22 +132,16 @@ promise 'a walk that has ended before the scheduler has come to the run that had
 
 promise 'the checkpoint is given up when the rest of the walk waits for a worker' => sub {
 	my $rest = cut_walk('late', undef, 'SELECT 1');
-	# Runs that are short are laid out ahead behind others.
-	$node->safe_psql('postgres', q{
-		SELECT ratchet.schedule('short', '@manual', 'SELECT 1', overlap => 'allow');
-		SELECT ratchet.schedule('long', '@manual', 'SELECT pg_advisory_xact_lock_shared(5)', overlap => 'allow')});
-	my $lock = lock_session($node, 5);
-	my $workers = value($node, q{SELECT least(current_setting('ratchet.max_workers')::int, current_setting('ratchet.max_workers_per_role')::int)});
-	wait_until($node, q{SELECT count(*) = 0 FROM ratchet.runs WHERE job_name IN ('short', 'long') AND status IN ('queued', 'running')});
-	value($node, q{SELECT ratchet.trigger('short', "coalesce" => false) FROM generate_series(1, 200)});
-	wait_until($node, q{SELECT count(*) = 200 FROM ratchet.runs WHERE job_name = 'short' AND status = 'succeeded'}, 'short runs');
-	value($node, qq{SELECT ratchet.trigger('long', "coalesce" => false) FROM generate_series(1, $workers)});
-	wait_until($node, "SELECT count(*) = $workers FROM ratchet.running WHERE job_name = 'long'", 'all workers are busy');
+	# Workers that have nothing to do, and do not wake when there is something.
+	run_job($node, 'short', 'SELECT 1');
+	my @workers = ratchet_pids($node, 'worker', 'postgres');
+	wait_until($node, q{SELECT count(*) = 0 FROM ratchet.running}, 'workers are idle');
+	kill 'STOP', @workers;
 	value($node, open_window('late'));
 	wait_until($node, "SELECT claimed_at IS NOT NULL FROM ratchet.run_queue WHERE run_id = $rest", 'the rest is claimed');
 	is(run_status($node, $rest), 'queued', 'and waits for a worker');
 	is(value($node, q{SELECT ratchet.reset_checkpoint('late')}), 't', 'its checkpoint is given up');
-	$lock->quit;
+	kill 'CONT', @workers;
 	is_nothing($rest, 'it is nothing');
 	is(counts(), '0 x 20, 1 x 10', 'no item is done twice');
 };
