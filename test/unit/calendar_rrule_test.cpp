@@ -152,19 +152,45 @@ constexpr Example kRfcExamples[] = {
      "2007-01-15 2007-01-30 2007-02-15 2007-03-15 2007-03-30 end"},
 };
 
+// What libraries for calendars read otherwise: findings/rrule-readers-differ.sh.
+const Example kReadOtherwise[] = {
+    {"20270108T090000", "FREQ=WEEKLY;BYDAY=MO,WE,FR;BYSETPOS=-1",
+     "2027-01-08 2027-01-15 2027-01-22 2027-01-29 "},
+    {"20270129T090000", "FREQ=MONTHLY;BYDAY=MO,TU,WE,TH,FR;BYHOUR=9,17;BYSETPOS=-2",
+     "2027-01-29 2027-02-26 2027-03-31 2027-04-30 "},
+    {"20270131T090000", "FREQ=MONTHLY;BYMONTHDAY=30,31,-1;BYSETPOS=-1",
+     "2027-01-31 2027-02-28 2027-03-31 2027-04-30 "},
+    {"20280229T090000", "FREQ=YEARLY;BYMONTHDAY=29",
+     "2028-02-29 2028-03-29 2028-04-29 2028-05-29 "},
+    {"20270813T090000", "FREQ=YEARLY;BYMONTHDAY=13;BYDAY=FR",
+     "2027-08-13 2028-10-13 2029-04-13 2029-07-13 "},
+    {"20270104T090000", "FREQ=MINUTELY;INTERVAL=45;BYHOUR=9,10",
+     "2027-01-04 2027-01-04 09:45 2027-01-04 10:30 2027-01-05 "},
+};
+
+void ExpectOccurrences(const Example& example) {
+  const std::string text = std::string("DTSTART:") + example.start + "\r\nRRULE:" + example.rule;
+  SCOPED_TRACE(text);
+  const std::string expected = example.occurrences;
+  const bool ends = expected.ends_with("end");
+  int most = ends ? 1000 : 0;
+  for (const char* at = example.occurrences; !ends && (at = std::strchr(at, '-')) != nullptr;
+       at += 6) {
+    ++most;
+  }
+  EXPECT_EQ(First(text.c_str(), most), expected);
+  EXPECT_FALSE(Schedule::Parse(text).Describe().empty());
+}
+
+TEST(CalendarRrule, WhatOthersReadOtherwise) {
+  for (const Example& example : kReadOtherwise) {
+    ExpectOccurrences(example);
+  }
+}
+
 TEST(CalendarRrule, ExamplesOfTheRfc) {
   for (const Example& example : kRfcExamples) {
-    const std::string text = std::string("DTSTART:") + example.start + "\r\nRRULE:" + example.rule;
-    SCOPED_TRACE(text);
-    std::string expected = example.occurrences;
-    const bool ends = expected.ends_with("end");
-    int most = ends ? 1000 : 0;
-    for (const char* at = example.occurrences; !ends && (at = std::strchr(at, '-')) != nullptr;
-         at += 6) {
-      ++most;
-    }
-    EXPECT_EQ(First(text.c_str(), most), expected);
-    EXPECT_FALSE(Schedule::Parse(text).Describe().empty());
+    ExpectOccurrences(example);
   }
   // "Every day in January, for 3 years", written in two ways, and "every 20 minutes from 9:00 to
   // 16:40", too.
