@@ -21,18 +21,18 @@
 
 behaviour() {
     npm_packages cron@4.4.0 luxon@3.7.2 cron-parser@5.10.6 cron-parser-4@npm:cron-parser@4.9.0 croner@11.0.1 cron-schedule@6.0.0
-    cat >"$lab/next.js" <<'SCRIPT'
-const { CronTime } = require('cron')
-const { DateTime } = require('luxon')
-const five = require('cron-parser').CronExpressionParser
-const four = require('cron-parser-4')
-const { Cron } = require('croner')
-const { parseCronExpression } = require('cron-schedule')
+    cat >"$lab/next.mjs" <<'SCRIPT'
+import cron from 'cron'
+import four from 'cron-parser-4'
+import five from 'cron-parser'
+import { Cron } from 'croner'
+import { parseCronExpression } from 'cron-schedule'
+import { DateTime } from 'luxon'
 
 const next = {
-    cron: (line, zone, from) => new CronTime(line, zone).getNextDateFrom(from, zone).toJSDate(),
+    cron: (line, zone, from) => new cron.CronTime(line, zone).getNextDateFrom(from, zone).toJSDate(),
     'cron-parser 4': (line, tz, currentDate) => four.parseExpression(line, { currentDate, tz }).next().toDate(),
-    'cron-parser 5': (line, tz, currentDate) => five.parse(line, { currentDate, tz }).next().toDate(),
+    'cron-parser 5': (line, tz, currentDate) => five.CronExpressionParser.parse(line, { currentDate, tz }).next().toDate(),
     croner: (line, timezone, from) => new Cron(line, { timezone, paused: true }).nextRun(from),
     'cron-schedule': (line, zone, from) => { // knows only the zone of the process
         process.env.TZ = zone
@@ -61,7 +61,7 @@ show('autumn', '45 1 * * *', 'Australia/Lord_Howe', '2027-04-02T12:00Z', 3)
 show('autumn', '30 2 * * *', 'Europe/Berlin', '2027-10-30T12:00Z', 2)
 show('autumn', '*/30 * * * *', 'Europe/Berlin', '2027-10-31T00:10Z', 4)
 SCRIPT
-    (cd "$lab" && TZ=UTC node next.js)
+    (cd "$lab" && TZ=UTC node next.mjs)
 }
 
 as_recorded behaviour <<'RECORDED'

@@ -11,7 +11,7 @@
 # detached since then are there, or gone, as well. There is no error in any of these.
 #
 # For who schedules: a report or a walk over several statements at REPEATABLE READ may be empty, or of another time,
-# and say that it succeeded. READ COMMITTED has it too, between a statement's snapshot and its first look at the table.
+# and say that it succeeded.
 . "$(dirname "$0")/laboratory"
 
 seen_after() { # server, command, what comes before it, table to read

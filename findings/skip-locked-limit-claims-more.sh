@@ -13,10 +13,10 @@
 # resets them. A CTE that is MATERIALIZED, or "id = ANY (ARRAY(SELECT …))", is executed once, whatever the plan.
 . "$(dirname "$0")/laboratory"
 
-claim() { # server, condition
+claim() { # server, condition, what comes before the statement
     sql "$1" <<SQL
 BEGIN;
-UPDATE task SET state = 'running' WHERE state = 'ready' AND id $2;
+${3:-} UPDATE task SET state = 'running' WHERE state = 'ready' AND id $2;
 \echo taken :ROW_COUNT
 ROLLBACK;
 SQL
@@ -38,6 +38,7 @@ SQL
         sql "pg$version" -c "EXPLAIN (COSTS OFF) UPDATE task SET state = 'running' WHERE state = 'ready' AND id IN ($next)" |
             grep -oE 'Nested Loop Semi Join|Subquery Scan|Limit|LockRows'
         echo "= ANY (ARRAY(SELECT)): $(claim "pg$version" "= ANY (ARRAY($next))")"
+        echo "WITH … AS MATERIALIZED: $(claim "pg$version" 'IN (SELECT id FROM next)' "WITH next AS MATERIALIZED ($next)")"
     done
 }
 
@@ -49,6 +50,7 @@ Subquery Scan
 Limit
 LockRows
 = ANY (ARRAY(SELECT)): taken 5
+WITH … AS MATERIALIZED: taken 5
 postgres (PostgreSQL) 18.4
 IN (SELECT): taken 50
 Nested Loop Semi Join
@@ -56,4 +58,5 @@ Subquery Scan
 Limit
 LockRows
 = ANY (ARRAY(SELECT)): taken 5
+WITH … AS MATERIALIZED: taken 5
 RECORDED

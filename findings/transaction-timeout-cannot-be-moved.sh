@@ -10,7 +10,7 @@
 # statement_timeout counts for the CALL as a whole.
 #
 # For who schedules: a limit for a role holds for its long jobs too, and a job cannot lift it in its own first
-# statement in the way that one would write. It has to be set before the transaction begins.
+# statement in the way that one would write: it has to be set before the transaction begins, or go through 0.
 . "$(dirname "$0")/laboratory"
 
 outcome() { # what is tried
