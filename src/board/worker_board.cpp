@@ -237,6 +237,14 @@ void UnreserveWorker(int worker, policy::SteadyTime now) {
   DismissOneIdle(index);  // its process is what is missing
 }
 
+void StandAside(Oid database, Oid role) {
+  const Lock lock;
+  const int index = FindPool(database, role);
+  if (index != kNone) {
+    Pools()[index].waiting_since = policy::kNoSteadyTime;
+  }
+}
+
 void NoteProcessShortage(policy::SteadyTime now) {
   const Lock lock;
   TheBoard()->processes_short_at = now;

@@ -27,6 +27,9 @@ WorkerGrant ReserveWorker(Oid database, Oid role, policy::SteadyTime now, int* w
 // The process could not be registered.
 void UnreserveWorker(int worker, policy::SteadyTime now);
 
+// The pool wants no worker for now, whatever is ready: it is in nobody's way.
+void StandAside(Oid database, Oid role);
+
 // A process of ours could not be registered.
 void NoteProcessShortage(policy::SteadyTime now);
 

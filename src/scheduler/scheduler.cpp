@@ -224,11 +224,16 @@ void Scheduler::StartWorkers() {
   entry_->looks_again_at = laid_out ? now + kGather : policy::kNoSteadyTime;
 }
 
-// Workers that could not connect: what they had to do fails with their error.
+// Workers that could not connect: what they had to do fails with their error, unless they were held
+// up only.
 void Scheduler::FailedStarts(Oid role_id, Role* role, TimestampTz now) {
   board::RunOutcome outcome{};
   if (board::TakeFailedStarts(entry_->database, role_id, &outcome.sqlstate, outcome.text,
                               sizeof(outcome.text)) == 0) {
+    return;
+  }
+  if (outcome.sqlstate == ERRCODE_LOCK_NOT_AVAILABLE) {
+    starter_.NoteStuckStart(clock_.steady);
     return;
   }
   outcome.status = policy::RunStatus::kFailed;
@@ -437,6 +442,9 @@ std::int64_t Scheduler::NextWake(const policy::Moment& now) const {
   }
   if (held_back_) {
     within(kHeldLook);
+  }
+  if (starter_.is_stuck()) {
+    after(starter_.next_look(), 0);
   }
   if (shared_due_.IsSet()) {
     after(shared_due_, 0);

@@ -67,6 +67,10 @@ class Scheduler {
 
   // In how many microseconds the next pass is due if nothing happens before.
   std::int64_t NextWake(const policy::Moment& now) const;
+  // Why runs do not start although passes succeed; null: they do.
+  const char* Trouble() const {
+    return starter_.is_stuck() ? "no worker can connect, as a system catalog is locked" : nullptr;
+  }
   // When a scheduler must be here again if this one leaves now; not set: at once.
   policy::SteadyTime RestUntil(const policy::Moment& now) const;
   // Shows the launcher how long this scheduler could rest.

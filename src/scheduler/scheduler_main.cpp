@@ -153,7 +153,7 @@ PassResult Work(board::DatabaseEntry* entry, Scheduler* scheduler) {
         scheduler->Watch();
         scheduler->TellNextWork(now);
         pause_until = {};
-        board::NotePass(entry, now.wall, nullptr);
+        board::NotePass(entry, now.wall, scheduler->Trouble());
       } catch (const std::exception& error) {
         scheduler->Forget();
         const std::int64_t pause = Fail(entry, error, now, &blockers);

@@ -1,5 +1,7 @@
 #include "scheduler/worker_starter.h"
 
+#include <algorithm>
+
 #include "board/worker_board.h"
 #include "pg/guard.h"
 #include "scheduler/process.h"
@@ -12,9 +14,19 @@ constexpr std::int64_t kTellEvery = 600 * USECS_PER_SEC;
 // A shortage is worth a message once work has waited for this long.
 constexpr std::int64_t kPatience = USECS_PER_SEC;
 
+// Between two tries where none can connect.
+constexpr std::int64_t kShortestPause = 5 * USECS_PER_SEC;
+constexpr std::int64_t kLongestPause = 60 * USECS_PER_SEC;
+// A start that is to be given up is given up within this time (worker/start_watch.h).
+constexpr std::int64_t kLongestTry = 3 * USECS_PER_SEC;
+
 }  // namespace
 
 WorkerStarter::Result WorkerStarter::Start(Oid database, Oid role, policy::SteadyTime now) {
+  if (IsPaused(now)) {
+    board::StandAside(database, role);
+    return Result::kPaused;
+  }
   int worker = board::kNone;
   std::uint32_t generation = 0;
   switch (board::ReserveWorker(database, role, now, &worker, &generation)) {
@@ -38,7 +50,35 @@ WorkerStarter::Result WorkerStarter::Start(Oid database, Oid role, policy::Stead
   }
   short_since_ = {};
   starting_.push_back({handle, worker, generation});
+  if (is_stuck()) {
+    try_ends_ = now + kLongestTry;
+  }
   return Result::kDone;
+}
+
+bool WorkerStarter::IsPaused(policy::SteadyTime now) {
+  if (try_ends_.IsSet() && now >= try_ends_) {
+    next_try_ = {};
+    try_ends_ = {};
+    pause_ = 0;
+    ereport(LOG, (errmsg("workers can connect to this database again")));
+  }
+  return is_stuck() && (try_ends_.IsSet() || now < next_try_);
+}
+
+void WorkerStarter::NoteStuckStart(policy::SteadyTime now) {
+  if (is_stuck() && !try_ends_.IsSet()) {
+    return;  // it began together with the first one
+  }
+  if (!is_stuck()) {
+    ereport(LOG, (errmsg("runs wait: no worker can connect to this database, as a system catalog "
+                         "is locked"),
+                  errhint("pg_locks says by whom. It may be REINDEX SYSTEM, or what waits for a "
+                          "transaction that has read the catalog.")));
+  }
+  pause_ = std::clamp(pause_ * 2, kShortestPause, kLongestPause);
+  next_try_ = now + pause_;
+  try_ends_ = {};
 }
 
 void WorkerStarter::NoteWaitingWork(policy::SteadyTime now, bool waits) {

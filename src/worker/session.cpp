@@ -8,6 +8,7 @@
 #include "pg/settings.h"
 #include "pg/transaction.h"
 #include "worker/session_names.h"
+#include "worker/start_watch.h"
 
 extern "C" {
 #include "access/xlog.h"
@@ -88,6 +89,7 @@ Session::Session(Oid database, Oid role)
       role_(role),
       zones_epoch_(board::ZonesEpoch()),
       epoch_(board::SessionEpoch()) {
+  const StartWatch watch;
   (void)RolesHaveChanged();
   pg::Call([=] { BackgroundWorkerInitializeConnectionByOid(database, role, 0); });
   user_ = GetUserId();

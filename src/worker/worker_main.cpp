@@ -13,6 +13,7 @@
 #include "worker/cancel_window.h"
 #include "worker/run.h"
 #include "worker/session.h"
+#include "worker/start_watch.h"
 
 extern "C" {
 #include "pgstat.h"
@@ -40,7 +41,11 @@ constexpr long kStatisticsInterval = 1000;  // milliseconds
 
 // The error of which the process dies is told to the board, where the scheduler finds it.
 void AtLastWords(int sqlstate, const char* message) noexcept {
-  board::SetLastWords(sqlstate, message);
+  if (StartWatch::HasGivenUp()) {
+    board::SetLastWords(ERRCODE_LOCK_NOT_AVAILABLE, "a system catalog is locked");
+  } else {
+    board::SetLastWords(sqlstate, message);
+  }
 }
 
 void AtMessage(void* /*argument*/) { pg::HearLastWords(); }
