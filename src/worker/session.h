@@ -23,8 +23,8 @@ class Session {
   bool Reset(TransactionWatch& transactions) noexcept;
 
   // False when the process should make place for a fresh one: its role has changed, or the settings
-  // that roles and databases give to its session, or its right to be the role that they name, or the
-  // libraries that sessions load when they begin, or time zones, or it has grown. Outside of
+  // that roles and databases give to its session, or its right to be the role that they name, or
+  // the libraries that sessions load when they begin, or time zones, or it has grown. Outside of
   // transactions.
   bool IsFresh(bool look_at_memory);
 
