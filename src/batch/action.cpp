@@ -111,6 +111,10 @@ Action::Action(const std::string& text, const Shape& shape, catalog::Per per)
   for (const std::string& statement : StatementsOf(text)) {
     statements_.emplace_back().Prepare("action", statement, parameter_types_, 0);
   }
+  // The text of the action is what a worker shows. A client's session shows its CALL.
+  if (IsBackgroundWorker) {
+    pg::Call([this] { statements_.front().ShowQueryId(); });
+  }
 }
 
 std::int64_t Action::Execute(const Items& items, int first, int count, int* in_hand) {

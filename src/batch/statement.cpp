@@ -8,6 +8,7 @@
 extern "C" {
 #include "catalog/pg_class.h"
 #include "tcop/utility.h"
+#include "utils/backend_status.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 }
@@ -159,6 +160,12 @@ int Statement::Execute(const SPIExecuteOptions& options) const {
                          : SPI_execute_plan_extended(plan_, &given);
   log.End();
   return code;
+}
+
+void Statement::ShowQueryId() const {
+  if (source_->query_list != NIL) {
+    pgstat_report_query_id(linitial_node(Query, source_->query_list)->queryId, true);
+  }
 }
 
 // What happened in between may have made the plan invalid, and the server has made another one:

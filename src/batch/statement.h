@@ -54,6 +54,9 @@ class Statement {
   // After it was executed: whether that was by a plan that will do. If not, what has been read is
   // not to be relied on.
   bool WasRight();
+  // Says in pg_stat_activity that it is what the session executes, by the number under which
+  // pg_stat_statements counts it.
+  void ShowQueryId() const;
   // Its kept plan, null when there is none to be used.
   CachedPlanSource* kept() const { return anew_ ? nullptr : source_; }
 

@@ -87,6 +87,21 @@ promise 'pg_stat_statements counts each item, with what it took' => sub {
 		[ 62, JSON::PP::true ], 'the slices of the source: with one row more than a batch, but the last one');
 };
 
+promise 'pg_stat_activity has the number of what is executed' => sub {
+	# Once before: what is counted for the first time is seen when it has ended.
+	run_job($node, 'waits', 'SELECT pg_advisory_lock_shared(77) /* command */');
+	run_batch($node, 'walks', 'SELECT id, balance FROM account', 'SELECT pg_advisory_xact_lock_shared(77), $1, $2 /* action */');
+	my $session = lock_session($node, 77);
+	my %run = (command => value($node, q{SELECT ratchet.trigger('waits')}), action => value($node, q{SELECT ratchet.trigger('walks')}));
+	for my $kind (sort keys %run)
+	{
+		wait_until($node, "SELECT count(*) = 1 FROM pg_stat_activity a JOIN pg_stat_statements s ON s.queryid = a.query_id
+			WHERE a.backend_type = 'pg_ratchet worker' AND a.wait_event = 'advisory' AND s.query LIKE '%/* $kind */' AND a.query LIKE '%/* $kind */'", "of a $kind");
+	}
+	$session->quit;
+	wait_run($node, $_, 'succeeded') for values %run;
+};
+
 promise 'commands and runs in the foreground are counted' => sub {
 	forget();
 	run_job($node, 'sum', 'INSERT INTO entry SELECT id, balance FROM account');
