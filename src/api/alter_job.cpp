@@ -4,6 +4,7 @@
 
 #include "api/argument.h"
 #include "api/dependency_check.h"
+#include "api/held_back.h"
 #include "api/job_check.h"
 #include "api/job_settings.h"
 #include "api/option.h"
@@ -121,6 +122,7 @@ void AlterJob(const Arguments& arguments) {
                                       ? SearchPathIn(old.settings).value_or(SearchPathOfSession())
                                       : SearchPathOfSession();
   if (CompleteJob(&job, &old, search_path)) {
+    TellIfHeldBack(job);
     catalog::UpdateJob(&tid, job);
     if (job.job_name != old.job_name) {
       RenameInDependents(old, job.job_name);
@@ -139,6 +141,9 @@ void SetEnabled(const Arguments& arguments, bool enabled, const char* command) {
     return;
   }
   job.enabled = enabled;
+  if (enabled) {
+    TellIfHeldBack(job);
+  }
   job.changed_at = GetCurrentTransactionStartTimestamp();
   catalog::UpdateJob(&tid, job);
   catalog::NoteJobChanged(job.job_id);

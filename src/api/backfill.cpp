@@ -2,6 +2,7 @@
 #include "catalog/backfill.h"
 
 #include "api/argument.h"
+#include "api/held_back.h"
 #include "api/privilege.h"
 #include "api/schedule_text.h"
 #include "api/sql_function.h"
@@ -68,6 +69,7 @@ std::int64_t BeginBackfill(const Arguments& arguments) {
   CheckSpan(from, to);
   const std::int64_t count = RequireCount(job, from, to);
   if (count > 0) {
+    TellOnceIfHeldBack(job);
     catalog::Backfill backfill;
     backfill.job_id = job.job_id;
     backfill.owner = job.owner;

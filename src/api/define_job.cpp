@@ -1,10 +1,10 @@
 #include "api/define_job.h"
 
+#include "api/held_back.h"
 #include "api/job_check.h"
 #include "api/job_settings.h"
 #include "api/not_loaded.h"
 #include "api/privilege.h"
-#include "board/database_board.h"
 #include "catalog/backfill.h"
 #include "catalog/commit_notice.h"
 #include "catalog/home.h"
@@ -18,31 +18,12 @@ extern "C" {
 namespace ratchet::api {
 namespace {
 
-// As the scheduler has found out. Without one nobody has, and ratchet.status() says so.
-void TellIfQuarantined(const catalog::JobDefinition& job) {
-  if (job.quarantined) {
-    ereport(NOTICE, (errmsg("job \"%s\" is held back, because it was not written by pg_ratchet in "
-                            "this database",
-                            job.job_name.c_str()),
-                     errhint("A superuser lets it run by SELECT ratchet.adopt().")));
-    return;
-  }
-  if (board::TheBoard() == nullptr) {
-    return;
-  }
-  const auto database = board::ViewDatabase(MyDatabaseId);
-  if (database && database->quarantined) {
-    ereport(NOTICE, (errmsg("jobs of this database are held back, because it is a copy"),
-                     errhint("Run SELECT ratchet.adopt() to let them run here.")));
-  }
-}
-
 void Insert(catalog::JobDefinition* job, const std::string& search_path) {
   CompleteJob(job, nullptr, search_path);
   if (catalog::SettleIfEmpty(GetCurrentTransactionStartTimestamp())) {
     catalog::NoteEverythingChanged();
   } else {
-    TellIfQuarantined(*job);
+    TellIfHeldBack(*job);
   }
   catalog::InsertJob(job);
   catalog::StartBackfillOf(*job, nullptr);
@@ -123,7 +104,7 @@ Defined DefineJob(catalog::JobDefinition job, Given given, AnothersJob anothers_
   }
   const bool changed = CompleteJob(&job, &*old, path);
   if (changed) {
-    TellIfQuarantined(job);
+    TellIfHeldBack(job);
     catalog::UpdateJob(&tid, job);
     catalog::StartBackfillOf(job, &*old);
     catalog::NoteJobChanged(job.job_id);

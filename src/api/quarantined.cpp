@@ -1,22 +1,13 @@
 // ratchet._is_quarantined(): whether a job is held back until ratchet.adopt()
 #include "api/argument.h"
+#include "api/held_back.h"
 #include "api/privilege.h"
 #include "api/sql_function.h"
-#include "board/database_board.h"
 #include "catalog/job.h"
 #include "pg/guard.h"
 
 namespace ratchet::api {
 namespace {
-
-// A database that is a copy, as its scheduler has found out.
-bool IsCopy() {
-  if (board::TheBoard() == nullptr) {
-    return false;
-  }
-  const auto database = board::ViewDatabase(MyDatabaseId);
-  return database && database->quarantined;
-}
 
 bool IsQuarantined(std::int64_t job_id) {
   const auto job = catalog::FindJob(job_id);

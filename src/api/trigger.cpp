@@ -1,5 +1,6 @@
 // ratchet.trigger()
 #include "api/argument.h"
+#include "api/held_back.h"
 #include "api/not_loaded.h"
 #include "api/privilege.h"
 #include "api/sql_function.h"
@@ -40,6 +41,7 @@ std::int64_t Trigger(const Arguments& arguments) {
   RequireWritable("ratchet.trigger()");
   WarnIfNotLoaded();
   const catalog::JobDefinition job = RequireJob(arguments.Text(kJobName, "job_name"));
+  TellOnceIfHeldBack(job);
   const TimestampTz now = GetCurrentTimestamp();
   const TimestampTz run_at = arguments.IsNull(kRunAt) ? 0 : arguments.Time(kRunAt, "run_at");
   catalog::QueuedRun run;

@@ -194,6 +194,19 @@ promise 'a copy of a database with active jobs holds still until it is adopted' 
 	is(run_status($node, $run, db => 'copy'), 'queued', 'not even when asked to');
 	is(value($node, q{SELECT count(*) FROM seen WHERE database = 'copy'}, db => 'copy'),
 		0, 'nothing was done there');
+	my $held_back = qr/NOTICE:  jobs of this database are held back, because it is a copy\n.*HINT: .*ratchet\.adopt\(\)/s;
+	for my $sql (
+		q{SELECT ratchet.schedule('of the copy', '@manual', 'SELECT 1')},
+		q{SELECT ratchet.alter_job('of the copy', command => 'SELECT 2')},
+		q{SELECT ratchet.trigger('of the copy'), ratchet.trigger('of the copy')},
+		q{SELECT ratchet.pause_job('of the copy'), ratchet.resume_job('of the copy')},
+		q{SELECT ratchet.backfill('tick', now() - interval '10 s', now())})
+	{
+		my ($status, $out, $said) = $node->psql('copy', $sql);
+		like($said, $held_back, "who wants something of a job is told: $sql");
+		is(scalar(() = $said =~ /NOTICE/g), 1, 'once');
+	}
+	value($node, q{SELECT ratchet.cancel_backfill('tick'); SELECT ratchet.unschedule('of the copy')}, db => 'copy');
 	psql_ok($node, 'SELECT ratchet.adopt()', 'adopted', db => 'copy');
 	wait_run($node, $run, 'succeeded', 'what was asked for runs', db => 'copy');
 	runs_go_on('copy', 'and so do the jobs');
