@@ -5,6 +5,7 @@
 #include <cstdint>
 
 #include "pg/statement_log.h"
+#include "worker/commit_hint.h"
 #include "worker/result_receiver.h"
 
 extern "C" {
@@ -34,8 +35,12 @@ class Execution {
   // The statement in hand, counted from 1, of statements(); 0 before the first one.
   int statement() const { return statement_; }
   int statements() const { return list_length(statements_); }
-  // They are one transaction, in which none of them can commit.
-  bool share_transaction() const { return !per_statement_ && !dry_run_ && statements() > 1; }
+  // Why they cannot commit.
+  OneTransaction why_one_transaction() const {
+    return dry_run_                              ? OneTransaction::kDryRun
+           : !per_statement_ && statements() > 1 ? OneTransaction::kStatements
+                                                 : OneTransaction::kNot;
+  }
 
  private:
   void Parse();

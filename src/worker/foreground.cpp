@@ -194,7 +194,8 @@ int TakePlace(const board::RunTicket& ticket, const catalog::JobDefinition& job)
 }
 
 struct ErrorContext {
-  const ForegroundStatements* statements;  // null for a batch job
+  const ForegroundStatements* statements;  // null: not those of a command
+  OneTransaction why;
   const std::string* job_name;
   std::int64_t run_id;
 };
@@ -203,9 +204,7 @@ void AddErrorContext(void* argument) {
   pg::Hear();
   pg::HearLastWords();
   const auto* context = static_cast<const ErrorContext*>(argument);
-  if (context->statements != nullptr) {
-    HintAtCommit(context->statements->share_transaction(), context->statements->dry_run());
-  }
+  HintAtCommit(context->why);
   if (context->statements != nullptr && context->statements->statements() > 1) {
     errcontext("statement %d of %d", context->statements->statement(),
                context->statements->statements());
@@ -216,8 +215,8 @@ void AddErrorContext(void* argument) {
 
 template <typename Body>
 void Execute(const catalog::JobDefinition& job, const board::RunTicket& ticket,
-             const ForegroundStatements* statements, Body body) {
-  ErrorContext what{statements, &job.job_name, ticket.run_id};
+             const ForegroundStatements* statements, OneTransaction why, Body body) {
+  ErrorContext what{statements, why, &job.job_name, ticket.run_id};
   ErrorContextCallback context{};
   context.callback = AddErrorContext;
   context.arg = &what;
@@ -235,12 +234,13 @@ void Execute(const catalog::JobDefinition& job, const board::RunTicket& ticket,
 void RunBatch(ForegroundSession& session, const catalog::JobDefinition& job,
               const board::RunTicket& ticket, int slot) {
   const auto definition = catalog::FindJobVersion(job.job_id, job.version);
-  Execute(job, ticket, nullptr, [&] { RunWalkInForeground(session, ticket, slot, *definition); });
+  Execute(job, ticket, nullptr, OneTransaction::kBatch,
+          [&] { RunWalkInForeground(session, ticket, slot, *definition); });
 }
 
 void RunCommand(ForegroundSession& session, const catalog::JobDefinition& job,
                 const board::RunTicket& ticket, ForegroundStatements& statements) {
-  Execute(job, ticket, &statements, [&] { statements.Run(); });
+  Execute(job, ticket, &statements, statements.why_one_transaction(), [&] { statements.Run(); });
   session.settings().PutBack();
   // In the caller's transaction, with which it commits.
   WriteRecord(session.Finish(statements.rows_affected(), statements.result()));
@@ -253,7 +253,7 @@ bool IsNeeded(ForegroundSession& session, const catalog::JobDefinition& job,
     return true;
   }
   Condition condition = Condition::kAgain;
-  Execute(job, ticket, nullptr, [&] {
+  Execute(job, ticket, nullptr, OneTransaction::kNot, [&] {
     session.BeginCondition();
     for (int attempt = 1; condition == Condition::kAgain; attempt++) {
       condition = EvaluateCondition(job.only_if, slot, attempt);

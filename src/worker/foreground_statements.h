@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "pg/server.h"
+#include "worker/commit_hint.h"
 
 namespace ratchet::worker {
 
@@ -20,8 +21,12 @@ class ForegroundStatements {
   std::int64_t rows_affected() const { return rows_affected_; }
   const std::string& result() const { return result_; }
   int statement() const { return statement_; }
-  bool share_transaction() const { return !per_statement_ && statements() > 1; }
-  bool dry_run() const { return dry_run_; }
+  // Why they cannot commit.
+  OneTransaction why_one_transaction() const {
+    return dry_run_                              ? OneTransaction::kDryRun
+           : !per_statement_ && statements() > 1 ? OneTransaction::kStatements
+                                                 : OneTransaction::kNot;
+  }
   int statements() const { return static_cast<int>(statements_.size()); }
 
  private:

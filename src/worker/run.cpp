@@ -389,9 +389,9 @@ void Run::AddContext() const {
   if (walk_) {
     walk_->AddErrorContext();
   }
-  if (execution_) {
-    HintAtCommit(execution_->share_transaction(), ticket().dry_run);
-  }
+  HintAtCommit(walk_        ? OneTransaction::kBatch
+               : execution_ ? execution_->why_one_transaction()
+                            : OneTransaction::kNot);
   if (execution_ && execution_->statements() > 1) {
     errcontext("statement %d of %d", execution_->statement(), execution_->statements());
   }

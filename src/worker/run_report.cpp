@@ -88,21 +88,6 @@ void FillAlike(const batch::Alike& alike, catalog::RunRecord* record) {
 
 }  // namespace
 
-void HintAtCommit(bool shares_transaction, bool dry_run) {
-  if (geterrcode() != ERRCODE_INVALID_TRANSACTION_TERMINATION) {
-    return;
-  }
-  if (dry_run) {
-    errhint(
-        "A dry run is one transaction, which is rolled back: a command that commits cannot run "
-        "dry.");
-  } else if (shares_transaction) {
-    errhint(
-        "The statements of a command are one transaction, in which none can commit. Use the "
-        "option transaction => 'per_statement'.");
-  }
-}
-
 void FillFailure(const Failure& failure, catalog::RunError error, catalog::RunRecord* record) {
   using policy::RunStatus;
   const board::CancelReason reason = board::CancelReasonOf(failure.slot);

@@ -15,10 +15,6 @@ struct Failure {
   int slot;           // where a cancel is told
 };
 
-// Says what helps against an error that is about a command's COMMIT: where several statements share
-// a transaction, and in a dry run. To be called by a callback in error_context_stack.
-void HintAtCommit(bool shares_transaction, bool dry_run);
-
 // What the record says of it. Our own line of the error's context goes, as the record has that in
 // its columns, and a cancel by the run's timer is called by its name.
 void FillFailure(const Failure& failure, catalog::RunError error, catalog::RunRecord* record);

@@ -187,6 +187,10 @@ SQL
 		is(value($node, $all), $expected, 'does what it says');
 		is($run->{rows_affected}, $rows, 'and counts its rows') if defined $rows;
 	}
+	$node->safe_psql('postgres', 'CREATE PROCEDURE commits(id int) LANGUAGE plpgsql AS $$ BEGIN COMMIT; END $$');
+	my $commits = run_batch($node, 'commits', 'SELECT id FROM item', 'CALL commits($1)');
+	is_run($commits, { status => 'failed', sqlstate => '2D000' }, 'an action that commits');
+	like($commits->{error_hint}, qr/batch_size => 1/, 'is told how to have a transaction per item');
 	$node->safe_psql('postgres', 'CREATE TABLE shrinks AS SELECT generate_series(1, 1000) AS id; CREATE INDEX ON shrinks (id)');
 	my $run = run_batch($node, 'deletes', 'SELECT id FROM shrinks',
 		q{WITH gone AS (DELETE FROM shrinks WHERE id = $1 RETURNING id) INSERT INTO seen (walk, key) SELECT 'deletes', id FROM gone}, 'batch_size => 7');
@@ -266,12 +270,21 @@ promise q{overlap => 'allow': walks side by side} => sub {
 	$node->safe_psql('postgres', <<'SQL');
 CREATE TABLE twice (id int PRIMARY KEY, n int NOT NULL DEFAULT 0);
 INSERT INTO twice SELECT generate_series(1, 40);
+CREATE TABLE both_run (at timestamptz DEFAULT now());
+CREATE FUNCTION wait_for_both(id int) RETURNS boolean LANGUAGE plpgsql AS $$
+BEGIN
+	WHILE id = 10 AND NOT EXISTS (SELECT FROM both_run) LOOP
+		PERFORM pg_sleep(0.01);
+	END LOOP;
+	RETURN true;
+END $$;
 SQL
-	my $first = begin_batch($node, 'twins', 'SELECT id FROM twice', 'UPDATE twice SET n = n + 1 WHERE id = $1 AND pg_sleep(0.02) IS NOT NULL',
+	my $first = begin_batch($node, 'twins', 'SELECT id FROM twice', 'UPDATE twice SET n = n + 1 WHERE id = $1 AND wait_for_both($1)',
 		q{overlap => 'allow', batch_size => 2});
 	wait_until($node, "SELECT items_done > 4 FROM ratchet.running WHERE run_id = $first");
 	my $second = value($node, q{SELECT ratchet.trigger('twins')});
 	wait_until($node, "SELECT count(*) = 2 FROM ratchet.running WHERE run_id IN ($first, $second)", 'two runs at the same time');
+	$node->safe_psql('postgres', 'INSERT INTO both_run DEFAULT VALUES');
 	wait_run($node, $_, 'succeeded') for $first, $second;
 	is_run(run_record($node, $_), { items_done => 40, items_failed => 0, checkpoint_from => undef }, 'each walks over all of it') for $first, $second;
 	is(value($node, 'SELECT min(n), max(n) FROM twice'), '2|2', 'and does every row');
