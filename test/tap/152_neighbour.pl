@@ -188,6 +188,24 @@ SELECT extract(epoch FROM clock_timestamp() - :'t')});
 	$idle->quit;
 };
 
+promise 'log_lock_waits tells each wait of a batch for more than ratchet.deadlock_timeout' => sub {
+	my $idle = session($node);
+	$idle->query_safe('BEGIN; UPDATE account SET app = 1 WHERE id = 5');
+	my $run_id = begin_walk('waits', 'SELECT id FROM account', 'UPDATE account SET batch = batch + 1 WHERE id = $1',
+		q{settings => '{"log_lock_waits": "on"}'});
+	waits_for($run_id, 'lock');
+	my $pid = running($run_id)->{pid};
+	my $wait = qr/\[$pid\].*LOG:  process $pid still waiting for ShareLock on transaction \d+ after (\d+\.\d+) ms/;
+	my @waits;
+	@waits = wait_log($node, $wait, 'it is in the log') until @waits > 2;
+	my ($shortest) = sort { $a <=> $b } map { /$wait/ } @waits;
+	cmp_ok($shortest, '>=', 10, 'after ratchet.deadlock_timeout');
+	cmp_ok($shortest, '<', 1000, 'and not after that of the server');
+	$idle->query_safe('COMMIT');
+	wait_run($node, $run_id, 'succeeded');
+	$idle->quit;
+};
+
 promise 'so does a locked table' => sub {
 	$node->safe_psql('postgres', 'UPDATE account SET batch = 0, app = 0');
 	$node->safe_psql('postgres', define_batch('locked out', 'SELECT id FROM account', 'UPDATE account SET batch = batch + 1 WHERE id = $1'));

@@ -132,5 +132,51 @@ promise 'a TRUNCATE does not take the jobs of the subscriber' => sub {
 	is(value($subscriber, q{SELECT count(*) FROM ratchet.status() WHERE component = 'replication'}), 0, 'and nothing to be left out');
 };
 
+# How often the job has run, once the subscriber has what the publisher has done, and has told the scheduler.
+sub runs_after_all_is_there
+{
+	my $mark = value($publisher, 'INSERT INTO note (job) VALUES (NULL) RETURNING id');
+	wait_until($subscriber, "SELECT max(id) >= $mark FROM note");
+	my $marked = value($subscriber, q{SELECT count(*) FROM ratchet.runs WHERE job_name = 'marks'});
+	value($subscriber, 'INSERT INTO marker DEFAULT VALUES');
+	wait_until($subscriber, "SELECT count(*) > $marked FROM ratchet.runs WHERE job_name = 'marks'");
+	wait_until($subscriber, q{SELECT count(*) = 0 FROM ratchet.runs WHERE job_name = 'looks' AND status IN ('queued', 'running')});
+	return value($subscriber, q{SELECT count(*) FROM ratchet.runs WHERE job_name = 'looks'});
+}
+
+promise 'a change trigger does not hear of changes that arrive, unless it is made to' => sub {
+	value($subscriber, q{
+		CREATE TABLE marker ();
+		SELECT ratchet.schedule('marks', '@manual', 'SELECT 1');
+		SELECT ratchet.schedule('looks', '@manual', 'SELECT 1');
+		SELECT ratchet.trigger_on_change('marker', 'marks', debounce => '0');
+		SELECT ratchet.trigger_on_change('item', 'looks', debounce => '0')});
+	value($publisher, 'INSERT INTO item VALUES (gen_random_uuid(), 1)');
+	value($publisher, 'TRUNCATE item');
+	is(runs_after_all_is_there(), 0, 'neither rows nor TRUNCATE');
+	my $trigger = value($subscriber, q{SELECT trigger_name FROM ratchet.change_triggers WHERE job_name = 'looks'});
+	for my $mode ('ALWAYS', 'REPLICA')
+	{
+		my $before = runs_after_all_is_there();
+		value($subscriber, qq{
+			ALTER TABLE item ENABLE $mode TRIGGER $trigger;
+			SELECT ratchet.trigger_on_change('item', 'looks', debounce => '} . ($mode eq 'ALWAYS' ? 1 : 2) . q{ ms')});
+		value($publisher, 'INSERT INTO item VALUES (gen_random_uuid(), 1)');
+		is(runs_after_all_is_there(), $before, "ENABLE $mode: not for rows");
+		value($publisher, 'TRUNCATE item');
+		is(runs_after_all_is_there(), $before + 1, 'for TRUNCATE');
+	}
+	my $before = runs_after_all_is_there();
+	value($publisher, 'CREATE TABLE copied AS SELECT 1 AS id');
+	value($subscriber, q{
+		CREATE TABLE copied (id int);
+		SELECT ratchet.trigger_on_change('copied', 'looks', debounce => '0')});
+	value($subscriber, qq{
+		ALTER TABLE copied ENABLE ALWAYS TRIGGER $trigger;
+		ALTER SUBSCRIPTION of_people REFRESH PUBLICATION});
+	wait_until($subscriber, 'SELECT count(*) = 1 FROM copied');
+	wait_until($subscriber, qq{SELECT count(*) > $before FROM ratchet.runs WHERE job_name = 'looks'}, 'for the initial copy');
+};
+
 value($subscriber, 'DROP SUBSCRIPTION of_people');
 finish();

@@ -196,6 +196,16 @@ promise 'CALL ratchet.run hands over a payload' => sub {
 		q{the job's, and the run's});
 };
 
+promise 'CALL ratchet.run gives the session its settings back, and nothing else' => sub {
+	value($node, define_job('leaves', q{SET TimeZone = 'Asia/Tokyo'; CREATE TEMP TABLE left_over (); SELECT pg_advisory_lock(9); PREPARE p AS SELECT 1},
+			q{settings => '{"work_mem": "7MB"}'}));
+	my $left = q{
+		SELECT concat_ws(' ', current_setting('work_mem'), current_setting('TimeZone'), to_regclass('left_over'),
+			(SELECT name FROM pg_prepared_statements), (SELECT objid FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid()))};
+	is(value($node, "CALL ratchet.run('leaves'); $left"), '4MB Asia/Tokyo left_over p 9', 'what its command has left in the session stays');
+	is(value($node, "CALL ratchet.run('leaves'); DISCARD ALL; $left"), '4MB UTC', 'until it is discarded, as poolers do when a client leaves');
+};
+
 promise 'CALL ratchet.run: who may not' => sub {
 	psql_fails($node, q{BEGIN; CALL ratchet.run('by_hand')}, qr/ERROR:  25001/, 'inside a transaction block');
 	psql_fails($node, q{DO $$BEGIN CALL ratchet.run('by_hand'); COMMIT; END$$; BEGIN; DO $$BEGIN CALL ratchet.run('by_hand'); END$$},

@@ -241,6 +241,27 @@ promise 'a change while the job runs' => sub {
 	psql_ok($node, q{SELECT ratchet.unschedule('slow')});
 };
 
+promise 'another table takes the place of a watched one' => sub {
+	psql_ok($node, 'CREATE TABLE stock (id int); CREATE TABLE new_stock (id int)');
+	watching('swapped', 'stock');
+	is_quiet('swapped', 1, 'it is quiet');
+	psql_ok($node, 'BEGIN; ALTER TABLE stock RENAME TO old_stock; ALTER TABLE new_stock RENAME TO stock; COMMIT');
+	psql_ok($node, 'INSERT INTO stock VALUES (1)');
+	is_quiet('swapped', 1, 'what is done in the new one is not seen');
+	is(value($node, q{SELECT color FROM ratchet.job_health WHERE job_name = 'swapped'}), 'green', 'and not told');
+	is(value($node, q{SELECT watch FROM ratchet.jobs WHERE job_name = 'swapped'}), '{old_stock}', 'but shown');
+	runs_after('swapped', 'INSERT INTO old_stock VALUES (1)', 'in the old one it is');
+	runs_after('swapped', q{
+		BEGIN;
+		ALTER TABLE old_stock RENAME TO third;
+		ALTER TABLE stock RENAME TO fourth;
+		ALTER TABLE third RENAME TO stock;
+		SELECT ratchet.alter_job('swapped', watch => '{fourth}');
+		COMMIT}, 'with alter_job in the same transaction it follows');
+	runs_after('swapped', 'INSERT INTO fourth VALUES (1)', 'to the table that is meant');
+	psql_ok($node, q{SELECT ratchet.unschedule('swapped')});
+};
+
 promise 'the table goes' => sub {
 	psql_ok($node, 'CREATE TABLE goes (id int)');
 	watching('goes', 'goes,src');
