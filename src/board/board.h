@@ -69,6 +69,8 @@ struct HighestNumber {
 struct DatabaseEntry {
   Oid database;  // InvalidOid: the entry is free
   DatabaseState state;
+  // The extension as its scheduler has found it, see RunTicket; InvalidOid: not known.
+  Oid incarnation;
   bool quarantined;   // a copy of another database: starts nothing
   policy::Copy copy;  // of another server, which is why it is quarantined
   bool misfit;        // extension or tables do not fit, or are not in safe hands: starts nothing
@@ -128,6 +130,7 @@ struct WorkerSlot {
   int pool;
   int proc;
   pid_t pid;
+  pid_t starter;  // the scheduler that has asked for the process
   std::uint32_t generation;
   int run;                        // the run in hand, or kNone
   policy::SteadyTime since;       // of the state
@@ -179,6 +182,9 @@ constexpr int kNameSize = 256;
 // What a run is and what holds for it, fixed when it is claimed.
 struct RunTicket : policy::RunIdentity {
   Oid database;
+  // Of the extension: the OID of ratchet.job, which DROP and CREATE EXTENSION change, and with it
+  // what numbers mean. InvalidOid: the extension to which the run belongs is gone.
+  Oid incarnation;
   bool foreground;
   bool exclusive;         // no other run of the job at the same time (overlap is not "allow")
   std::int64_t timeout;   // microseconds, 0: none

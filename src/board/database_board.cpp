@@ -352,6 +352,11 @@ DatabaseEntry* AttachScheduler(Oid database) {
   return my_entry;
 }
 
+void AdoptIncarnation(DatabaseEntry* entry, Oid incarnation) {
+  const Lock lock;
+  entry->incarnation = incarnation;
+}
+
 void Detach(DatabaseEntry* entry, DatabaseState state, policy::SteadyTime rest_until) {
   const Lock lock;
   // What was touched in the meantime has not been seen: rest is not for now.

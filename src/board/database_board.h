@@ -85,6 +85,8 @@ void AskToRest(Oid database);
 // Null when the database is held, or already has a scheduler: the process must exit. On exit the
 // entry goes back to kUnknown, whatever the reason, unless Detach came first.
 DatabaseEntry* AttachScheduler(Oid database);
+// The scheduler has found this incarnation of the extension.
+void AdoptIncarnation(DatabaseEntry* entry, Oid incarnation);
 void Detach(DatabaseEntry* entry, DatabaseState state, policy::SteadyTime rest_until);
 // For ratchet.status(): a pass has failed for this reason, or not (null).
 void NotePass(DatabaseEntry* entry, TimestampTz now, const char* failure);

@@ -141,7 +141,7 @@ Oid FindTable(const char* name) {
 
 [[noreturn]] void RaiseDropped() {
   ereport(ERROR,
-          (errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("extension pg_ratchet has been dropped")));
+          (errcode(ERRCODE_UNDEFINED_OBJECT), errmsg_internal("%s", kDroppedMessage)));
 }
 
 }  // namespace

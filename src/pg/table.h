@@ -77,6 +77,8 @@ struct Row {
 
 // Oid of the schema's table or index; an error that says how to go on when it is missing.
 Oid TableOid(const char* name);
+// Of the error when there is no extension.
+inline constexpr char kDroppedMessage[] = "extension pg_ratchet has been dropped";
 
 // The schema's table or sequence. An error, too, when it was dropped while we waited for the lock.
 Relation OpenRelation(const char* name, LOCKMODE mode);

@@ -5,6 +5,7 @@
 
 #include "board/change_board.h"
 #include "board/worker_board.h"
+#include "catalog/installation.h"
 #include "pg/clock.h"
 #include "pg/settings.h"
 
@@ -136,6 +137,7 @@ void Scheduler::Forget() {
   statistics_.TakeBack();
   unflushed_.clear();
   recorded_ = false;
+  incarnation_ = InvalidOid;
   load_ = true;
 }
 
@@ -148,6 +150,10 @@ void Scheduler::Begin() {
 void Scheduler::Commit() {
   watched_.TransactionEnded();
   if (transaction_) {
+    // What was written, if anything, has left a lock on a table: it is the right one, and stays.
+    if (OidIsValid(incarnation_) && catalog::FindIncarnation() != incarnation_) {
+      throw ExtensionReplaced();
+    }
     transaction_->Commit(pg::Durability::kAsynchronous);
     transaction_.reset();
     const bool is_left = pg::Call([] { return pgstat_report_stat(false); }) > 0;
@@ -388,8 +394,14 @@ bool Scheduler::NeedsHistory(std::int64_t job_id) const {
 }
 
 void Scheduler::Finish() {
-  if (!statistics_.empty()) {
+  if (statistics_.empty()) {
+    return;
+  }
+  try {
     WriteStatistics();
+  } catch (const ExtensionReplaced&) {
+    // They are of jobs that are not there any more.
+    Forget();
   }
 }
 
@@ -409,7 +421,7 @@ void Scheduler::LastWords() {
   transaction_.reset();
   pg::AbortOpenTransaction();
   pg::Transaction transaction;
-  if (Statistics::LockTable()) {
+  if (Statistics::LockTable() && catalog::FindIncarnation() == entry_->incarnation) {
     statistics_.Write();
     statistics_.Written();
   }

@@ -55,11 +55,18 @@ enum class PassResult {
   kAfresh,  // another process must take over, which knows the time zones as they are now
 };
 
+// The extension was dropped, and perhaps created again, while a transaction of the scheduler went
+// by the tables of before. It is not committed; Forget(), and the next pass finds what is there
+// now.
+struct ExtensionReplaced : std::exception {
+  const char* what() const noexcept override { return "extension pg_ratchet has been dropped"; }
+};
+
 class Scheduler {
  public:
   explicit Scheduler(board::DatabaseEntry* entry);
 
-  // One round. `now` is the only time that it looks at.
+  // One round. `now` is the only time that it looks at. Throws ExtensionReplaced.
   PassResult Pass(const policy::Moment& now);
 
   // Throws away the picture; the next pass reads everything.
@@ -369,6 +376,7 @@ class Scheduler {
   std::string environment_;
   bool load_ = true;
   bool absent_ = false;
+  Oid incarnation_ = InvalidOid;  // of the extension whose tables have been read
   catalog::Installation misfit_;  // what has been told
   bool quarantined_ = false;
   std::int64_t quarantined_rows_ = 0;  // runs and backfills; of jobs, the table knows

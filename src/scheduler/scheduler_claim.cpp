@@ -299,6 +299,7 @@ bool Scheduler::Reserve(std::uint32_t index, const catalog::QueuedRun& run, int*
   ticket.version = run.version != 0 ? run.version : job.version;
   ticket.owner = OwnerOf(job, run);
   ticket.database = entry_->database;
+  ticket.incarnation = incarnation_;
   ticket.exclusive = job.overlap != catalog::Overlap::kAllow;
   ticket.timeout = terms.timeout;
   strlcpy(ticket.job_name, terms.job_name.c_str(), sizeof(ticket.job_name));

@@ -50,6 +50,11 @@ bool Scheduler::Load(TimestampTz now) {
   environment_ = pg::settings.environment != nullptr ? pg::settings.environment : "";
   quarantined_ = false;
   quarantined_rows_ = 0;
+  incarnation_ = catalog::FindIncarnation();
+  if (incarnation_ != entry_->incarnation) {
+    statistics_.Clear();
+    board::AdoptIncarnation(entry_, incarnation_);
+  }
   CheckHome(now);
   board::FreeReserved(entry_->database);
   std::vector<std::pair<std::int64_t, ItemPointerData>> left;

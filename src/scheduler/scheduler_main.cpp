@@ -154,6 +154,10 @@ PassResult Work(board::DatabaseEntry* entry, Scheduler* scheduler) {
         scheduler->TellNextWork(now);
         pause_until = {};
         board::NotePass(entry, now.wall, scheduler->Trouble());
+      } catch (const ExtensionReplaced&) {
+        scheduler->Forget();
+        Recover();
+        continue;
       } catch (const std::exception& error) {
         scheduler->Forget();
         const std::int64_t pause = Fail(entry, error, now, &blockers);

@@ -31,6 +31,11 @@ class Statistics {
     counted_.clear();
     places_.clear();
   }
+  // All that was counted is of jobs that are not there any more.
+  void Clear() {
+    TakeBack();
+    gathered_.clear();
+  }
   // Starts again from zero; 0: for all jobs. In the transaction that is open.
   void Reset(std::int64_t job_id, TimestampTz now);
   // Whether the table's lock is free now, and taken: for who cannot wait.

@@ -4,6 +4,7 @@
 
 #include "board/run_board.h"
 #include "catalog/checkpoint.h"
+#include "catalog/installation.h"
 #include "catalog/job.h"
 #include "catalog/job_version.h"
 #include "catalog/mutex_owner.h"
@@ -16,6 +17,7 @@
 #include "pg/last_words.h"
 #include "pg/listener.h"
 #include "pg/snapshot_watch.h"
+#include "pg/table.h"
 #include "worker/cancel_timer.h"
 #include "worker/checkpoint_wait.h"
 #include "worker/condition.h"
@@ -95,6 +97,7 @@ board::RunTicket TicketFor(const catalog::JobDefinition& job, const ForegroundRe
   ticket.job_id = job.job_id;
   ticket.version = job.version;
   ticket.database = MyDatabaseId;
+  ticket.incarnation = pg::Call([] { return pg::TableOid("job"); });
   ticket.owner = job.owner;
   ticket.cause = policy::Cause::kForeground;
   ticket.dry_run = request.dry_run;
@@ -141,7 +144,7 @@ void RecordSkip(const board::RunTicket& ticket, const std::string& reason) {
   record.status = policy::RunStatus::kSkipped;
   record.finished_at = GetCurrentTimestamp();
   record.reason = reason;
-  WriteRecord(record);
+  WriteRecord(record, ticket.incarnation);
   if (ticket.has_payload) {
     catalog::DeleteQueuedRun(ticket.run_id, ticket.mark, nullptr);
   }
@@ -243,7 +246,7 @@ void RunCommand(ForegroundSession& session, const catalog::JobDefinition& job,
   Execute(job, ticket, &statements, statements.why_one_transaction(), [&] { statements.Run(); });
   session.settings().PutBack();
   // In the caller's transaction, with which it commits.
-  WriteRecord(session.Finish(statements.rows_affected(), statements.result()));
+  WriteRecord(session.Finish(statements.rows_affected(), statements.result()), ticket.incarnation);
 }
 
 // Whether the job's only_if says so. If not, the run is recorded as skipped, and no error.
@@ -265,7 +268,7 @@ bool IsNeeded(ForegroundSession& session, const catalog::JobDefinition& job,
   });
   if (condition != Condition::kTrue) {
     session.settings().PutBack();
-    WriteRecord(session.FinishNotNeeded());
+    WriteRecord(session.FinishNotNeeded(), ticket.incarnation);
     TellSkipped(ticket, kConditionFalse);
   }
   return condition == Condition::kTrue;
@@ -297,6 +300,7 @@ const catalog::RunRecord& RunInPlace(const catalog::JobDefinition& job,
       session.scope().job_lock().Take(ticket.job_id, ticket.exclusive);
     });
     session.scope().StartTimer();
+    catalog::RequireIncarnation(ticket.incarnation);
     session.settings().Lend(ParseSettings(job.settings));
     RefuseHiddenTables();
     if (!job.is_batch()) {

@@ -1,6 +1,7 @@
 #include "worker/foreground_walk.h"
 
 #include "batch/walk.h"
+#include "catalog/installation.h"
 #include "pg/guard.h"
 #include "worker/run_report.h"
 
@@ -25,6 +26,7 @@ class ForegroundWalk : public batch::Host {
   void Close() override { session_.scope().CloseBatch(); }
 
   void Commit() override {
+    catalog::RequireIncarnation(ticket_.incarnation);
     pg::Call([this] {
       SPI_finish();
       ticket_.dry_run ? SPI_rollback() : SPI_commit();
@@ -55,7 +57,7 @@ class ForegroundWalk : public batch::Host {
     session_.settings().PutBack();
     catalog::RunRecord& record = session_.Finish(walk.counters().rows_affected, {});
     FillFromEndedWalk(walk, definition_.max_failed_items, &record);
-    WriteRecord(record, walk.keeps_checkpoint());
+    WriteRecord(record, ticket_.incarnation, walk.keeps_checkpoint());
   }
 
  private:

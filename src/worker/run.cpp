@@ -5,6 +5,7 @@
 #include "batch/walk.h"
 #include "board/run_board.h"
 #include "catalog/checkpoint.h"
+#include "catalog/installation.h"
 #include "catalog/job.h"
 #include "catalog/role_check.h"
 #include "catalog/run_log.h"
@@ -122,6 +123,7 @@ void Run::Prepare() {
   scope_.BoundTime();
   scope_.StartTimer();
   WaitForDefinition(ticket, scope_.slot());
+  catalog::RequireIncarnation(ticket.incarnation);
   const Definition& definition = DefinitionOf(ticket.job_id, ticket.version);
   definition_ = &definition.version;
   record().job_name = definition_->job_name;
@@ -233,7 +235,7 @@ void Run::RecordSuccess() {
   if (!scope_.transactions().HasWritten()) {
     scope_.transactions().CommitNextAsynchronously();
   }
-  WriteRecord(record(), walk_ && walk_->keeps_checkpoint());
+  WriteRecord(record(), ticket().incarnation, walk_ && walk_->keeps_checkpoint());
   pg::Call([] { CommitTransactionCommand(); });
   recorded_ = true;
 }
@@ -244,7 +246,7 @@ void Run::RecordUndone() {
   scope_.cancels().Open();
   WaitForRecord(scope_.slot());
   scope_.cancels().Close();
-  WriteRecord(record());
+  WriteRecord(record(), ticket().incarnation);
   scope_.transactions().CommitNextAsynchronously();
   transaction.Commit();
   recorded_ = true;
@@ -255,7 +257,7 @@ void Run::RecordFailure(bool asynchronously) {
   if (!TryWaitForRecord(scope_.slot())) {
     throw pg::Error(ERRCODE_LOCK_NOT_AVAILABLE, "another session has locked ratchet.run_log", {});
   }
-  WriteRecord(record());
+  WriteRecord(record(), ticket().incarnation);
   if (asynchronously) {
     scope_.transactions().CommitNextAsynchronously();
   }
@@ -291,6 +293,7 @@ void Run::Commit() {
     Abort(true);
     return;
   }
+  catalog::RequireIncarnation(ticket().incarnation);
   pg::Call([] {
     PopActiveSnapshot();
     SPI_finish();

@@ -4,6 +4,7 @@
 
 #include "board/run_board.h"
 #include "catalog/checkpoint.h"
+#include "catalog/installation.h"
 #include "pg/guard.h"
 #include "pg/settings.h"
 #include "worker/condition.h"
@@ -11,24 +12,13 @@
 #include "worker/time_bound.h"
 
 extern "C" {
-#include "catalog/namespace.h"
 #include "mb/pg_wchar.h"
 #include "utils/guc.h"
-#include "utils/inval.h"
-#include "utils/lsyscache.h"
 }
 
 namespace ratchet::worker {
 
 namespace {
-
-bool LogExists() {
-  return pg::Call([] {
-    AcceptInvalidationMessages();  // of a drop since the run's last lock
-    const Oid schema = get_namespace_oid("ratchet", true);
-    return OidIsValid(schema) && OidIsValid(get_relname_relid("run_log", schema));
-  });
-}
 
 double Milliseconds(const catalog::RunRecord& record) {
   return static_cast<double>(record.finished_at - record.started_at) / 1000;
@@ -112,8 +102,8 @@ void FillFailure(const Failure& failure, catalog::RunError error, catalog::RunRe
   record->error = std::move(error);
 }
 
-void WriteRecord(const catalog::RunRecord& record, bool keep_checkpoint) {
-  if (!LogExists()) {
+void WriteRecord(const catalog::RunRecord& record, Oid incarnation, bool keep_checkpoint) {
+  if (catalog::FindIncarnation() != incarnation) {
     pg::Call([&record] {
       ereport(LOG,
               (errcode(ERRCODE_UNDEFINED_OBJECT),

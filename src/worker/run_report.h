@@ -20,9 +20,9 @@ struct Failure {
 void FillFailure(const Failure& failure, catalog::RunError error, catalog::RunRecord* record);
 
 // Inserts the record in the transaction that is open. The job or somebody else may have dropped the
-// extension, and with it the log: then it only says so. A success ends the checkpoint, unless it is
-// kept.
-void WriteRecord(const catalog::RunRecord& record, bool keep_checkpoint = false);
+// extension of which the run is one (RunTicket::incarnation), and with it the log: then it only
+// says so. A success ends the checkpoint, unless it is kept.
+void WriteRecord(const catalog::RunRecord& record, Oid incarnation, bool keep_checkpoint = false);
 
 // What a walk has done so far.
 void FillFromWalk(const batch::Walk& walk, catalog::RunRecord* record);
