@@ -261,6 +261,12 @@ LANGUAGE c VOLATILE PARALLEL RESTRICTED ROWS 10 AS 'MODULE_PATHNAME', 'ratchet_l
 COMMENT ON FUNCTION ratchet._live_runs IS
     'internal: runs in shared memory that the caller may see';
 
+CREATE FUNCTION ratchet._board_check() RETURNS SETOF text
+LANGUAGE c VOLATILE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'ratchet_board_check';
+COMMENT ON FUNCTION ratchet._board_check IS
+    'internal, for tests: what does not agree in shared memory; no rows when all is well';
+REVOKE EXECUTE ON FUNCTION ratchet._board_check() FROM PUBLIC;
+
 CREATE FUNCTION ratchet._node() RETURNS text
 LANGUAGE c STABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'ratchet_node';
 COMMENT ON FUNCTION ratchet._node IS 'internal: the name under which this server signs its runs';

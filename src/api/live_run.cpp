@@ -164,14 +164,8 @@ std::optional<board::LiveRun> FindLiveRun(std::int64_t run_id) {
   if (board::TheBoard() == nullptr) {
     return std::nullopt;
   }
-  std::vector<board::LiveRun> runs;
-  board::ListRuns(MyDatabaseId, &runs);
-  for (const board::LiveRun& run : runs) {
-    if (run.ticket.run_id == run_id && IsShown(run)) {
-      return run;
-    }
-  }
-  return std::nullopt;
+  auto run = board::FindRun(MyDatabaseId, run_id);
+  return run && IsShown(*run) ? run : std::nullopt;
 }
 
 }  // namespace ratchet::api

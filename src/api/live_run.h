@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <optional>
 
-#include "board/run_board.h"
+#include "board/run_view.h"
 
 namespace ratchet::api {
 

@@ -4,7 +4,7 @@
 #include "api/argument.h"
 #include "api/privilege.h"
 #include "api/sql_function.h"
-#include "board/run_board.h"
+#include "board/run_view.h"
 #include "catalog/checkpoint.h"
 
 namespace ratchet::api {
@@ -16,9 +16,9 @@ void RefuseLiveRun(const catalog::JobDefinition& job) {
     return;
   }
   std::vector<board::LiveRun> live;
-  board::ListRuns(MyDatabaseId, &live);
+  board::ListRunsOfJob(MyDatabaseId, job.job_id, &live);
   for (const board::LiveRun& run : live) {
-    if (run.ticket.job_id == job.job_id && run.state == board::RunState::kRunning) {
+    if (run.state == board::RunState::kRunning) {
       throw pg::Error(ERRCODE_OBJECT_IN_USE, "job \"" + job.job_name + "\" is running",
                       "Cancel run " + std::to_string(run.ticket.run_id) +
                           " or wait for its end, and pause the job so that no other one begins.");

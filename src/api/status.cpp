@@ -9,7 +9,7 @@
 #include "api/privilege.h"
 #include "api/row_set.h"
 #include "board/database_board.h"
-#include "board/worker_board.h"
+#include "board/pool_view.h"
 #include "catalog/databases.h"
 #include "catalog/installation.h"
 #include "catalog/replication.h"

@@ -6,7 +6,9 @@
 #include "api/live_run.h"
 #include "api/privilege.h"
 #include "api/sql_function.h"
+#include "board/run_waits.h"
 #include "calendar/instant.h"
+#include "catalog/installation.h"
 #include "catalog/run_log.h"
 #include "catalog/run_queue.h"
 #include "pg/clock.h"
@@ -152,11 +154,13 @@ policy::RunStatus Wait(std::int64_t run_id, const Deadline& deadline, F between_
     return look.status;
   }
   board::RequireBoard();
+  const Oid incarnation = catalog::FindIncarnation();
   const Waiting waiting;
   Scratch scratch;
   for (;;) {
     // What was announced before this look is in it, what is announced after it ends the sleep.
     const std::optional<Look> next = TryLook(run_id);
+    catalog::RequireIncarnation(incarnation);  // or it is another run's number by now
     if (!next) {
       return policy::RunStatus::kSkipped;  // its only_if was false: it has left nothing behind
     }

@@ -5,8 +5,9 @@
 #include "api/argument.h"
 #include "api/privilege.h"
 #include "api/sql_function.h"
+#include "board/pool_view.h"
 #include "board/run_board.h"
-#include "board/worker_board.h"
+#include "board/run_view.h"
 #include "calendar/window.h"
 #include "catalog/job_state.h"
 #include "catalog/mutex_owner.h"
@@ -74,14 +75,13 @@ std::string WorkerWait(std::int64_t job_id) {
     return {};
   }
   std::vector<board::LiveRun> runs;
-  board::ListRuns(MyDatabaseId, &runs);
+  board::ListRunsOfJob(MyDatabaseId, job_id, &runs);
   bool waits = false;
   for (const board::LiveRun& run : runs) {
-    if (run.ticket.job_id == job_id && run.state == board::RunState::kRunning &&
-        job->overlap != catalog::Overlap::kAllow) {
+    if (run.state == board::RunState::kRunning && job->overlap != catalog::Overlap::kAllow) {
       return {};  // the next one waits for this one
     }
-    waits = waits || (run.ticket.job_id == job_id && run.state == board::RunState::kReady);
+    waits = waits || run.state == board::RunState::kReady;
   }
   if (!waits && !IsDue(*job)) {
     return {};

@@ -1,6 +1,9 @@
 #include "board/database_board.h"
 
+#include "board/database_end.h"
 #include "board/database_list.h"
+#include "board/pool_list.h"
+#include "board/state.h"
 #include "board/worker_board.h"
 #include "pg/clock.h"
 #include "pg/compat.h"
@@ -25,7 +28,6 @@ DatabaseEntry* FindOrAdd(Oid database) {
   if (entry != nullptr) {
     *entry = DatabaseEntry{};
     entry->database = database;
-    entry->state = DatabaseState::kUnknown;
     entry->scheduler_proc = kNone;
     entry->first_ended = kNone;
   }
@@ -58,12 +60,26 @@ void LauncherGone(int /*code*/, Datum /*argument*/) {
   }
 }
 
+// The extension is not there any more, and what was known of it does not hold for another one.
+void ForgetExtension(DatabaseEntry* entry) {
+  ForgetRuns(entry->database, InvalidOid);
+  entry->incarnation = InvalidOid;
+  entry->quarantined = false;
+  entry->copy = policy::Copy::kNone;
+  entry->misfit = false;
+  entry->jobs = 0;
+  entry->problems = 0;
+  entry->quarantined_jobs = 0;
+  entry->quarantined_rows = 0;
+  entry->failing_since = 0;
+}
+
 // The schedulers that a launcher has asked for are unknown to the next one.
 void ForgetStarting() {
   for (int i = 0; i < TheBoard()->databases; i++) {
     DatabaseEntry& entry = Databases()[i];
     if (entry.state == DatabaseState::kStarting && entry.scheduler_proc == kNone) {
-      entry.state = DatabaseState::kUnknown;
+      SetState(&entry, DatabaseState::kStarting, DatabaseState::kUnknown);
       entry.rest_until = policy::kNoSteadyTime;
     }
   }
@@ -86,7 +102,7 @@ void WakeSchedulerOrLauncher(DatabaseEntry* entry) {
     return;
   }
   if (entry->state == DatabaseState::kResting || entry->state == DatabaseState::kAbsent) {
-    entry->state = DatabaseState::kUnknown;
+    SetState(entry, entry->state, DatabaseState::kUnknown);
     entry->rest_until = policy::kNoSteadyTime;
   }
   WakeLauncher();
@@ -153,7 +169,7 @@ bool Hold(Oid database) {
     if (entry == nullptr) {
       return false;
     }
-    entry->state = DatabaseState::kAbsent;
+    SetState(entry, DatabaseState::kUnknown, DatabaseState::kAbsent);
     entry->only_held = true;
   }
   entry->holds++;
@@ -286,19 +302,11 @@ bool AddDatabase(Oid database) {
   return entry != nullptr;
 }
 
-void DropDatabase(Oid database) {
-  const Lock lock;
-  DatabaseEntry* entry = FindEntry(database);
-  if (entry != nullptr && entry->scheduler_proc == kNone && entry->holds == 0) {
-    entry->database = InvalidOid;
-  }
-}
-
 void MarkStarting(Oid database, policy::SteadyTime now) {
   const Lock lock;
   DatabaseEntry* entry = FindEntry(database);
   if (entry != nullptr && entry->scheduler_proc == kNone) {
-    entry->state = DatabaseState::kStarting;
+    SetState(entry, entry->state, DatabaseState::kStarting);
     entry->active_since = now;
   }
 }
@@ -308,7 +316,7 @@ void MarkStopped(Oid database, policy::SteadyTime retry) {
   DatabaseEntry* entry = FindEntry(database);
   if (entry != nullptr && entry->scheduler_proc == kNone &&
       entry->state == DatabaseState::kStarting) {
-    entry->state = DatabaseState::kResting;
+    SetState(entry, DatabaseState::kStarting, DatabaseState::kResting);
     entry->rest_until = retry;
   }
 }
@@ -339,7 +347,7 @@ DatabaseEntry* AttachScheduler(Oid database) {
     if (entry == nullptr || entry->scheduler_proc != kNone || entry->holds > 0) {
       return nullptr;
     }
-    entry->state = DatabaseState::kActive;
+    SetState(entry, entry->state, DatabaseState::kActive);
     entry->scheduler_proc = pg::MyPlaceInAllProcs();
     entry->scheduler_pid = MyProcPid;
     entry->active_since = pg::SteadyNow();
@@ -352,18 +360,18 @@ DatabaseEntry* AttachScheduler(Oid database) {
   return my_entry;
 }
 
-void AdoptIncarnation(DatabaseEntry* entry, Oid incarnation) {
-  const Lock lock;
-  entry->incarnation = incarnation;
-}
-
 void Detach(DatabaseEntry* entry, DatabaseState state, policy::SteadyTime rest_until) {
   const Lock lock;
-  // What was touched in the meantime has not been seen: rest is not for now.
-  const bool touched =
-      entry->changes_lost || entry->change_count > 0 || entry->first_ended != kNone;
+  // What was touched in the meantime has not been seen: rest is not for now, and the extension may
+  // be there again.
+  const bool touched = entry->changes_lost || entry->change_count > 0 ||
+                       (entry->first_ended != kNone && state != DatabaseState::kAbsent);
   const bool comes_back = touched && state != DatabaseState::kUnknown;
-  entry->state = comes_back ? DatabaseState::kUnknown : state;
+  if (state == DatabaseState::kAbsent && !comes_back) {
+    ForgetExtension(entry);
+  }
+  WithdrawClaims(entry->database);
+  SetState(entry, DatabaseState::kActive, comes_back ? DatabaseState::kUnknown : state);
   entry->rest_until = comes_back ? policy::kNoSteadyTime : rest_until;
   entry->scheduler_proc = kNone;
   entry->scheduler_pid = 0;

@@ -1,8 +1,5 @@
-// Databases with jobs: the only place where a database's state changes.
-//
-//   (new) ──▶ kUnknown ──launcher──▶ kStarting ──Attach──▶ kActive ──Detach──▶ kResting | kAbsent
-//                 ▲                                            │                   │
-//                 └──── its process died, or something changed there ◀────────────┘
+// Databases with jobs: who looks after them, and what has changed there. state.h draws their
+// states, and database_end.h is what happens when one of them goes.
 #pragma once
 
 #include <optional>
@@ -70,8 +67,6 @@ std::optional<DatabaseEntry> ViewDatabase(Oid database);
 bool TakeNewDatabases();
 // Makes an entry in kUnknown, if there is none. False when the table is full.
 bool AddDatabase(Oid database);
-// The database is gone.
-void DropDatabase(Oid database);
 void MarkStarting(Oid database, policy::SteadyTime now);
 // The scheduler that was started is not there any more: back to kUnknown, or resting until `retry`.
 void MarkStopped(Oid database, policy::SteadyTime retry);
@@ -85,8 +80,8 @@ void AskToRest(Oid database);
 // Null when the database is held, or already has a scheduler: the process must exit. On exit the
 // entry goes back to kUnknown, whatever the reason, unless Detach came first.
 DatabaseEntry* AttachScheduler(Oid database);
-// The scheduler has found this incarnation of the extension.
-void AdoptIncarnation(DatabaseEntry* entry, Oid incarnation);
+// kAbsent: what the extension has left behind is forgotten, unless something has changed since the
+// last TakeChanges().
 void Detach(DatabaseEntry* entry, DatabaseState state, policy::SteadyTime rest_until);
 // For ratchet.status(): a pass has failed for this reason, or not (null).
 void NotePass(DatabaseEntry* entry, TimestampTz now, const char* failure);

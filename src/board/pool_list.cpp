@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <tuple>
 
+#include "board/state.h"
 #include "pg/settings.h"
 #include "policy/worker_share.h"
 
@@ -17,6 +18,11 @@ void NothingReady(Pool* pool) {
   if (pool->ready == 0) {
     pool->waiting_since = policy::kNoSteadyTime;
   }
+}
+
+bool Claims(const Pool& pool, policy::SteadyTime now) {
+  return OidIsValid(pool.database) && pool.waiting_since.IsSet() && pool.asked_at.IsSet() &&
+         now - pool.asked_at <= kClaimLifetime;
 }
 
 // Whose is less comes first: the role with fewer workers, of one role the pool with fewer, then who
@@ -74,6 +80,16 @@ void DropPoolIfEmpty(int pool) {
   }
 }
 
+void WithdrawClaims(Oid database) {
+  for (int i = 0; i < TheBoard()->pools; i++) {
+    Pool& pool = Pools()[i];
+    if (pool.database == database) {
+      pool.asked_at = policy::kNoSteadyTime;
+      pool.held_at = policy::kNoSteadyTime;
+    }
+  }
+}
+
 void AppendReady(int pool, int run) {
   Pool& p = Pools()[pool];
   Runs()[run].next = kNone;
@@ -125,8 +141,7 @@ void WakeIdleWorker(int pool) {
   for (int i = 0; i < TheBoard()->workers; i++) {
     WorkerSlot& worker = Workers()[i];
     if (worker.state == WorkerState::kIdle && worker.pool == pool) {
-      worker.state = WorkerState::kWoken;
-      Pools()[pool].idle--;
+      SetState(&worker, WorkerState::kIdle, WorkerState::kWoken);
       WakeProc(worker.proc);
       return;
     }
@@ -143,12 +158,11 @@ void CountWorker(int pool, int change) {
   }
 }
 
-int BestClaim() {
+int BestClaim(policy::SteadyTime now) {
   int best = kNone;
   for (int i = 0; i < TheBoard()->pools; i++) {
     const Pool& pool = Pools()[i];
-    if (OidIsValid(pool.database) && pool.waiting_since.IsSet() &&
-        (best == kNone || ClaimOf(pool) < ClaimOf(Pools()[best]))) {
+    if (Claims(pool, now) && (best == kNone || ClaimOf(pool) < ClaimOf(Pools()[best]))) {
       best = i;
     }
   }
@@ -159,8 +173,7 @@ int BetterClaim(int pool, policy::SteadyTime now) {
   int best = kNone;
   for (int i = 0; i < TheBoard()->pools; i++) {
     const Pool& other = Pools()[i];
-    if (i != pool && OidIsValid(other.database) && other.waiting_since.IsSet() &&
-        now - other.asked_at <= kClaimLifetime && ClaimOf(other) < ClaimOf(Pools()[pool]) &&
+    if (i != pool && Claims(other, now) && ClaimOf(other) < ClaimOf(Pools()[pool]) &&
         (best == kNone || ClaimOf(other) < ClaimOf(Pools()[best]))) {
       best = i;
     }

@@ -25,11 +25,18 @@ void CountWorker(int pool, int change);
 
 // ---- Who has the next worker
 
+// A claim is that of a pool whose scheduler is there and has asked a moment ago: somebody takes up
+// what is offered, and nobody else waits for one that has gone.
+
+// The scheduler of the database leaves. What its pools wait for they have waited for when another
+// one asks again.
+void WithdrawClaims(Oid database);
+
 // A pool of another role or database that waits for a worker and has a better claim than `pool` on
 // the next one: kNone when there is none.
 int BetterClaim(int pool, policy::SteadyTime now);
 // Of those that wait, whoever has the best claim.
-int BestClaim();
+int BestClaim(policy::SteadyTime now);
 
 // How many workers more the role of the pool may have; negative when the bound was lowered.
 int RoomOfRole(int pool);
@@ -41,9 +48,5 @@ bool IsHeld(const Pool& pool, policy::SteadyTime now);
 int BetterClaimInRole(int pool, policy::SteadyTime now);
 // Of the pools of the role that are held, whoever has the best claim.
 int BestClaimInRole(Oid role, policy::SteadyTime now);
-
-// Shared with run_board.cpp.
-void SetStarted(RunSlot* run, const policy::Moment& now);
-void EndLocked(int slot, const RunOutcome& outcome);
 
 }  // namespace ratchet::board

@@ -1,11 +1,4 @@
-// Live runs: the only place where a run's state changes.
-//
-//             Reserve          Publish         Take              End              Free
-//   kFree ──────────▶ kReserved ──────▶ kReady ─────▶ kRunning ──────▶ kEnded ─────────▶ kFree
-//     │                  │ Unreserve        └─ Cancel, EndReadyOfPool ─▲ ▲
-//     │                  ▼                                             │ │
-//     │                kFree              WorkerGone (process died) ───┘ │
-//     └──────────────── BeginForeground ──▶ kRunning ── End ─────────────┘
+// Live runs: how they take a place on the board, and how they leave it. state.h draws their states.
 #pragma once
 
 #include <vector>
@@ -90,49 +83,15 @@ CancelResult Cancel(Oid database, std::int64_t run_id, bool (*allowed)(Oid owner
 // ---- For the scheduler -------------------------------------------------------------------------
 
 // Slots of the runs of the database that ended since the last call, oldest first. They belong to
-// the scheduler, which may read them without a lock, until Free.
-void CollectEnded(DatabaseEntry* database, std::vector<int>* slots);
+// the scheduler, which may read them without a lock, until Free. False when runs of another
+// incarnation of the extension than that which the scheduler has found are there, too: it must look
+// which one there is.
+bool CollectEnded(DatabaseEntry* database, std::vector<int>* slots);
 // The same for a new scheduler: also those that its predecessor had collected and not freed.
 void CollectAllEnded(DatabaseEntry* database, std::vector<int>* slots);
 void Free(const std::vector<int>& slots);
 
 // Slots that a scheduler of the database reserved and left behind.
 void FreeReserved(Oid database);
-
-struct LiveRun {
-  int slot;
-  RunState state;
-  CancelReason cancel;
-  bool terminated;
-  RunTicket ticket;
-  pid_t pid;
-  TimestampTz started_at;  // as the wall clock counts now; 0: it has not
-  std::int64_t progress_done;
-  std::int64_t progress_remaining;
-  bool walks;
-  RunWait wait;
-  pid_t in_the_way;
-  RunCounters committed;
-  std::int64_t walk_done;
-  policy::RunStatus status;  // of an ended run
-};
-// Live runs of the database (all databases for InvalidOid).
-void ListRuns(Oid database, std::vector<LiveRun>* out);
-
-// Ends the process of a run that has ignored its cancel for longer than `grace`, and cancels runs
-// whose time is over if their own timer has not: the server's timers go by the wall clock, and go
-// off late when it is set back. Returns how many were terminated, and in *next when the next one is
-// due (not set: none).
-int EnforceLimits(Oid database, policy::AwakeTime now, std::int64_t grace, policy::AwakeTime* next);
-
-// ---- Waiting -----------------------------------------------------------------------------------
-
-// Between Prepare and Finish the session is woken when any run of the server was recorded.
-void PrepareToWait();
-// False on time-out. Interrupts are served.
-bool WaitForRun(long timeout_ms);
-void FinishWaiting();
-// Called by whoever has committed records.
-void AnnounceRecorded();
 
 }  // namespace ratchet::board

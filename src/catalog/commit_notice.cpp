@@ -6,6 +6,7 @@
 #include "board/change_board.h"
 #include "board/database_board.h"
 #include "board/run_board.h"
+#include "board/run_waits.h"
 #include "pg/clock.h"
 #include "pg/guard.h"
 #include "pg/never_destroyed.h"

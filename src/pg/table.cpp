@@ -140,8 +140,7 @@ Oid FindTable(const char* name) {
 }
 
 [[noreturn]] void RaiseDropped() {
-  ereport(ERROR,
-          (errcode(ERRCODE_UNDEFINED_OBJECT), errmsg_internal("%s", kDroppedMessage)));
+  ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT), errmsg_internal("%s", kDroppedMessage)));
 }
 
 }  // namespace

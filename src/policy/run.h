@@ -11,8 +11,7 @@ namespace ratchet::policy {
 //   crashed
 //      └───────────────────────────────▶ skipped | canceled
 //
-// A run that ended never changes again. board/run_board.cpp is the only place that moves a live
-// run.
+// A run that ended never changes again. Where a live run is on its way, board/state.h says.
 enum class RunStatus : std::uint8_t {
   kQueued,
   kRunning,

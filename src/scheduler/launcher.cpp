@@ -7,7 +7,8 @@
 
 #include "board/change_board.h"
 #include "board/database_board.h"
-#include "board/worker_board.h"
+#include "board/database_end.h"
+#include "board/worker_grants.h"
 #include "catalog/databases.h"
 #include "pg/clock.h"
 #include "pg/compat.h"
@@ -89,7 +90,7 @@ void Launcher::ReadDatabases() {
   board::ListDatabases(&views_);
   for (const board::DatabaseView& view : views_) {
     if (!databases_.contains(view.database)) {
-      board::DropDatabase(view.database);
+      board::ForgetDatabase(view.database);
       board::ForgetChangedJobs(view.database);
     }
   }
@@ -239,6 +240,7 @@ policy::SteadyTime Launcher::Pass(const policy::Moment& moment) {
     board::ListDatabases(&views_);
   }
   CheckStarting(now);
+  board::ReapLost(now);
   policy::SteadyTime next = now + kLongestSleep;
   bool short_of_processes = false;
   int schedulers = static_cast<int>(std::count_if(views_.begin(), views_.end(), IsThere));

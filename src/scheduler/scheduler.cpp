@@ -4,7 +4,10 @@
 #include <cstring>
 
 #include "board/change_board.h"
-#include "board/worker_board.h"
+#include "board/pool_view.h"
+#include "board/run_limits.h"
+#include "board/run_waits.h"
+#include "board/worker_grants.h"
 #include "catalog/installation.h"
 #include "pg/clock.h"
 #include "pg/settings.h"
@@ -65,10 +68,6 @@ PassResult Scheduler::Pass(const policy::Moment& now) {
   LookAtClock();
   Decide(now.wall);
   if (absent_) {
-    // The log that ended runs belong into is gone.
-    board::CollectAllEnded(entry_, &ended_);
-    board::Free(ended_);
-    ended_.clear();
     board::ForgetChangedJobs(entry_->database);
     return PassResult::kAbsent;
   }

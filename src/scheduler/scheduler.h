@@ -23,8 +23,9 @@
 #include <vector>
 
 #include "board/database_board.h"
+#include "board/pool_view.h"
 #include "board/run_board.h"
-#include "board/worker_board.h"
+#include "board/run_view.h"
 #include "catalog/backfill.h"
 #include "catalog/installation.h"
 #include "catalog/job_state.h"

@@ -4,7 +4,7 @@
 
 #include "scheduler/scheduler.h"
 
-#include "board/worker_board.h"
+#include "board/worker_grants.h"
 #include "catalog/checkpoint.h"
 #include "catalog/job_version.h"
 #include "catalog/numbers.h"

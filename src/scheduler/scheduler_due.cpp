@@ -106,15 +106,9 @@ std::string Scheduler::ReasonOf(const Job& job, policy::SkipReason reason) {
 std::string Scheduler::BlockingRun(const Job& job) const {
   for (const auto& [run_id, flight] : flights_) {
     if (flight.run.job_id == job.job_id) {
-      std::vector<board::LiveRun> live;
-      board::ListRuns(entry_->database, &live);
-      for (const board::LiveRun& run : live) {
-        if (run.ticket.run_id == run_id && run.pid != 0) {
-          return "already running: run " + std::to_string(run_id) + " (pid " +
-                 std::to_string(run.pid) + ")";
-        }
-      }
-      return "already running: run " + std::to_string(run_id);
+      const auto live = board::FindRun(entry_->database, run_id);
+      return "already running: run " + std::to_string(run_id) +
+             (live && live->pid != 0 ? " (pid " + std::to_string(live->pid) + ")" : "");
     }
   }
   return "already running";

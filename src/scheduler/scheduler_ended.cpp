@@ -72,7 +72,9 @@ void AddCommitted(catalog::RunRecord* record) {
 
 void Scheduler::TakeEnded(TimestampTz now) {
   std::vector<int> slots;
-  board::CollectEnded(entry_, &slots);
+  if (!board::CollectEnded(entry_, &slots)) {
+    load_ = true;
+  }
   for (const int slot : slots) {
     ended_.push_back(slot);
     Begin();

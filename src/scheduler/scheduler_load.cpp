@@ -3,6 +3,7 @@
 
 #include "scheduler/scheduler.h"
 
+#include "board/database_end.h"
 #include "catalog/home.h"
 #include "catalog/installation.h"
 #include "catalog/numbers.h"
@@ -53,8 +54,8 @@ bool Scheduler::Load(TimestampTz now) {
   incarnation_ = catalog::FindIncarnation();
   if (incarnation_ != entry_->incarnation) {
     statistics_.Clear();
-    board::AdoptIncarnation(entry_, incarnation_);
   }
+  board::AdoptIncarnation(entry_, incarnation_);
   CheckHome(now);
   board::FreeReserved(entry_->database);
   std::vector<std::pair<std::int64_t, ItemPointerData>> left;

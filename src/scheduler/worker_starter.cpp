@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "board/worker_board.h"
+#include "board/worker_grants.h"
 #include "pg/guard.h"
 #include "scheduler/process.h"
 
@@ -34,8 +34,14 @@ WorkerStarter::Result WorkerStarter::Start(Oid database, Oid role, policy::Stead
       return Result::kDone;
     case board::WorkerGrant::kRoleIsFull:
       return Result::kRoleIsFull;
-    case board::WorkerGrant::kNotNow:
-      TellOnce(now, board::ProcessesAreShort(now));
+    case board::WorkerGrant::kAllInUse:
+      TellOnce(now, Shortage::kWorkers);
+      return Result::kHasToWait;
+    case board::WorkerGrant::kNoProcess:
+      TellOnce(now, Shortage::kProcesses);
+      return Result::kHasToWait;
+    case board::WorkerGrant::kNotItsTurn:
+      TellOnce(now, Shortage::kTurn);
       return Result::kHasToWait;
     case board::WorkerGrant::kGranted:
       break;
@@ -45,7 +51,7 @@ WorkerStarter::Result WorkerStarter::Start(Oid database, Oid role, policy::Stead
                    sizeof(generation));
   if (handle == nullptr) {
     board::UnreserveWorker(worker, now);
-    TellOnce(now, true);
+    TellOnce(now, Shortage::kProcesses);
     return Result::kHasToWait;
   }
   short_since_ = {};
@@ -83,7 +89,7 @@ void WorkerStarter::NoteStuckStart(policy::SteadyTime now) {
 
 void WorkerStarter::NoteWaitingWork(policy::SteadyTime now, bool waits) {
   if (waits) {
-    TellOnce(now, false);
+    TellOnce(now, Shortage::kWorkers);
   } else {
     short_since_ = {};
   }
@@ -106,7 +112,7 @@ void WorkerStarter::Reap(policy::SteadyTime now) {
   });
 }
 
-void WorkerStarter::TellOnce(policy::SteadyTime now, bool processes) {
+void WorkerStarter::TellOnce(policy::SteadyTime now, Shortage of) {
   if (!short_since_.IsSet()) {
     short_since_ = now;
   }
@@ -114,13 +120,21 @@ void WorkerStarter::TellOnce(policy::SteadyTime now, bool processes) {
     return;
   }
   told_at_ = now;
-  if (processes) {
-    ereport(LOG, (errmsg("runs wait for a worker: no background process can be started"),
-                  errhint("You might need to increase max_worker_processes.")));
-  } else {
-    ereport(LOG, (errmsg("runs wait for a worker: all %d workers are in use",
-                         board::TheBoard()->workers),
-                  errhint("You might need to increase ratchet.max_workers.")));
+  constexpr char kMoreWorkers[] = "You might need to increase ratchet.max_workers.";
+  switch (of) {
+    case Shortage::kProcesses:
+      ereport(LOG, (errmsg("runs wait for a worker: no background process can be started"),
+                    errhint("You might need to increase max_worker_processes.")));
+      break;
+    case Shortage::kWorkers:
+      ereport(LOG, (errmsg("runs wait for a worker: all %d workers are in use",
+                           board::TheBoard()->workers),
+                    errhint("%s", kMoreWorkers)));
+      break;
+    case Shortage::kTurn:
+      ereport(LOG, (errmsg("runs wait for a worker: another role or database has the next one"),
+                    errhint("%s", kMoreWorkers)));
+      break;
   }
 }
 

@@ -41,7 +41,9 @@ class WorkerStarter {
     int worker;
     std::uint32_t generation;
   };
-  void TellOnce(policy::SteadyTime now, bool processes);
+  // What is missing.
+  enum class Shortage { kWorkers, kProcesses, kTurn };
+  void TellOnce(policy::SteadyTime now, Shortage of);
   bool IsPaused(policy::SteadyTime now);
 
   std::vector<Starting> starting_;

@@ -297,7 +297,7 @@ const catalog::RunRecord& RunInPlace(const catalog::JobDefinition& job,
       if (ticket.has_payload) {
         SPI_commit();  // its row
       }
-      session.scope().job_lock().Take(ticket.job_id, ticket.exclusive);
+      session.scope().job_lock().Take(ticket.job_id, ticket.incarnation, ticket.exclusive);
     });
     session.scope().StartTimer();
     catalog::RequireIncarnation(ticket.incarnation);

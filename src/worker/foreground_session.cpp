@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "board/run_board.h"
+#include "board/run_waits.h"
 #include "catalog/run_messages.h"
 #include "pg/guard.h"
 #include "pg/last_words.h"

@@ -11,7 +11,8 @@ namespace ratchet::worker {
 
 LOCKTAG JobLock::Tag(LOCKMETHODID method) const {
   LOCKTAG tag{};
-  SET_LOCKTAG_ADVISORY(tag, MyDatabaseId, kLockKey ^ static_cast<std::uint32_t>(job_id_ >> 32),
+  const auto high = static_cast<std::uint32_t>(job_id_ >> 32);
+  SET_LOCKTAG_ADVISORY(tag, MyDatabaseId, kLockKey ^ high ^ incarnation_,
                        static_cast<std::uint32_t>(job_id_), kLockClass);
   tag.locktag_lockmethodid = static_cast<uint8>(method);
   return tag;
@@ -29,10 +30,11 @@ void JobLock::ReleaseStandIn() {
   }
 }
 
-void JobLock::Take(std::int64_t job_id, bool exclusive) {
+void JobLock::Take(std::int64_t job_id, Oid incarnation, bool exclusive) {
   wanted_ = true;
   mode_ = exclusive ? ExclusiveLock : ShareLock;
   job_id_ = job_id;
+  incarnation_ = incarnation;
   const LOCKTAG tag = Tag(DEFAULT_LOCKMETHOD);
   LockAcquire(&tag, mode_, true, false);
   held_ = true;

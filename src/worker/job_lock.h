@@ -16,7 +16,8 @@ extern "C" {
 namespace ratchet::worker {
 
 // pg_locks: locktype = 'advisory', objid = job_id (low 32 bits), classid = kLockKey (with the high
-// ones of job_id, XOR), objsubid = kLockClass
+// ones of job_id and the OID of ratchet.job, XOR: a run of an extension that was dropped keeps none
+// of the next one waiting), objsubid = kLockClass
 constexpr std::uint32_t kLockKey = 0x72617463;
 constexpr std::uint16_t kLockClass = 3;
 
@@ -28,7 +29,7 @@ class JobLock {
 
   // For use inside pg::Call and inside a transaction, because it may wait. It survives that
   // transaction.
-  void Take(std::int64_t job_id, bool exclusive);
+  void Take(std::int64_t job_id, Oid incarnation, bool exclusive);
   // Nothing when it is not held. Throws PgError.
   void Release();
 
@@ -46,6 +47,7 @@ class JobLock {
   bool wanted_ = false;
   LOCKMODE mode_ = NoLock;
   std::int64_t job_id_ = 0;
+  Oid incarnation_ = InvalidOid;
   bool held_ = false;
   bool stand_in_held_ = false;
 };

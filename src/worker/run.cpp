@@ -4,6 +4,7 @@
 
 #include "batch/walk.h"
 #include "board/run_board.h"
+#include "board/run_waits.h"
 #include "catalog/checkpoint.h"
 #include "catalog/installation.h"
 #include "catalog/job.h"
@@ -129,7 +130,7 @@ void Run::Prepare() {
   record().job_name = definition_->job_name;
   scope_.SetPayload(catalog::PayloadOf(ticket), definition_->payload);
   ForgetPlansOfOthers(ticket.job_id, ticket.version);
-  pg::Call([&] { scope_.job_lock().Take(ticket.job_id, ticket.exclusive); });
+  pg::Call([&] { scope_.job_lock().Take(ticket.job_id, ticket.incarnation, ticket.exclusive); });
   ShowActivity(record().job_name);
   ApplySettings(definition.settings);
   catalog::RunMessages::The().EndIfNotWanted();
