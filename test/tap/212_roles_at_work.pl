@@ -80,6 +80,7 @@ my %attempts = (
 		[ q{SELECT count(*) FROM ratchet.apply_jobs(ratchet.export_jobs(), prune => true) WHERE change <> 'unchanged'}, '0' ] ],
 	'import_pg_cron'  => [ [ q{SELECT ratchet.import_pg_cron()}, '42P01' ] ],
 	'_live_runs'      => [ [ q{SELECT count(*) FROM ratchet._live_runs() WHERE owner <> 'mallory'::regrole}, '0' ] ],
+	'_board_check'    => [ [ 'SELECT ratchet._board_check()', 42501 ] ],
 	'_next_run_at'    => [ [ "SELECT ratchet._next_run_at($job) IS NULL", 't' ] ],
 	'_is_quarantined' => [ [ "SELECT ratchet._is_quarantined($job)", 'f' ] ],
 	'_waits_for_mutex' => [ [ "SELECT ratchet._waits_for_mutex($job) IS NULL", 't' ] ],
@@ -123,7 +124,7 @@ promise 'what PUBLIC may execute is what checks its caller' => sub {
 	is( value($node, q{
 			SELECT string_agg(proname, ' ' ORDER BY proname COLLATE "C") FROM pg_proc
 			WHERE pronamespace = 'ratchet'::regnamespace AND NOT has_function_privilege('mallory', oid, 'EXECUTE')}),
-		'_change _extension_created _extension_updated _require_library _superusers_only _tables_changed',
+		'_board_check _change _extension_created _extension_updated _require_library _superusers_only _tables_changed',
 		'all but these, and a test above tries each of them');
 	is( value($node, q{SELECT has_schema_privilege('public', 'ratchet', 'USAGE, CREATE')}), 'f',
 		'but without USAGE on the schema none can be called');
@@ -189,7 +190,7 @@ promise 'to look and not to schedule: EXECUTE can be taken from PUBLIC function 
 	wait_run($node, $run, 'succeeded', 'who was granted it can');
 	psql_fails($node, q{SELECT ratchet.unschedule('planned')}, qr/ERROR:  42501/, 'and nothing else', user => 'planner');
 	value($node, q{GRANT EXECUTE ON ALL ROUTINES IN SCHEMA ratchet TO PUBLIC;
-		REVOKE EXECUTE ON FUNCTION ratchet._change, ratchet._extension_created, ratchet._extension_updated,
+		REVOKE EXECUTE ON FUNCTION ratchet._board_check, ratchet._change, ratchet._extension_created, ratchet._extension_updated,
 			ratchet._require_library, ratchet._superusers_only, ratchet._tables_changed FROM PUBLIC});
 };
 

@@ -8,8 +8,9 @@ package RatchetTest;
 #   wait_run($node, $run, 'succeeded');
 #   finish();
 #
-# finish() takes the place of done_testing(): it also looks through the logs of all servers for
-# crashes, and fails the test if there is one that was not announced by expect_crash().
+# finish() takes the place of done_testing(): it also looks whether what all servers have in shared memory
+# agrees with itself, and through their logs for crashes, and fails the test if there is one that was not
+# announced by expect_crash().
 
 use strict;
 use warnings;
@@ -22,6 +23,7 @@ use IPC::Run ();
 use JSON::PP ();
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
+use ServerFaults;
 use Test::More;
 use Time::HiRes qw(time usleep);
 
@@ -29,7 +31,7 @@ our @EXPORT = qw(
   new_node psql_ok psql_fails value row wait_until run_status wait_run run_job run_record is_run
   begin_run define_job run_batch begin_batch define_batch lock_session wait_log ratchet_pids kill_ratchet kill_and_wait
   terminate_ratchet expect_crash finish
-  watch_log session promise within own_installation install_version pg_config
+  watch_log check_board session promise within own_installation install_version pg_config
 );
 
 # For how long to wait for what should come at once. Long, because the machine may be busy: a test
@@ -40,9 +42,6 @@ our $deadline = $ENV{PG_TEST_TIMEOUT_DEFAULT} || 180;
 our $slowness = $ENV{RATCHET_SLOWNESS} || 1;
 
 my $test_dir = "$FindBin::RealBin/..";
-my @nodes;
-my %expected_faults;    # by node name: patterns
-
 sub read_file_of
 {
 	my ($path) = @_;
@@ -120,15 +119,6 @@ sub pg_config
 	my $value = qx{$program --$what};
 	chomp $value;
 	return $value;
-}
-
-# Has finish() look at the log of a server that new_node() did not make, such as a standby.
-sub watch_log
-{
-	my ($node) = @_;
-	push @nodes, $node;
-	$expected_faults{ $node->name } = [];
-	return;
 }
 
 # A bound on seconds, for what has to be done within them.
@@ -431,36 +421,6 @@ sub terminate_ratchet
 	return @pids;
 }
 
-# Announces faults in this server's log: every line of a fault has to match one of the patterns,
-# and every pattern has to match a line.
-sub expect_crash
-{
-	my ($node, $pattern) = @_;
-	push @{ $expected_faults{ $node->name } }, $pattern // qr/was terminated by signal/;
-	return;
-}
-
-sub check_log
-{
-	my ($node) = @_;
-	my @expected = @{ $expected_faults{ $node->name } };
-	my $faults = join '|', split /\n/, read_file_of("$test_dir/server_log_faults");
-	my $log = -e $node->logfile ? read_file_of($node->logfile) : '';
-	my @lines = grep { /$faults/ } split /\n/, $log;
-	my @unexpected;
-	for my $line (@lines)
-	{
-		push @unexpected, $line unless grep { $line =~ $_ } @expected;
-	}
-	ok(!@unexpected, 'no crash in the log of server ' . $node->name);
-	diag($_) for @unexpected[ 0 .. ($#unexpected < 19 ? $#unexpected : 19) ];
-	for my $pattern (@expected)
-	{
-		ok((grep { $_ =~ $pattern } @lines) > 0, "the expected crash is in the log: $pattern");
-	}
-	return;
-}
-
 # A subtest for one promise. When it gives up, the next one still has its chance.
 sub promise
 {
@@ -475,8 +435,9 @@ sub promise
 sub finish
 {
 	local $Test::Builder::Level = $Test::Builder::Level + 1;
-	for my $node (@nodes)
+	for my $node (watched_nodes())
 	{
+		check_board($node) if defined $node->{_pid};
 		$node->stop('fast', fail_ok => 1) if defined $node->{_pid};
 		check_log($node);
 	}
@@ -489,7 +450,7 @@ sub finish
 END
 {
 	my $exit_code = $?;
-	for my $node (@nodes)
+	for my $node (watched_nodes())
 	{
 		$node->{_pid} = undef if defined $node->{_pid} && !kill(0, $node->{_pid});
 	}

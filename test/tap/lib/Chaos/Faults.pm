@@ -167,14 +167,19 @@ sub short_database
 	my $dice = $world->{dice};
 	my $name = 'short' . ++$world->{serial};
 	$world->try_sql("CREATE DATABASE $name");
-	$world->try_sql(q{CREATE EXTENSION pg_ratchet; SELECT ratchet.schedule('tick', '50 ms', 'SELECT 1')}, db => $name);
+	$world->try_sql(q{CREATE EXTENSION pg_ratchet; SELECT ratchet.schedule('tick', '50 ms', 'SELECT 1');
+		SELECT ratchet.schedule('slow ' || n, '@manual', 'SELECT pg_sleep(0.2)', overlap => 'allow') FROM generate_series(1, 3) n;
+		SELECT ratchet.trigger('slow ' || n, payload => to_jsonb(m)) FROM generate_series(1, 3) n, generate_series(1, 10) m}, db => $name);
 	sleep($dice->between(0, 0.5));
-	my $end = $dice->pick('DROP EXTENSION', 'RENAME', 'TEMPLATE', 'nothing');
+	my $end = $dice->pick('DROP EXTENSION', 'AGAIN', 'AGAIN', 'RENAME', 'TEMPLATE', 'nothing');
 	$world->try_sql('DROP EXTENSION pg_ratchet', db => $name) if $end eq 'DROP EXTENSION';
+	my $again = $end eq 'AGAIN' && defined $world->try_sql(q{DROP EXTENSION pg_ratchet; CREATE EXTENSION pg_ratchet;
+		SELECT ratchet.schedule('again', '50 ms', 'SELECT 1')}, db => $name);
 	$world->try_sql("ALTER DATABASE $name RENAME TO ${name}_renamed; ALTER DATABASE ${name}_renamed RENAME TO $name") if $end eq 'RENAME';
 	$world->try_sql("CREATE DATABASE ${name}_copy TEMPLATE $name") if $end eq 'TEMPLATE';
 	push @{ $world->{undo} }, sub {
 		$world->check_copy("${name}_copy") if $end eq 'TEMPLATE';
+		$world->check_again($name) if $again;
 		value($world->node, "DROP DATABASE IF EXISTS $_ WITH (FORCE)") for $name, "${name}_copy", "${name}_renamed";
 	};
 	$world->try_sql("DROP DATABASE $name WITH (FORCE)") if $dice->chance(0.3);

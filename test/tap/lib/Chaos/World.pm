@@ -13,6 +13,7 @@ use IPC::Run ();
 use RatchetTest;
 use Chaos::Checks ();
 use PostgreSQL::Test::Utils ();
+use ServerFaults;
 use Test::More;
 use Time::HiRes qw(sleep time);
 
@@ -380,11 +381,22 @@ sub check_copy
 	return;
 }
 
+# Nothing of the extension that was dropped runs in the one that was created next.
+sub check_again
+{
+	my ($self, $database) = @_;
+	my $others = $self->try_sql(q{SELECT string_agg(DISTINCT job_name, ', ') FROM ratchet.runs WHERE job_name <> 'again'}, db => $database);
+	push @{ $self->{broken} }, "$database: runs of an earlier extension: $others" if defined $others && $others ne '';
+	return;
+}
+
 # What is broken, a line each.
 sub check
 {
 	my ($self) = @_;
 	my @broken = splice @{ $self->{broken} };
+	my ($failed, $violations, $error) = board_violations($self->node);
+	push @broken, map { "the board: $_" } split /\n/, $failed ? $error : $violations;
 	for my $database ($self->databases)
 	{
 		push @broken, map { "$database: $_" } Chaos::Checks::broken($self->node, $database, clock_back => $self->{clock_back}, clock_moved => $self->{clock_moved});
