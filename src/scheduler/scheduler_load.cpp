@@ -237,9 +237,16 @@ void Scheduler::LoadRuns(TimestampTz now) {
   for (const board::LiveRun& run : on_board) {
     live.emplace(run.ticket.run_id, run);
   }
+  // Committed since the jobs were read: it is not a run of a job that was dropped, and the notices
+  // of both are on their way.
+  const auto is_of_newer_job = [this](const catalog::QueuedRun& run) {
+    return jobs_.Find(run.job_id) == JobTable::kNoJob && catalog::FindJob(run.job_id);
+  };
   for (catalog::FoundRun& row : rows) {
     if (row.run.quarantined) {
       quarantined_rows_++;
+    } else if (row.run.claimed_at == 0 && is_of_newer_job(row.run)) {
+      continue;
     } else if (row.run.claimed_at == 0) {
       const std::int64_t run_id = row.run.run_id;
       row.run.run_at =

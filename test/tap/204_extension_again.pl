@@ -116,10 +116,10 @@ promise 'DROP EXTENSION and CREATE EXTENSION in one transaction: what waited for
 promise 'a worker that takes what waited, ahead of the scheduler, does not execute it' => sub {
 	my $gate = lock_session($node, 3, db => 'branch');
 	value($node, "$fresh TRUNCATE public.done;" . q{
-		SELECT ratchet.schedule('old', '@manual', $$SELECT pg_advisory_xact_lock_shared(3) WHERE ratchet.payload() = '"wait"'$$, overlap => 'allow');
+		SELECT ratchet.schedule('old', '@manual', $$SELECT pg_advisory_xact_lock_shared(3) WHERE ratchet.payload() ? 'wait'$$, overlap => 'allow');
 		SELECT ratchet.trigger('old', payload => to_jsonb(n)) FROM generate_series(1, 200) n}, db => 'branch');
 	wait_until($node, q{SELECT count(*) = 200 FROM ratchet.runs WHERE status = 'succeeded'}, 'runs that are short', db => 'branch');
-	value($node, q{SELECT ratchet.trigger('old', payload => '"wait"') FROM generate_series(1, 6)}, db => 'branch');
+	value($node, q{SELECT ratchet.trigger('old', payload => jsonb_build_object('wait', n)) FROM generate_series(1, 6) n}, db => 'branch');
 	wait_until($node, q{SELECT count(*) FILTER (WHERE state = 'queued') > 0 AND count(*) FILTER (WHERE state = 'running') = 2 FROM ratchet._live_runs()},
 		'so that more are laid out behind those under way', db => 'branch');
 	my $scheduler = stop_scheduler();
