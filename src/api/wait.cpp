@@ -8,7 +8,7 @@
 #include "api/sql_function.h"
 #include "board/run_waits.h"
 #include "calendar/instant.h"
-#include "catalog/installation.h"
+#include "catalog/incarnation.h"
 #include "catalog/run_log.h"
 #include "catalog/run_queue.h"
 #include "pg/clock.h"

@@ -14,13 +14,11 @@ extern "C" {
 #include "access/htup_details.h"
 #include "access/table.h"
 #include "catalog/indexing.h"
-#include "catalog/namespace.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_extension.h"
 #include "miscadmin.h"
 #include "utils/fmgroids.h"
 #include "utils/inval.h"
-#include "utils/lsyscache.h"
 #include "utils/rel.h"
 }
 
@@ -178,20 +176,6 @@ Installation FindInstallation() {
     found = CheckOwners();
   }
   return found.fit == Fit::kFits ? CompareTables() : found;
-}
-
-Oid FindIncarnation() {
-  return pg::Call([] {
-    AcceptInvalidationMessages();  // of a drop since the last lock
-    const Oid schema = get_namespace_oid("ratchet", true);
-    return OidIsValid(schema) ? get_relname_relid(kJobTable.name, schema) : InvalidOid;
-  });
-}
-
-void RequireIncarnation(Oid incarnation) {
-  if (FindIncarnation() != incarnation) {
-    throw pg::Error(ERRCODE_UNDEFINED_OBJECT, pg::kDroppedMessage);
-  }
 }
 
 void RequireThisVersion() {

@@ -1,8 +1,6 @@
 // Whether the extension is in this database, fits this library, and is in safe hands.
 #pragma once
 
-#include "pg/server.h"
-
 #include <string>
 
 namespace ratchet::catalog {
@@ -28,14 +26,6 @@ Installation CompareTables();
 Installation CheckOwners();
 // The first of them that does not fit.
 Installation FindInstallation();
-
-// The incarnation of the extension in this database, by which those who remember something of it
-// notice that it was dropped and created anew meanwhile: the OID of its table of jobs. InvalidOid:
-// it is not there. Of this moment, whatever the snapshot; who has a lock on one of its tables can
-// rely on it until the transaction ends.
-Oid FindIncarnation();
-// An error, 42704, when it is another one.
-void RequireIncarnation(Oid incarnation);
 
 // An error when the extension in this database has another version than the library: a function of
 // SQL may have other arguments then. Costs next to nothing once it has been found to fit.

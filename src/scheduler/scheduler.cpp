@@ -8,7 +8,7 @@
 #include "board/run_limits.h"
 #include "board/run_waits.h"
 #include "board/worker_grants.h"
-#include "catalog/installation.h"
+#include "catalog/incarnation.h"
 #include "pg/clock.h"
 #include "pg/settings.h"
 

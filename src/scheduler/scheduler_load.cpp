@@ -5,6 +5,7 @@
 
 #include "board/database_end.h"
 #include "catalog/home.h"
+#include "catalog/incarnation.h"
 #include "catalog/installation.h"
 #include "catalog/numbers.h"
 #include "pg/clock.h"

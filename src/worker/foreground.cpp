@@ -4,7 +4,7 @@
 
 #include "board/run_board.h"
 #include "catalog/checkpoint.h"
-#include "catalog/installation.h"
+#include "catalog/incarnation.h"
 #include "catalog/job.h"
 #include "catalog/job_version.h"
 #include "catalog/mutex_owner.h"

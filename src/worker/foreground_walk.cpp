@@ -1,7 +1,7 @@
 #include "worker/foreground_walk.h"
 
 #include "batch/walk.h"
-#include "catalog/installation.h"
+#include "catalog/incarnation.h"
 #include "pg/guard.h"
 #include "worker/run_report.h"
 

@@ -6,7 +6,7 @@
 #include "board/run_board.h"
 #include "board/run_waits.h"
 #include "catalog/checkpoint.h"
-#include "catalog/installation.h"
+#include "catalog/incarnation.h"
 #include "catalog/job.h"
 #include "catalog/role_check.h"
 #include "catalog/run_log.h"

@@ -4,7 +4,7 @@
 
 #include "board/run_board.h"
 #include "catalog/checkpoint.h"
-#include "catalog/installation.h"
+#include "catalog/incarnation.h"
 #include "pg/guard.h"
 #include "pg/settings.h"
 #include "worker/condition.h"
