@@ -30,8 +30,8 @@ timers() {
 
 behaviour() {
     debian systemd-cron 1.15.19-5
-    mkdir -p "$lab/etc" "$lab/var/spool/cron/crontabs"
-    sed "s#'/etc/#'$lab/etc/#g; s#'/var/spool/#'$lab/var/spool/#g" \
+    mkdir -p "$lab/etc" "$lab/run/systemd" "$lab/var/spool/cron/crontabs"
+    sed "s#'/etc/#'$lab/etc/#g; s#'/run/#'$lab/run/#g; s#'/var/spool/#'$lab/var/spool/#g" \
         "$lab/debian/lib/systemd/system-generators/systemd-crontab-generator" >"$lab/generator"
     cat >"$lab/etc/crontab" <<'CRONTAB'
 0 9 * * 5-7 root echo friday to sunday
