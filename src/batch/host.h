@@ -20,6 +20,10 @@ class Host {
   // Ends the transaction without its effects. False when that is not possible here, as it has seen
   // an error outside of a subtransaction (not `clean`).
   virtual bool Abort(bool clean) = 0;
+  // The server stops: the walk ends behind what has committed, or behind the batch in hand.
+  virtual bool HasToEnd() const { return false; }
+  // Then also: an error with this SQLSTATE is due to that.
+  virtual bool IsByStop(int /*sqlstate*/) const { return false; }
   // In the last transaction, after Close: records the run, and commits if that is up to us.
   virtual void Finish(const Walk& walk) = 0;
 };

@@ -76,6 +76,9 @@ void WaitWhile(int slot, board::RunWait why, const std::function<std::int64_t()>
 bool RunLimit::IsClosed() const { return closes_at != 0 && GetCurrentTimestamp() >= closes_at; }
 
 std::int64_t RunLimit::Left() const {
+  if (host->HasToEnd()) {
+    return 0;
+  }
   const std::int64_t of_time = time_over.IsSet() ? time_over - pg::AwakeNow() : INT64_MAX;
   return closes_at != 0 ? std::min(of_time, closes_at - GetCurrentTimestamp()) : of_time;
 }

@@ -7,6 +7,7 @@
 #include <functional>
 #include <utility>
 
+#include "batch/host.h"
 #include "board/board.h"
 #include "catalog/job.h"
 #include "policy/steady_time.h"
@@ -17,9 +18,10 @@ extern "C" {
 
 namespace ratchet::batch {
 
-// When a run has to end in between: after a time, or when its active window closes. The first is a
-// span, the second one of the calendar.
+// When a run has to end in between: after a time, when its active window closes, or when the server
+// stops. The first is a span, the second one of the calendar.
 struct RunLimit {
+  const Host* host;
   policy::AwakeTime time_over{};  // not set: none
   TimestampTz closes_at = 0;      // 0: none
 

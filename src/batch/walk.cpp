@@ -142,7 +142,7 @@ bool Walk::Batch() {
     if (!clean_ && watch_.HasChanged() && DoAgain(false)) {
       return false;
     }
-    if (!RollBack(error)) {
+    if (!RollBackForStop(error) && !RollBack(error)) {
       throw;
     }
   } catch (const InTheWay&) {
@@ -169,7 +169,7 @@ bool Walk::TryBatch() {
   more_ = false;
   tried_items_ = 0;
   saving_ = false;
-  if (tried_ && OutOfTime()) {
+  if ((tried_ && OutOfTime()) || host_.HasToEnd()) {
     more_ = true;  // a batch without items, to end the run
   } else if (!nothing_to_do_) {
     Renew();
@@ -263,7 +263,7 @@ void Walk::TrySlice(const policy::ItemIsolation::Slice& slice) {
 }
 
 RunLimit Walk::Limit() const {
-  RunLimit limit;
+  RunLimit limit{&host_};
   if (definition_.max_run_time > 0) {
     limit.time_over = run_.time_since + definition_.max_run_time;
   }
@@ -336,7 +336,9 @@ void Walk::CloseBatch(bool interrupted) {
     ending_ = Ending::kComplete;
   } else if (OutOfTime()) {
     ended_ = true;
-    ending_ = Limit().IsClosed() ? Ending::kWindowClosed : Ending::kOutOfTime;
+    ending_ = host_.HasToEnd()     ? Ending::kServerStops
+              : Limit().IsClosed() ? Ending::kWindowClosed
+                                   : Ending::kOutOfTime;
   } else {
     progress_.Refresh(*supply_, now_.at, counters.items_done + counters.items_failed, now);
   }

@@ -53,6 +53,7 @@ enum class Ending : std::uint8_t {
   kComplete,
   kOutOfTime,
   kWindowClosed,
+  kServerStops,
   kTooManyFailed,
   kAllAlike
 };
@@ -135,6 +136,7 @@ class Walk {
   bool TryOpen();
   bool CutsShort(policy::ErrorClass what);
   bool RollBack(const pg::PgError& error);
+  bool RollBackForStop(const pg::PgError& error);
   bool TryAgainLater();
   bool TryAgainWithoutError();
   bool TrySmaller(const ErrorData& error);

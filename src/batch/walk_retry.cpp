@@ -71,6 +71,18 @@ bool Walk::RollBack(const pg::PgError& error) {
   }
 }
 
+// The server stops, and the batch did not come to its end in time, or a process on which it depends
+// has gone. What has committed before it is what the run has done.
+bool Walk::RollBackForStop(const pg::PgError& error) {
+  if (!host_.HasToEnd() || !host_.IsByStop(error.sqlstate()) || !host_.Abort(clean_ && !saving_)) {
+    return false;
+  }
+  ended_ = false;
+  TakeBack();
+  ends_ = 0;
+  return true;
+}
+
 bool Walk::TryAgainLater() {
   ended_ = false;
   if (!retry_.MayTryAgain(pg::AwakeNow().micros) || !host_.Abort(clean_ && !saving_)) {
@@ -104,6 +116,10 @@ bool Walk::TrySmaller(const ErrorData& error) {
 }
 
 // Others get time to do what they hold the lock for.
-void Walk::Wait(std::int64_t micros) { Sleep(run_.slot, board::RunWait::kLock, micros); }
+void Walk::Wait(std::int64_t micros) {
+  const policy::AwakeTime until = pg::AwakeNow() + micros;
+  WaitWhile(run_.slot, board::RunWait::kLock,
+            [&] { return host_.HasToEnd() ? 0 : until - pg::AwakeNow(); });
+}
 
 }  // namespace ratchet::batch

@@ -28,7 +28,7 @@ constexpr bool IsOneOf(State state, std::initializer_list<State> states) {
     case kReserved:
       return IsOneOf(to, {kReady, kEnded, kFree});
     case kReady:
-      return IsOneOf(to, {kRunning, kEnded, kFree});
+      return IsOneOf(to, {kRunning, kEnded, kFree, kReserved});
     case kRunning:
       return to == kEnded;
     case kEnded:

@@ -1,8 +1,9 @@
 // The states of runs, workers and databases: the only place where one changes. A server with
 // assertions checks each change.
 //
-// A run (RunSlot). Those above the line are the scheduler's and the workers' doing; below is what
-// ForgetDatabase() and AdoptIncarnation() do with the runs of an extension that is gone.
+// A run (RunSlot). Those above the line are the scheduler's and the workers' doing; below is what a
+// scheduler does at a shutdown, and what ForgetDatabase() and AdoptIncarnation() do with the runs
+// of an extension that is gone.
 //
 //             Reserve          Publish         Take              End              Free
 //   kFree ──────────▶ kReserved ──────▶ kReady ─────▶ kRunning ──────▶ kEnded ─────────▶ kFree
@@ -11,6 +12,7 @@
 //     │                └─ Cancel before Publish, EndReserved ──────────────┤
 //     └─── BeginForeground ──▶ kRunning ── End, or its process has died ───┘
 //   ─────────────────────────────────────────────────────────────────────────────────────────
+//   kReady ── WithdrawUnstarted, when the server stops ──▶ kReserved
 //   kReserved, kReady, kEnded ──▶ kFree         kRunning ── when it ends ──▶ kEnded ──▶ kFree
 //
 // A worker (WorkerSlot). From every state kFree: its process exits, or has not come.

@@ -131,8 +131,9 @@ void Fill(const QueuedRun& run, pg::Row* row) {
 }
 
 bool MayShare(const QueuedRun& run, const QueuedRun& like) {
-  if (!IsShared(run) || run.claimed_at != 0 || run.quarantined || run.owner != like.owner ||
-      run.requested_by != like.requested_by || run.payload != like.payload) {
+  if (!IsShared(run) || run.claimed_at != 0 || run.version != 0 || run.quarantined ||
+      run.owner != like.owner || run.requested_by != like.requested_by ||
+      run.payload != like.payload) {
     return false;
   }
   return like.run_at == 0 ? run.run_at <= run.queued_at : run.run_at == like.run_at;

@@ -16,8 +16,9 @@ extern "C" {
 
 namespace ratchet::catalog {
 
-// A waiting run whose version is not 0 has pinned it already: a replay. A run in the foreground has
-// a row if it was given a payload, and as long as it is not recorded.
+// A waiting run whose version is not 0 has pinned it already: a replay, or one that had been
+// claimed and was put back when the server stopped. A run in the foreground has a row if it was
+// given a payload, and as long as it is not recorded.
 struct QueuedRun : policy::RunIdentity {
   TimestampTz run_at = 0;
   TimestampTz claimed_at = 0;  // 0: it waits

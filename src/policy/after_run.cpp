@@ -27,6 +27,14 @@ void GoOn(const RetryRules& rules, const EndedAttempt& ended, double unit, Verdi
   verdict->cause = Cause::kCatchup;
 }
 
+void GoOnAfterStop(const RetryRules& rules, const EndedAttempt& ended, Verdict* verdict) {
+  const bool is_partial = ended.status == RunStatus::kPartial;
+  verdict->again = is_partial || rules.resume_after_crash;
+  verdict->again_at = ended.finished_at + kCrashPause;
+  verdict->next_attempt = ended.attempt;
+  verdict->cause = is_partial ? Cause::kCatchup : Cause::kRetry;
+}
+
 void TryItemsAgain(const RetryRules& rules, const EndedAttempt& ended, double unit,
                    Verdict* verdict) {
   // Attempts at the run, which may have crashed before, are none at its items.
@@ -107,6 +115,13 @@ Verdict AfterRun(const Standing& before, const RetryRules& rules, const EndedAtt
   Verdict verdict;
   verdict.standing = before;
   if (ended.dry_run) {
+    return verdict;
+  }
+  if (ended.by_stop) {
+    GoOnAfterStop(rules, ended, &verdict);
+    if (ended.work == Work::kOccurrence) {
+      TryItemsToo(rules, ended, unit, &verdict);
+    }
     return verdict;
   }
   if (ended.work != Work::kOccurrence) {

@@ -41,12 +41,13 @@ struct EndedAttempt {
   Work work = Work::kOccurrence;
   bool left_items = false;  // some of its items failed while their neighbours were done
   RetryClass error = RetryClass::kBackOff;  // of a failed run
+  bool by_stop = false;                     // the server was shut down (planned_stop.h)
   bool batches = false;  // it knows itself where to go on, and what it has not come to is not done
 };
 
-// A crashed run is not claimed again within this time (microseconds): its worker may have been the
-// first process to go of a server that is shutting down, and a claim that dies with it would look
-// like a second crash.
+// A run that crashed, or was stopped, is not claimed again within this time (microseconds): its
+// worker may have been the first process to go of a server that is shutting down, and a claim that
+// dies with it would look like a second crash.
 constexpr std::int64_t kCrashPause = 100'000;
 
 // A run that ends with work left goes on at once, but starts no sooner than this after its last
@@ -78,6 +79,9 @@ struct Verdict {
 //   the job's standing. A replay is taken up after a crash and goes on with work that remains, and
 //   is not tried again otherwise.
 // - A cancel changes nothing: somebody wanted this run to stop, not the job to rest.
+// - A planned stop of the server changes nothing either. What it has ended goes on after the start:
+// a
+//   run that is `partial` in any case, others as after a crash, and as the same attempt.
 Verdict AfterRun(const Standing& before, const RetryRules& rules, const EndedAttempt& ended,
                  double unit);
 

@@ -14,6 +14,7 @@ struct RunEnd : policy::RunIdentity {
   policy::RunStatus status = policy::RunStatus::kSucceeded;
   TimestampTz started_at = 0;  // 0: it never started
   TimestampTz finished_at = 0;
+  bool by_stop = false;    // the server was shut down
   bool lag_known = false;  // started_at is exact
   std::string payload;     // its own, for what goes on with it: its row in the queue goes before
   board::RunCounters counters{};
@@ -27,9 +28,5 @@ struct RunEnd : policy::RunIdentity {
 };
 
 RunEnd EndOf(const catalog::RunRecord& record);
-
-// For a run that was lost, or could not record itself: what it has committed, and how far it came,
-// as its checkpoint says.
-void AddCommitted(catalog::RunRecord* record);
 
 }  // namespace ratchet::scheduler

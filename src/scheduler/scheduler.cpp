@@ -412,21 +412,6 @@ void Scheduler::WriteStatistics() {
   statistics_unwritten_ = false;
 }
 
-void Scheduler::LastWords() {
-  statistics_.TakeBack();
-  if (statistics_.empty()) {
-    return;
-  }
-  transaction_.reset();
-  pg::AbortOpenTransaction();
-  pg::Transaction transaction;
-  if (Statistics::LockTable() && catalog::FindIncarnation() == entry_->incarnation) {
-    statistics_.Write();
-    statistics_.Written();
-  }
-  transaction.Commit();
-}
-
 std::int64_t Scheduler::NextWake(const policy::Moment& now) const {
   std::int64_t sleep = kLongestSleep;
   const auto within = [&sleep](std::int64_t span) { sleep = std::min(sleep, span); };

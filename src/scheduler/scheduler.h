@@ -131,6 +131,7 @@ class Scheduler {
   void FindStaleStates(const std::vector<ToldTime>& told);
   void LoadRuns(TimestampTz now);
   void CountClaim(std::uint32_t index, const catalog::QueuedRun& run);
+  void CountPutBack(const catalog::QueuedRun& run);
   void AdoptClaimedRun(const catalog::QueuedRun& run, ItemPointerData tid, TimestampTz now,
                        const std::unordered_map<std::int64_t, board::LiveRun>& live);
   void CheckHome(TimestampTz now);
@@ -192,6 +193,10 @@ class Scheduler {
   void TakeStanding(std::uint32_t index, const RunEnd& end, const policy::Standing& standing);
   void QueueRetry(const Job& job, const RunEnd& end, const policy::Verdict& verdict,
                   TimestampTz now);
+
+  // ---- scheduler_stop.cpp: when the process is being ended
+  void WriteLastStatistics();
+  void PutBackUnstarted();
 
   // ---- scheduler_walks.cpp: what goes on with the walk of an earlier run
   bool JoinsWalk(const Job& job, const RunEnd& end, catalog::QueuedRun* retry) const;

@@ -268,7 +268,7 @@ bool Scheduler::ClaimWaiting(std::int64_t run_id, TimestampTz now) {
   }
   catalog::QueuedRun run = waiting.run;
   run.payload = catalog::PayloadOf(run);
-  if (run.retry_of == 0 && run.replay_of == 0 && run.backfill_id == 0) {
+  if (run.retry_of == 0 && run.version == 0 && run.backfill_id == 0) {
     run.previous_scheduled_at = StateForClaim(index).last_occurrence;
   }
   ItemPointerData tid = waiting.tid;

@@ -268,7 +268,8 @@ bool Scheduler::MayFollow(std::uint32_t index, std::int64_t run_id, TimestampTz 
   if (!Follows(waiting.run)) {
     return true;
   }
-  if (dependencies_.SinceOf(job.job_id) >= waiting.run.queued_at &&
+  const bool was_claimed = waiting.run.version != 0;  // for those successes, and was put back
+  if (!was_claimed && dependencies_.SinceOf(job.job_id) >= waiting.run.queued_at &&
       !dependencies_.IsReady(job.job_id)) {
     CancelWaiting(run_id, policy::RunStatus::kSkipped,
                   "the job has run since the jobs that it depends on succeeded", now);

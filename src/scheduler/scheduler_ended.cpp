@@ -2,7 +2,10 @@
 #include <cstring>
 
 #include "catalog/checkpoint.h"
+#include "catalog/committed_work.h"
 #include "catalog/run_messages.h"
+#include "pg/server_stop.h"
+#include "policy/planned_stop.h"
 #include "scheduler/run_end.h"
 #include "scheduler/scheduler.h"
 
@@ -32,6 +35,19 @@ std::string_view SqlstateOf(const RunEnd& end) {
   return end.sqlstate != 0 ? unpack_sql_state(end.sqlstate) : std::string_view();
 }
 
+// The server stops, and the process of the run could not record it.
+bool IsLostByStop(const board::RunSlot& run) {
+  return run.outcome.sqlstate == ERRCODE_ADMIN_SHUTDOWN &&
+         run.cancel == board::CancelReason::kNotCanceled && !run.terminated &&
+         pg::ServerIsStopping();
+}
+
+// What has recorded itself has this SQLSTATE on the board for this alone.
+bool IsStopped(const board::RunOutcome& outcome) {
+  return outcome.recorded && outcome.sqlstate == ERRCODE_ADMIN_SHUTDOWN &&
+         !policy::IsFailure(outcome.status);
+}
+
 // A waiting run that a session holds is looked at again after this time, at the latest.
 constexpr std::int64_t kLookAgain = 100'000;
 
@@ -48,26 +64,8 @@ RunEnd EndOf(const catalog::RunRecord& record) {
   end.payload = record.payload;
   end.counters = record.counters;
   end.sqlstate = record.error.sqlstate;
+  end.by_stop = record.reason == policy::kServerStopped;
   return end;
-}
-
-void AddCommitted(catalog::RunRecord* record) {
-  const auto checkpoint = catalog::FindCheckpoint(record->job_id, record->walk);
-  if (!checkpoint || checkpoint->run_id != record->run_id || checkpoint->run_mark != record->mark) {
-    return;
-  }
-  record->checkpoint_from = checkpoint->run_from;
-  record->checkpoint_to = checkpoint->value;
-  record->key = checkpoint->key;
-  record->walk_began = checkpoint->first_run;
-  record->has_usage = false;  // what it cost has died with it
-  if (checkpoint->counters.batches > 0) {
-    record->has_counters = true;
-    record->counters.items_done = checkpoint->counters.items_done;
-    record->counters.items_failed = checkpoint->counters.items_failed;
-    record->counters.batches = checkpoint->counters.batches;
-    record->counters.rows_affected = checkpoint->counters.rows_affected;
-  }
 }
 
 void Scheduler::TakeEnded(TimestampTz now) {
@@ -103,9 +101,13 @@ void Scheduler::HandleEnded(int slot, TimestampTz now) {
       record.status = found->status;
       record.finished_at = found->finished_at;
       record.counters = found->counters;
+      record.reason = found->reason;
     } else {
       record.error = ErrorOn(run.outcome);
-      if (record.status == policy::RunStatus::kCrashed) {
+      if (IsLostByStop(run)) {
+        record.status = policy::RunStatus::kCanceled;
+        record.reason = policy::kServerStopped;
+      } else if (record.status == policy::RunStatus::kCrashed) {
         record.reason = "the process that ran it ended before the run did";
       } else if (run.outcome.condition_failed && record.status == policy::RunStatus::kFailed) {
         record.reason = run.terminated
@@ -121,7 +123,7 @@ void Scheduler::HandleEnded(int slot, TimestampTz now) {
                             : "ignored being canceled and was terminated";
       }
       record.messages = catalog::AsJson(board::MessagesOf(slot, ticket.run_id));
-      AddCommitted(&record);
+      catalog::AddCommitted(&record);
       catalog::InsertRunRecordAnyway(&record);
     }
   }
@@ -129,6 +131,7 @@ void Scheduler::HandleEnded(int slot, TimestampTz now) {
   end.finished_at = policy::OnClockOf(clock_, {record.finished_at, run.ended});
   end.started_at += end.started_at != 0 ? end.finished_at - record.finished_at : 0;
   end.sqlstate = run.outcome.sqlstate;  // also of those that have recorded themselves
+  end.by_stop = end.by_stop || IsStopped(run.outcome);
   end.own = run.outcome.own;
   EndFlight(slot, index, &end);
   recorded_ = true;
@@ -188,11 +191,12 @@ void Scheduler::Settle(std::uint32_t index, const RunEnd& end, TimestampTz now) 
   const policy::Work work = WorkOf(end);
   const policy::Standing before{job.consecutive_failures, job.crash_streak, job.backoff_until};
   const double unit = std::uniform_real_distribution<double>(0, 1)(random_);
-  const policy::Verdict verdict = policy::AfterRun(
-      before, jobs_.RulesOf(job).retry,
-      {end.status, end.attempt, end.Progressed(), end.dry_run, end.finished_at, end.started_at,
-       work, end.counters.items_failed > 0, policy::RetryClassOf(SqlstateOf(end)), job.batch},
-      unit);
+  const policy::Verdict verdict =
+      policy::AfterRun(before, jobs_.RulesOf(job).retry,
+                       {end.status, end.attempt, end.Progressed(), end.dry_run, end.finished_at,
+                        end.started_at, work, end.counters.items_failed > 0,
+                        policy::RetryClassOf(SqlstateOf(end)), end.by_stop, job.batch},
+                       unit);
   if (!job.dropped) {
     if (!end.WasCalledOff()) {
       statistics_.CountRun(job.job_id, end);
@@ -209,9 +213,11 @@ void Scheduler::Settle(std::uint32_t index, const RunEnd& end, TimestampTz now) 
   // The rest of what was begun waits until a paused job is resumed, and a backfill for all of it.
   const bool waits = work == policy::Work::kReplay ||
                      (!job.dropped && (end.backfill_id != 0 || stands_still ||
-                                       verdict.cause == policy::Cause::kCatchup ||
+                                       verdict.cause == policy::Cause::kCatchup || end.by_stop ||
                                        end.status == policy::RunStatus::kCrashed));
-  const bool goes_on = verdict.again && !has_ended && (job.enabled || waits);
+  // Who has asked for it in the foreground has lost the session, and knows.
+  const bool is_lost = end.by_stop && end.cause == policy::Cause::kForeground;
+  const bool goes_on = verdict.again && !is_lost && !has_ended && (job.enabled || waits);
   if (goes_on) {
     QueueRetry(job, end, verdict, now);
   } else if (catalog::EndsWithItsRun(end.walk) && end.status != policy::RunStatus::kSucceeded) {

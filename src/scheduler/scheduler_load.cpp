@@ -4,6 +4,7 @@
 #include "scheduler/scheduler.h"
 
 #include "board/database_end.h"
+#include "catalog/committed_work.h"
 #include "catalog/home.h"
 #include "catalog/incarnation.h"
 #include "catalog/installation.h"
@@ -252,6 +253,7 @@ void Scheduler::LoadRuns(TimestampTz now) {
       const std::int64_t run_id = row.run.run_id;
       row.run.run_at =
           policy::DueAfterStepBack(row.run.run_at, row.run.queued_at, now, IsForFixedTime(row.run));
+      CountPutBack(row.run);
       waiting_.Add(std::move(row.run), row.tid);
       CallOff(run_id, now);
     } else {
@@ -276,6 +278,14 @@ void Scheduler::CountClaim(std::uint32_t index, const catalog::QueuedRun& run) {
     StateOf(index).last_occurrence = run.scheduled_at;
     job.run_count++;
     job.watermark = run.scheduled_at;
+  }
+}
+
+// The same for one that had been claimed, and waits again (PutBackUnstarted).
+void Scheduler::CountPutBack(const catalog::QueuedRun& run) {
+  const std::uint32_t index = jobs_.Find(run.job_id);
+  if (index != JobTable::kNoJob && run.version != 0) {
+    CountClaim(index, run);
   }
 }
 
@@ -321,7 +331,7 @@ void Scheduler::AdoptClaimedRun(const catalog::QueuedRun& run, ItemPointerData t
     record.reason = starts_anew_ || run.claimed_at <= board::TheBoard()->server_start
                         ? "the server stopped or crashed during the run"
                         : "the process that ran it ended before the run did";
-    AddCommitted(&record);
+    catalog::AddCommitted(&record);
     catalog::InsertRunRecordAnyway(&record);
     recorded_ = true;
   }

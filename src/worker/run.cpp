@@ -20,6 +20,7 @@
 #include "worker/definition_cache.h"
 #include "worker/error_cleanup.h"
 #include "worker/execute.h"
+#include "worker/planned_stop.h"
 #include "worker/run_report.h"
 #include "worker/run_scope.h"
 #include "worker/session_names.h"
@@ -84,6 +85,8 @@ class Run : public batch::Host {
   void Close() override;
   void Commit() override;
   bool Abort(bool clean) override;
+  bool HasToEnd() const override { return StopIsAsked(); }
+  bool IsByStop(int sqlstate) const override { return worker::IsByStop(sqlstate, scope_.slot()); }
   void Finish(const batch::Walk& walk) override;
 
   void RecordUndone();
@@ -184,6 +187,7 @@ void Run::Perform() {
     OwnChanges::ReportEarlier();
   }
   scope_.cancels().Open();
+  HearStop();
   Prepare();
   // Nothing of the job is done when it was canceled before this, however short it is.
   pg::Call([] { CHECK_FOR_INTERRUPTS(); });
@@ -195,6 +199,7 @@ void Run::Perform() {
     walk_.emplace(
         batch::WalkRun{scope_.slot(), &ticket(), definition_, scope_.time_since(), scope_.memory()},
         *this);
+    SetAtStop(AtStop::kFinish);
     walk_->Run();
     return;
   }

@@ -7,6 +7,7 @@
 #include "catalog/incarnation.h"
 #include "pg/guard.h"
 #include "pg/settings.h"
+#include "policy/planned_stop.h"
 #include "worker/condition.h"
 #include "worker/session_names.h"
 #include "worker/time_bound.h"
@@ -86,6 +87,10 @@ void FillFailure(const Failure& failure, catalog::RunError error, catalog::RunRe
   record->status = timed_out  ? RunStatus::kTimedOut
                    : canceled ? RunStatus::kCanceled
                               : RunStatus::kFailed;
+  if (failure.by_stop && record->status == RunStatus::kFailed) {
+    FillStopped(record);
+    return;
+  }
   if (failure.in_condition && record->status != RunStatus::kCanceled) {
     record->reason = kConditionFailed;
   }
@@ -100,6 +105,14 @@ void FillFailure(const Failure& failure, catalog::RunError error, catalog::RunRe
     error.context.resize(last_line == 0 ? 0 : line_end);
   }
   record->error = std::move(error);
+}
+
+void FillStopped(catalog::RunRecord* record) {
+  record->status = policy::RunStatus::kCanceled;
+  record->reason = policy::kServerStopped;
+  record->error = {};
+  record->error.sqlstate = ERRCODE_ADMIN_SHUTDOWN;
+  record->error.message = "the run was ended by the shutdown of the server";
 }
 
 void WriteRecord(const catalog::RunRecord& record, Oid incarnation, bool keep_checkpoint) {
@@ -149,6 +162,10 @@ void FillFromEndedWalk(const batch::Walk& walk, std::int32_t max_failed_items,
       record->status = policy::RunStatus::kPartial;
       record->reason = "the active window has closed";
       break;
+    case batch::Ending::kServerStops:
+      record->status = policy::RunStatus::kPartial;
+      record->reason = policy::kServerStopped;
+      break;
     case batch::Ending::kAllAlike:
       FillAlike(walk.alike(), record);
       break;
@@ -194,7 +211,9 @@ void FillOutcome(const catalog::RunRecord& record, bool recorded, board::RunOutc
   outcome->status = record.status;
   outcome->recorded = recorded;
   outcome->condition_failed = record.reason == kConditionFailed;
-  outcome->sqlstate = record.error.sqlstate;
+  // By which the scheduler, if it is still there, knows that it has to go on.
+  outcome->sqlstate =
+      record.reason == policy::kServerStopped ? ERRCODE_ADMIN_SHUTDOWN : record.error.sqlstate;
   outcome->finished_at = record.finished_at;
   outcome->counters = record.counters;
   outcome->own = {};

@@ -12,12 +12,16 @@ namespace ratchet::worker {
 struct Failure {
   bool timed_out;
   bool in_condition;  // of its only_if
+  bool by_stop;       // of the server, as its SQLSTATE says (planned_stop.h)
   int slot;           // where a cancel is told
 };
 
 // What the record says of it. Our own line of the error's context goes, as the record has that in
 // its columns, and a cancel by the run's timer is called by its name.
 void FillFailure(const Failure& failure, catalog::RunError error, catalog::RunRecord* record);
+
+// Of a run that the server's shutdown has ended.
+void FillStopped(catalog::RunRecord* record);
 
 // Inserts the record in the transaction that is open. The job or somebody else may have dropped the
 // extension of which the run is one (RunTicket::incarnation), and with it the log: then it only

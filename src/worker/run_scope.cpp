@@ -4,9 +4,12 @@
 #include "catalog/run_messages.h"
 #include "pg/clock.h"
 #include "pg/guard.h"
+#include "pg/server_stop.h"
 #include "policy/clock_watch.h"
 #include "worker/cancel_timer.h"
+#include "worker/planned_stop.h"
 #include "worker/run_report.h"
+#include "worker/stopped_run.h"
 #include "worker/time_bound.h"
 
 extern "C" {
@@ -94,7 +97,10 @@ void RunScope::AtTransactionEvent(XactEvent event, void* /*argument*/) {
 }
 
 void RunScope::AtExit(int /*code*/, Datum /*argument*/) {
-  if (in_hand != nullptr) {
+  if (in_hand != nullptr && pg::ServerIsStopping()) {
+    RecordStopped(&in_hand->record_, in_hand->slot());
+  }
+  if (in_hand != nullptr) {  // in the foreground the end of its transaction may have ended it
     in_hand->job_lock_.ReleaseAtExit();
   }
 }
@@ -153,7 +159,8 @@ void RunScope::CloseNotNeeded(const char* reason) {
 }
 
 void RunScope::SetFailure(catalog::RunError error, bool in_condition) {
-  FillFailure({RunTimer::Fired(), in_condition, run_.slot}, std::move(error), &record_);
+  const bool by_stop = IsByStop(error.sqlstate, run_.slot);
+  FillFailure({RunTimer::Fired(), in_condition, by_stop, run_.slot}, std::move(error), &record_);
 }
 
 }  // namespace ratchet::worker

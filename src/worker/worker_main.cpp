@@ -11,6 +11,7 @@
 #include "pg/settings.h"
 #include "pg/snapshot_watch.h"
 #include "worker/cancel_window.h"
+#include "worker/planned_stop.h"
 #include "worker/run.h"
 #include "worker/session.h"
 #include "worker/start_watch.h"
@@ -51,7 +52,7 @@ void AtLastWords(int sqlstate, const char* message) noexcept {
 void AtMessage(void* /*argument*/) { pg::HearLastWords(); }
 
 void SetUpProcess() {
-  pqsignal(SIGTERM, die);
+  InstallStopHandler();
   pqsignal(SIGHUP, SignalHandlerForConfigReload);
   pqsignal(SIGINT, StatementCancelHandler);
   pg::ListenForLastWords(AtLastWords);
@@ -116,6 +117,10 @@ class Worker {
 void Worker::Work() {
   for (;;) {
     ServeInterrupts();
+    SetAtStop(AtStop::kCancel);
+    if (StopIsAsked()) {
+      return;
+    }
     if (!session_.IsFresh(false)) {
       board::Leave(slot_);
       return;
@@ -131,6 +136,7 @@ void Worker::Work() {
         }
         break;
       case board::Turn::kNothing:
+        SetAtStop(AtStop::kDie);
         if (!Wait()) {
           return;
         }

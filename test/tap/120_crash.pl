@@ -22,11 +22,11 @@ BEGIN
 	INSERT INTO effect VALUES (job, ratchet.run_id(), ratchet.attempt());
 	PERFORM pg_advisory_xact_lock_shared(1);
 END $$;
--- The first attempt is under way until it is stopped.
+-- The first run is under way until it is stopped.
 CREATE FUNCTION stuck(job text) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
 	INSERT INTO effect VALUES (job, ratchet.run_id(), ratchet.attempt());
-	PERFORM pg_sleep(3600) WHERE ratchet.attempt() = 1;
+	PERFORM pg_sleep(3600) WHERE NOT EXISTS (SELECT FROM ratchet.run_log r WHERE r.job_name = job);
 END $$;
 SELECT ratchet.schedule('count', '100 ms', 'SELECT count_up()', backoff => '50 ms');
 SQL
@@ -66,17 +66,19 @@ sub begin_long_run
 	return $run_id;
 }
 
-# A run crashed, was taken up again exactly once, and the second attempt did all of it.
+# A run crashed, was taken up again exactly once, and the second attempt did all of it. After a planned stop it is
+# no crash, and the same attempt.
 sub was_resumed
 {
-	my ($job, $run_id) = @_;
+	my ($job, $run_id, $planned) = @_;
+	my ($status, $attempt) = $planned ? ('canceled', 1) : ('crashed', 2);
 	wait_until($node, "SELECT status = 'succeeded' FROM ratchet.runs WHERE retry_of = $run_id", 'it is taken up again');
-	is_run(run_record($node, $run_id), { status => 'crashed', attempt => 1 }, 'the run that was cut is recorded as crashed');
+	is_run(run_record($node, $run_id), { status => $status, attempt => 1 }, "the run that was cut is recorded as $status");
 	is( value($node, "SELECT string_agg(cause || ' ' || attempt || ' ' || status, ', ') FROM ratchet.runs WHERE retry_of = $run_id"),
-		'retry 2 succeeded',
+		"retry $attempt succeeded",
 		'there is one retry');
 	is( value($node, "SELECT string_agg(attempt || ' ' || (run_id IN (SELECT run_id FROM ratchet.runs WHERE retry_of = $run_id)), ', ') FROM effect WHERE job = '$job'"),
-		'2 true',
+		"$attempt true",
 		'what it did was done once');
 	return;
 }
@@ -250,7 +252,7 @@ for my $mode (qw(fast fast fast immediate smart))
 		my $run_id = begin_long_run($job, "SELECT stuck('$job')");
 		$node->stop($mode);
 		$node->start;
-		was_resumed($job, $run_id);
+		was_resumed($job, $run_id, $mode ne 'immediate');
 		log_agrees('the log agrees with the data');
 	};
 }

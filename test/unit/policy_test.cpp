@@ -220,6 +220,34 @@ TEST(AfterRun, BatchesThatWereKeptFromAnythingGoOnAfterARest) {
   }
 }
 
+TEST(AfterRun, APlannedStopIsNoFailureAndGoesOn) {
+  const Standing standing{3, 2, 77};
+  EndedAttempt ended{RunStatus::kCanceled, 2, false, false, 42};
+  ended.by_stop = true;
+  for (const Work work : {Work::kOccurrence, Work::kItems, Work::kReplay}) {
+    ended.work = work;
+    for (const bool resumes : {true, false}) {
+      RetryRules rules;
+      rules.resume_after_crash = resumes;
+      ended.status = RunStatus::kCanceled;
+      const Verdict canceled = AfterRun(standing, rules, ended, 0.5);
+      EXPECT_EQ(canceled.standing, standing);
+      EXPECT_EQ(canceled.again, resumes);
+      EXPECT_EQ(canceled.again_at, 42 + kCrashPause) << "without a rest";
+      EXPECT_EQ(canceled.next_attempt, 2) << "it is the same attempt";
+      EXPECT_EQ(canceled.cause, Cause::kRetry);
+      ended.status = RunStatus::kPartial;
+      const Verdict partial = AfterRun(standing, rules, ended, 0.5);
+      EXPECT_EQ(partial.standing, standing);
+      EXPECT_TRUE(partial.again) << "also if it had done nothing yet";
+      EXPECT_EQ(partial.again_at, 42 + kCrashPause);
+      EXPECT_EQ(partial.cause, Cause::kCatchup);
+    }
+  }
+  ended.dry_run = true;
+  EXPECT_FALSE(AfterRun(standing, {}, ended, 0.5).again);
+}
+
 TEST(AfterRun, ShortPartialRunsAreSpacedOut) {
   const Verdict verdict = AfterRun({}, {}, {RunStatus::kPartial, 1, true, false, 42, 40}, 0.5);
   EXPECT_EQ(verdict.again_at, 40 + kPartialPause);
