@@ -1,5 +1,4 @@
 // ratchet._next_run_at(): when a job starts that the scheduler has not come to yet
-#include <algorithm>
 
 #include "api/argument.h"
 #include "api/privilege.h"
@@ -7,6 +6,7 @@
 #include "board/database_board.h"
 #include "catalog/job_state.h"
 #include "catalog/timing.h"
+#include "pg/clock.h"
 #include "pg/guard.h"
 #include "pg/settings.h"
 #include "policy/job_plan.h"
@@ -44,8 +44,9 @@ policy::JobPlan PlanOf(const JobDefinition& job, const catalog::Timing& timing) 
   plan.enabled = job.enabled;
   plan.here =
       catalog::IsMeantFor(job, pg::settings.environment != nullptr ? pg::settings.environment : "");
-  plan.watermark = std::max(job.schedule_since, state.last_scheduled_at);
-  plan.last_finished = state.last_finished_at;
+  plan.watermark =
+      policy::AccountedFor(state.last_scheduled_at, job.schedule_since, pg::Now().wall);
+  plan.last_finished = state.LastEnd();
   plan.backoff_until = state.backoff_until;
   plan.run_count = state.run_count;
   return plan;

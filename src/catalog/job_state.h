@@ -1,6 +1,7 @@
 // ratchet.job_state: where a job stands. Written by the scheduler of the database only.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -33,6 +34,9 @@ struct JobState {
   std::string watch_seen;         // policy::TableMark, encoded
   std::string schedule_problem;   // empty: the schedule can be read
   TimestampTz depends_since = 0;  // as DependencyGraph's since; null for who depends on nobody
+
+  // What comes "after completion" is so much later: a run has ended, or was not needed. 0: never.
+  TimestampTz LastEnd() const { return std::max(last_finished_at, last_not_needed_at); }
 };
 
 // Calls visit(state, tid) for every row. `visit` must not throw or raise an error.

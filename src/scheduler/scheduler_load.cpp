@@ -141,7 +141,7 @@ std::vector<Scheduler::ToldTime> Scheduler::LoadJobs(
         job.state_tid = tid;
         job.watermark =
             policy::AccountedFor(state.last_scheduled_at, job.watermark, self->clock_.wall);
-        job.last_finished = std::max(state.last_finished_at, state.last_not_needed_at);
+        job.last_finished = state.LastEnd();
         seen->newest =
             std::max(seen->newest, std::min<TimestampTz>(job.last_finished, self->clock_.wall));
         job.backoff_until = state.backoff_until;
