@@ -2,6 +2,7 @@
 
 #include "catalog/own_relations.h"
 #include "pg/compat.h"
+#include "pg/permission_hook.h"
 
 extern "C" {
 #include "catalog/namespace.h"
@@ -60,6 +61,10 @@ bool MayUse(const pg::RelationUse& use, bool raises) {
 
 }  // namespace
 
-void InstallTableUseHook() { pg::RelationUseHook<MayUse>::Install(); }
+void InstallTableUseHook() {
+  const bool is_only_one = ExecutorCheckPerms_hook == nullptr;
+  pg::RelationUseHook<MayUse>::Install();
+  pg::NoteOwnPermissionHook(is_only_one);
+}
 
 }  // namespace ratchet::api

@@ -1,5 +1,7 @@
 #include "batch/repeated_plan.h"
 
+#include "pg/permission_hook.h"
+
 extern "C" {
 #include "access/xact.h"
 #include "commands/trigger.h"
@@ -92,7 +94,7 @@ bool IsRepeatable(const ModifyTableState* state) {
 bool ExecutionIsWatched() {
   return ExecutorStart_hook != nullptr || ExecutorRun_hook != nullptr ||
          ExecutorFinish_hook != nullptr || ExecutorEnd_hook != nullptr ||
-         ExecutorCheckPerms_hook != nullptr;
+         pg::OthersHavePermissionHook();
 }
 
 bool RepeatedPlan::Start(CachedPlanSource* source, ParamListInfo parameters) {

@@ -30,8 +30,12 @@ promise 'a place whose process never comes is free again, also when its schedule
 	no_worker_is_there();
 	my ($scheduler) = ratchet_pids($node, 'scheduler', 'postgres');
 	my $library = pg_config('pkglibdir', $installation =~ s/\/bin$//r) . '/pg_ratchet.so';
+	# It finds out about functions of the library while that is there.
 	my $session = session($node);
-	$session->query_safe('SELECT 1 FROM ratchet.jobs');
+	my $first = $session->query_safe(q{SELECT ratchet.trigger('count books')});
+	$session->query_safe('SELECT count(*) FROM ratchet.status()');
+	wait_run($node, $first, 'succeeded');
+	no_worker_is_there();
 	# The postmaster starts nothing while it stands still, and then no process of ours gets as far as our code.
 	kill('STOP', $node->{_pid});
 	rename($library, "$library.away") or die "cannot move the library: $!";
