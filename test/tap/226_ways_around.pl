@@ -99,19 +99,6 @@ promise 'who may write all tables, and bypasses row-level security, locks no row
 	$session->quit;
 };
 
-promise 'nobody has a column of the type of one of our tables, which would be in the way of an update' => sub {
-	for my $table (split(/\n/, value($node, q{SELECT oid::regclass FROM pg_class WHERE relnamespace = 'ratchet'::regnamespace AND relkind = 'r'})))
-	{
-		psql_fails($node, $_, qr/ERROR:  42501: permission denied for type/, $_, user => 'mallory')
-		  for "CREATE TEMP TABLE mine (c $table)", "CREATE TEMP TABLE mine (c $table\[])", "CREATE FUNCTION pg_temp.mine($table) RETURNS int LANGUAGE sql AS 'SELECT 1'",
-		  "CREATE DOMAIN pg_temp.mine AS $table", "CREATE TYPE pg_temp.mine AS (c $table)";
-	}
-	psql_ok($node, 'BEGIN; DO $$ DECLARE j ratchet.job; BEGIN SELECT * INTO j FROM ratchet.job LIMIT 1; END $$;
-		CREATE TEMP VIEW mine AS SELECT * FROM ratchet.job; CREATE TEMP TABLE copy AS SELECT * FROM ratchet.run_log; SELECT r FROM ratchet.run_queue r; ROLLBACK',
-		'and reads them as ever', user => 'mallory');
-	psql_ok($node, q{BEGIN; ALTER TABLE ratchet.job ADD COLUMN later int NOT NULL DEFAULT 1; ROLLBACK}, 'a column with a default can be added');
-};
-
 promise 'a run begins as the role that its settings name for as long as its owner may be that role' => sub {
 	value($node, q{CREATE ROLE boss SUPERUSER; CREATE ROLE staff; SELECT ratchet.schedule('who', '@manual', 'SELECT current_user AS u, session_user AS s',
 		run_as => 'mallory')});
