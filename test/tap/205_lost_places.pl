@@ -50,9 +50,11 @@ promise 'a place whose process never comes is free again, also when its schedule
 	$session->quit;
 	wait_run($node, $run, 'succeeded', 'the run starts when there is another scheduler');
 	wait_until($node, q{SELECT detail LIKE '0 of 2%' FROM ratchet.status() WHERE component = 'workers'}, 'and no place is lost');
+	my $gate = lock_session($node, 1);
 	value($node, q{SELECT ratchet.trigger('shift ' || n) FROM generate_series(1, 2) n});
-	wait_until($node, q{SELECT count(*) = 2 FROM ratchet.running}, 'all workers can be had');
-	value($node, 'SELECT count(ratchet.cancel(run_id)) FROM ratchet.running');
+	wait_until($node, q{SELECT count(*) = 2 FROM ratchet.running WHERE pid IS NOT NULL}, 'all workers can be had');
+	$gate->quit;
+	wait_until($node, 'SELECT NOT EXISTS (SELECT FROM ratchet.running)');
 };
 
 promise 'a scheduler that has stopped asking keeps no worker from others for longer than a moment' => sub {
