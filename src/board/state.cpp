@@ -45,7 +45,6 @@ constexpr bool IsOneOf(State state, std::initializer_list<State> states) {
     case kStarting:
       return IsOneOf(to, {kWoken, kLeaving, kFree});
     case kWoken:
-      return IsOneOf(to, {kBusy, kIdle, kLeaving, kFree});
     case kBusy:
       return IsOneOf(to, {kBusy, kIdle, kLeaving, kFree});
     case kIdle:
@@ -67,7 +66,6 @@ constexpr bool IsOneOf(State state, std::initializer_list<State> states) {
     case kActive:
       return IsOneOf(to, {kResting, kAbsent, kUnknown});
     case kResting:
-      return IsOneOf(to, {kStarting, kActive, kUnknown});
     case kAbsent:
       return IsOneOf(to, {kStarting, kActive, kUnknown});
   }
