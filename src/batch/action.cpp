@@ -112,7 +112,7 @@ Action::Action(const std::string& text, const Shape& shape, catalog::Per per)
     statements_.emplace_back().Prepare("action", statement, parameter_types_, 0);
   }
   // The text of the action is what a worker shows. A client's session shows its CALL.
-  if (IsBackgroundWorker) {
+  if (MyBackendType == B_BG_WORKER) {
     pg::Call([this] { statements_.front().ShowQueryId(); });
   }
 }
