@@ -90,7 +90,7 @@ Session::Session(Oid database, Oid role)
       zones_epoch_(board::ZonesEpoch()),
       epoch_(board::SessionEpoch()) {
   const StartWatch watch;
-  (void)RolesHaveChanged();
+  ListenForRoleChanges();
   pg::Call([=] { BackgroundWorkerInitializeConnectionByOid(database, role, 0); });
   user_ = GetUserId();
   struct stat here = {};

@@ -80,15 +80,12 @@ bool SessionIdentity::operator==(const SessionIdentity& other) const {
   return equal;
 }
 
+void ListenForRoleChanges() {
+  pg::Call([] { CacheRegisterSyscacheCallback(AUTHOID, OnRoleChange, static_cast<Datum>(0)); });
+}
+
 bool RolesHaveChanged() {
-  static bool listens = false;
-  pg::Call([] {
-    if (!listens) {
-      CacheRegisterSyscacheCallback(AUTHOID, OnRoleChange, static_cast<Datum>(0));
-      listens = true;
-    }
-    AcceptInvalidationMessages();
-  });
+  pg::Call([] { AcceptInvalidationMessages(); });
   const bool changed = roles_have_changed;
   roles_have_changed = false;
   return changed;

@@ -36,8 +36,12 @@ class SessionIdentity {
   std::array<Row, 4> settings_;
 };
 
-// True once after any row of a role has changed, as far as this process has heard of it: it listens
-// from the first call on.
+// From then on this process hears of changes of roles. Called once, before it connects: what
+// changes meanwhile is heard, too.
+void ListenForRoleChanges();
+// True once after any row of a role has changed, as far as this process has heard of it. Only for a
+// process that is connected: before, it has no place among those that get the server's messages,
+// and would read, and advance, what is in memory where that place would be.
 bool RolesHaveChanged();
 
 }  // namespace ratchet::worker
