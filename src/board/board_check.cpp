@@ -44,7 +44,7 @@ class Check {
   void CheckWorkers();
   void CheckDatabases();
 
-  void Complain(const char* format, ...) pg_attribute_printf(2, 3);
+  void Complain(const char* format, ...) __attribute__((format(printf, 2, 3)));
   // The list's length. Each run must be in this state, and in no other list.
   int Follow(const char* list, int first, RunState state);
 
