@@ -29,7 +29,7 @@ use Time::HiRes qw(time usleep);
 
 our @EXPORT = qw(
   new_node psql_ok psql_fails value row wait_until run_status wait_run run_job run_record is_run
-  begin_run define_job run_batch begin_batch define_batch lock_session wait_log ratchet_pids kill_ratchet kill_and_wait
+  starts_within begin_run define_job run_batch begin_batch define_batch lock_session wait_log ratchet_pids kill_ratchet kill_and_wait
   terminate_ratchet expect_crash finish
   watch_log check_board session promise within own_installation install_version pg_config
 );
@@ -272,6 +272,17 @@ sub wait_run
 	is($is, $status, $what // "run $run_id: $status");
 	diag(recent_runs($node, %option)) if $is ne $status;
 	return $is;
+}
+
+# Waits until the run has succeeded, and checks that it had waited for a worker for less than so many seconds.
+sub starts_within
+{
+	my ($node, $run_id, $seconds, $what, %option) = @_;
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	wait_run($node, $run_id, 'succeeded', $what, %option);
+	cmp_ok(value($node, "SELECT extract(epoch FROM started_at - queued_at) FROM ratchet.runs WHERE run_id = $run_id", %option),
+		'<', within($seconds), "... within $seconds s");
+	return;
 }
 
 # Defines a job that runs when it is asked to, or redefines it. Options are SQL, as "timeout => '1 s'".
