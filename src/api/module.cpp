@@ -4,6 +4,7 @@
 #include "board/board.h"
 #include "catalog/commit_notice.h"
 #include "catalog/session_patience.h"
+#include "catalog/task_notice.h"
 #include "pg/compat.h"
 #include "pg/guard.h"
 #include "pg/settings.h"
@@ -22,6 +23,7 @@ void _PG_init(void) {
   ratchet::pg::Entry([] {
     ratchet::pg::Call([] { ratchet::pg::DefineSettings(); });
     ratchet::catalog::InstallCommitNotice();
+    ratchet::catalog::InstallTaskNotice();
     if (!process_shared_preload_libraries_in_progress) {
       return;
     }

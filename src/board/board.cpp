@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdlib>
 
+#include "board/task_board.h"
 #include "pg/clock.h"
 #include "pg/data_directory.h"
 #include "pg/guard.h"
@@ -97,6 +98,7 @@ void RequestSharedMemory() {
   }
   RequestAddinShmemSpace(Sizes().Total());
   RequestNamedLWLockTranche(kTranche, 1);
+  RequestTaskMemory();
 }
 
 void StartUpSharedMemory() {
@@ -110,6 +112,7 @@ void StartUpSharedMemory() {
   if (!found) {
     Initialize();
   }
+  StartUpTaskMemory();
   LWLockRelease(AddinShmemInitLock);
 }
 

@@ -1,11 +1,11 @@
 #include "board/board_check.h"
 
-#include <cstdarg>
 #include <cstdio>
-#include <cstring>
 
 #include "board/board.h"
+#include "board/complaints.h"
 #include "board/database_list.h"
+#include "board/task_board_check.h"
 
 extern "C" {
 #include "storage/proc.h"
@@ -14,15 +14,10 @@ extern "C" {
 namespace ratchet::board {
 namespace {
 
-// Nothing is allocated while the lock is held: texts and marks have their memory before.
-constexpr std::size_t kMost = 50;
-struct Violation {
-  char text[200];
-};
-
 class Check {
  public:
-  Check() : lists_(static_cast<std::size_t>(TheBoard()->runs), 0) { violations_.reserve(kMost); }
+  explicit Check(Complaints* complaints)
+      : complaints_(*complaints), lists_(static_cast<std::size_t>(TheBoard()->runs), 0) {}
 
   void All() {
     CheckFree();
@@ -32,7 +27,6 @@ class Check {
     CheckWorkers();
     CheckDatabases();
   }
-  const std::vector<Violation>& violations() const { return violations_; }
 
  private:
   void CheckFree();
@@ -44,11 +38,10 @@ class Check {
   void CheckWorkers();
   void CheckDatabases();
 
-  void Complain(const char* format, ...) __attribute__((format(printf, 2, 3)));
   // The list's length. Each run must be in this state, and in no other list.
   int Follow(const char* list, int first, RunState state);
 
-  std::vector<Violation> violations_;
+  Complaints& complaints_;
   std::vector<char> lists_;  // in how many lists the run is
 };
 
@@ -68,31 +61,19 @@ const char* NameOf(RunState state) {
   return "?";
 }
 
-void Check::Complain(const char* format, ...) {
-  if (violations_.size() == kMost) {
-    return;
-  }
-  Violation violation{};
-  va_list arguments;
-  va_start(arguments, format);
-  vsnprintf(violation.text, sizeof(violation.text), format, arguments);
-  va_end(arguments);
-  violations_.push_back(violation);
-}
-
 int Check::Follow(const char* list, int first, RunState state) {
   int length = 0;
   for (int slot = first; slot != kNone; slot = Runs()[slot].next) {
     if (slot < 0 || slot >= TheBoard()->runs) {
-      Complain("%s goes on at run slot %d, which there is not", list, slot);
+      complaints_.Add("%s goes on at run slot %d, which there is not", list, slot);
       break;
     }
     if (++lists_[static_cast<std::size_t>(slot)] > 1) {
-      Complain("run slot %d is in %s, and was in a list before", slot, list);
+      complaints_.Add("run slot %d is in %s, and was in a list before", slot, list);
       break;
     }
     if (Runs()[slot].state != state) {
-      Complain("run slot %d is in %s and %s", slot, list, NameOf(Runs()[slot].state));
+      complaints_.Add("run slot %d is in %s and %s", slot, list, NameOf(Runs()[slot].state));
     }
     length++;
   }
@@ -107,16 +88,17 @@ void Check::CheckPool(int index) {
   snprintf(list, sizeof(list), "the list of ready runs of pool %d", index);
   const int ready = Follow(list, pool.first_ready, RunState::kReady);
   if (ready != pool.ready) {
-    Complain("pool %d has %d ready runs, and counts %d", index, ready, pool.ready);
+    complaints_.Add("pool %d has %d ready runs, and counts %d", index, ready, pool.ready);
   }
   for (int slot = pool.first_ready, left = ready; left > 0; slot = Runs()[slot].next, left--) {
     const RunTicket& ticket = Runs()[slot].ticket;
     if (ticket.database != pool.database || ticket.owner != pool.role) {
-      Complain("run slot %d is of database %u and role %u, and waits in pool %d of %u and %u", slot,
-               ticket.database, ticket.owner, index, pool.database, pool.role);
+      complaints_.Add(
+          "run slot %d is of database %u and role %u, and waits in pool %d of %u and %u", slot,
+          ticket.database, ticket.owner, index, pool.database, pool.role);
     }
     if (Runs()[slot].next == kNone && pool.last_ready != slot) {
-      Complain("pool %d ends with run slot %d, and says %d", index, slot, pool.last_ready);
+      complaints_.Add("pool %d ends with run slot %d, and says %d", index, slot, pool.last_ready);
     }
   }
   int workers = 0;
@@ -130,19 +112,20 @@ void Check::CheckPool(int index) {
     of_role += worker.state != WorkerState::kFree && worker.role == pool.role ? 1 : 0;
   }
   if (workers != pool.workers || idle != pool.idle || of_role != pool.role_workers) {
-    Complain("pool %d has %d workers, %d idle, %d of its role, and counts %d, %d, %d", index,
-             workers, idle, of_role, pool.workers, pool.idle, pool.role_workers);
+    complaints_.Add("pool %d has %d workers, %d idle, %d of its role, and counts %d, %d, %d", index,
+                    workers, idle, of_role, pool.workers, pool.idle, pool.role_workers);
   }
   if (pool.ready == 0 && pool.workers == 0 && pool.failed_starts == 0) {
-    Complain("pool %d has nothing left, and is kept", index);
+    complaints_.Add("pool %d has nothing left, and is kept", index);
   }
   if (pool.ready == 0 && pool.waiting_since.IsSet()) {
-    Complain("pool %d waits for a worker without a ready run", index);
+    complaints_.Add("pool %d waits for a worker without a ready run", index);
   }
   const DatabaseEntry* entry = FindEntry(pool.database);
   if ((entry == nullptr || entry->state == DatabaseState::kAbsent) &&
       (pool.ready > 0 || pool.failed_starts > 0 || pool.waiting_since.IsSet())) {
-    Complain("pool %d wants something in database %u, where no extension is", index, pool.database);
+    complaints_.Add("pool %d wants something in database %u, where no extension is", index,
+                    pool.database);
   }
 }
 
@@ -151,7 +134,8 @@ void Check::CheckPools() {
     if (i < TheBoard()->pools && OidIsValid(Pools()[i].database)) {
       CheckPool(i);
     } else if (OidIsValid(Pools()[i].database)) {
-      Complain("pool %d is in use behind the end of the table, which is %d", i, TheBoard()->pools);
+      complaints_.Add("pool %d is in use behind the end of the table, which is %d", i,
+                      TheBoard()->pools);
     }
   }
 }
@@ -167,12 +151,12 @@ void Check::CheckEnded() {
     int left = Follow(list, entry.first_ended, RunState::kEnded);
     for (int slot = entry.first_ended; left > 0; slot = Runs()[slot].next, left--) {
       if (Runs()[slot].ticket.database != entry.database) {
-        Complain("run slot %d is of database %u, and has ended in %u", slot,
-                 Runs()[slot].ticket.database, entry.database);
+        complaints_.Add("run slot %d is of database %u, and has ended in %u", slot,
+                        Runs()[slot].ticket.database, entry.database);
       }
     }
     if (entry.state == DatabaseState::kAbsent && entry.first_ended != kNone) {
-      Complain("database %u has ended runs, and no extension", entry.database);
+      complaints_.Add("database %u has ended runs, and no extension", entry.database);
     }
   }
 }
@@ -183,7 +167,8 @@ void Check::CheckRun(int slot) {
   const bool is_listed = lists_[static_cast<std::size_t>(slot)] > 0;
   if (is_listed != (run.state == RunState::kFree || run.state == RunState::kReady) &&
       run.state != RunState::kEnded) {
-    Complain("run slot %d is %s, and in %s list", slot, NameOf(run.state), is_listed ? "a" : "no");
+    complaints_.Add("run slot %d is %s, and in %s list", slot, NameOf(run.state),
+                    is_listed ? "a" : "no");
   }
   if (run.state == RunState::kFree) {
     return;
@@ -191,26 +176,27 @@ void Check::CheckRun(int slot) {
   // One that ended has its scheduler as long as it is in no list: it has taken it up.
   if (run.state == RunState::kEnded && !is_listed &&
       (entry == nullptr || entry->state == DatabaseState::kAbsent)) {
-    Complain("run slot %d has ended, and nobody will take it up", slot);
+    complaints_.Add("run slot %d has ended, and nobody will take it up", slot);
   }
   if (run.state != RunState::kRunning &&
       (entry == nullptr || !OidIsValid(run.ticket.incarnation))) {
-    Complain("run slot %d is %s, and its database or extension is gone", slot, NameOf(run.state));
+    complaints_.Add("run slot %d is %s, and its database or extension is gone", slot,
+                    NameOf(run.state));
   }
   if ((run.state == RunState::kReserved || run.state == RunState::kReady) && entry != nullptr &&
       entry->incarnation != run.ticket.incarnation) {
-    Complain("run slot %d is %s and of extension %u, where there is %u", slot, NameOf(run.state),
-             run.ticket.incarnation, entry->incarnation);
+    complaints_.Add("run slot %d is %s and of extension %u, where there is %u", slot,
+                    NameOf(run.state), run.ticket.incarnation, entry->incarnation);
   }
   if (run.state != RunState::kRunning) {
     return;
   }
   if (run.ticket.foreground != (run.worker == kNone)) {
-    Complain("run slot %d is running %s foreground, and has worker %d", slot,
-             run.ticket.foreground ? "in the" : "not in the", run.worker);
+    complaints_.Add("run slot %d is running %s foreground, and has worker %d", slot,
+                    run.ticket.foreground ? "in the" : "not in the", run.worker);
   } else if (run.worker != kNone && Workers()[run.worker].run != slot) {
-    Complain("run slot %d is running in worker %d, which has run slot %d", slot, run.worker,
-             Workers()[run.worker].run);
+    complaints_.Add("run slot %d is running in worker %d, which has run slot %d", slot, run.worker,
+                    Workers()[run.worker].run);
   }
 }
 
@@ -222,11 +208,11 @@ void Check::CheckRuns() {
     foreground += run.state == RunState::kRunning && run.ticket.foreground ? 1 : 0;
   }
   if (foreground != TheBoard()->active_foreground) {
-    Complain("%d runs are in the foreground, and %d are counted", foreground,
-             TheBoard()->active_foreground);
+    complaints_.Add("%d runs are in the foreground, and %d are counted", foreground,
+                    TheBoard()->active_foreground);
   }
   if (TheBoard()->run_waiters < 0 || TheBoard()->run_waiters > MaxBackends) {
-    Complain("%d sessions wait for runs", TheBoard()->run_waiters);
+    complaints_.Add("%d sessions wait for runs", TheBoard()->run_waiters);
   }
 }
 
@@ -235,24 +221,24 @@ void Check::CheckWorkers() {
     const WorkerSlot& worker = Workers()[i];
     if (worker.state == WorkerState::kFree) {
       if (worker.pool != kNone || worker.run != kNone || worker.pid != 0 || worker.proc != kNone) {
-        Complain("worker slot %d is free, and has pool %d, run slot %d, process %d", i, worker.pool,
-                 worker.run, static_cast<int>(worker.pid));
+        complaints_.Add("worker slot %d is free, and has pool %d, run slot %d, process %d", i,
+                        worker.pool, worker.run, static_cast<int>(worker.pid));
       }
       continue;
     }
     if (worker.pool == kNone || Pools()[worker.pool].database != worker.database ||
         Pools()[worker.pool].role != worker.role) {
-      Complain("worker slot %d is of database %u and role %u, and in pool %d", i, worker.database,
-               worker.role, worker.pool);
+      complaints_.Add("worker slot %d is of database %u and role %u, and in pool %d", i,
+                      worker.database, worker.role, worker.pool);
     }
     if (worker.run != kNone &&
         (Runs()[worker.run].state != RunState::kRunning || Runs()[worker.run].worker != i)) {
-      Complain("worker slot %d has run slot %d, which is %s in worker %d", i, worker.run,
-               NameOf(Runs()[worker.run].state), Runs()[worker.run].worker);
+      complaints_.Add("worker slot %d has run slot %d, which is %s in worker %d", i, worker.run,
+                      NameOf(Runs()[worker.run].state), Runs()[worker.run].worker);
     }
     if (worker.run != kNone && worker.state != WorkerState::kBusy &&
         worker.state != WorkerState::kLeaving) {
-      Complain("worker slot %d has run slot %d, and is not busy", i, worker.run);
+      complaints_.Add("worker slot %d has run slot %d, and is not busy", i, worker.run);
     }
   }
 }
@@ -264,19 +250,20 @@ void Check::CheckDatabases() {
       continue;
     }
     if (FindEntry(entry.database) != &entry) {
-      Complain("database %u has two entries", entry.database);
+      complaints_.Add("database %u has two entries", entry.database);
     }
     if ((entry.scheduler_proc != kNone) != (entry.state == DatabaseState::kActive) ||
         (entry.scheduler_pid != 0) != (entry.scheduler_proc != kNone)) {
-      Complain("database %u has scheduler %d, in state %d", entry.database,
-               static_cast<int>(entry.scheduler_pid), static_cast<int>(entry.state));
+      complaints_.Add("database %u has scheduler %d, in state %d", entry.database,
+                      static_cast<int>(entry.scheduler_pid), static_cast<int>(entry.state));
     }
     if (entry.holds < 0 || entry.change_count < 0 || entry.change_count > kChangeRingSize) {
-      Complain("database %u counts %d holds and %d changes", entry.database, entry.holds,
-               entry.change_count);
+      complaints_.Add("database %u counts %d holds and %d changes", entry.database, entry.holds,
+                      entry.change_count);
     }
     if (entry.state == DatabaseState::kAbsent && OidIsValid(entry.incarnation)) {
-      Complain("database %u has no extension, and knows %u", entry.database, entry.incarnation);
+      complaints_.Add("database %u has no extension, and knows %u", entry.database,
+                      entry.incarnation);
     }
   }
 }
@@ -284,17 +271,14 @@ void Check::CheckDatabases() {
 }  // namespace
 
 std::vector<std::string> CheckBoard() {
-  Check check;
+  Complaints complaints;
+  Check check(&complaints);
   {
     const Lock lock(LW_SHARED);
     check.All();
   }
-  std::vector<std::string> texts;
-  texts.reserve(check.violations().size());
-  for (const Violation& violation : check.violations()) {
-    texts.emplace_back(violation.text);
-  }
-  return texts;
+  CheckTasks(&complaints);
+  return complaints.texts();
 }
 
 }  // namespace ratchet::board

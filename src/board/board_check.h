@@ -8,7 +8,7 @@
 namespace ratchet::board {
 
 // What does not agree, at most so many; nothing when all is well. The board's lock is held
-// meanwhile.
+// meanwhile, and then that on tasks.
 std::vector<std::string> CheckBoard();
 
 }  // namespace ratchet::board

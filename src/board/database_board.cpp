@@ -4,6 +4,7 @@
 #include "board/database_list.h"
 #include "board/pool_list.h"
 #include "board/state.h"
+#include "board/task_notices.h"
 #include "board/worker_board.h"
 #include "pg/clock.h"
 #include "pg/compat.h"
@@ -158,6 +159,7 @@ void NotePreparedCommit(Oid database) {
       entry->changes_swept = false;
     }
   }
+  NoteAllTasks(database);
   NoteChanges(database, {}, true);
 }
 

@@ -5,6 +5,7 @@
 #include "board/run_list.h"
 #include "board/run_waits.h"
 #include "board/state.h"
+#include "board/task_notices.h"
 
 namespace ratchet::board {
 namespace {
@@ -88,6 +89,7 @@ void ForgetRuns(Oid database, Oid incarnation) {
       ReturnSlot(i);
     }
   }
+  ForgetTasks(database, incarnation);
 }
 
 void ForgetDatabase(Oid database) {

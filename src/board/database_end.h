@@ -14,8 +14,8 @@ void ForgetDatabase(Oid database);
 // wait for a worker or for the scheduler are forgotten, those under way are nobody's any more.
 void AdoptIncarnation(DatabaseEntry* entry, Oid incarnation);
 
-// Forgets the runs of the database that are not of `incarnation`, InvalidOid: all. The caller holds
-// the board's lock.
+// Forgets the runs and tasks of the database that are not of `incarnation`, InvalidOid: all. The
+// caller holds the board's lock.
 void ForgetRuns(Oid database, Oid incarnation);
 
 }  // namespace ratchet::board

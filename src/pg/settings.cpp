@@ -44,6 +44,10 @@ void DefineServerStartSettings() {
   DefineCustomIntVariable(
       "ratchet.max_databases", "Sets how many databases can have jobs at the same time.", nullptr,
       &settings.max_databases, 1024, 1, 65536, PGC_POSTMASTER, 0, nullptr, nullptr, nullptr);
+  DefineCustomIntVariable(
+      "ratchet.max_queues", "Sets for how many task queues counters are kept in shared memory.",
+      "Those of all databases; tasks of further ones are done, and not counted.",
+      &settings.max_queues, 1000, 1, 100000, PGC_POSTMASTER, 0, nullptr, nullptr, nullptr);
 }
 
 void DefineReloadableSettings() {

@@ -8,6 +8,7 @@ enum class LogRuns { kNone, kFailures, kAll };
 struct Settings {
   int max_workers;           // processes; server start
   int max_databases;         // entries in shared memory; server start
+  int max_queues;            // of which is counted, on the whole server; server start
   int max_workers_per_role;  // 0: one less than max_workers
   bool enabled;              // false: nothing starts
   char* environment;         // "" = none
