@@ -29,7 +29,8 @@ SELECT j.job_id, j.job_name, j.owner, j.enabled, j.schedule, j.time_zone, j.comm
   LEFT JOIN ratchet.job_state s ON s.job_id = j.job_id
   LEFT JOIN (SELECT job_id, count(*) AS running
                FROM ratchet._live_runs() WHERE state = 'running' GROUP BY job_id) l
-         ON l.job_id = j.job_id;
+         ON l.job_id = j.job_id
+ WHERE j.is_queue IS NOT TRUE;
 
 COMMENT ON VIEW ratchet.jobs IS 'jobs: their definitions, and where they stand';
 COMMENT ON COLUMN ratchet.jobs.owner IS 'the role that the job runs as, in a session of its own';
@@ -304,7 +305,8 @@ SELECT h.job_id, h.job_name,
                          FROM (SELECT FROM ratchet.failed_item i
                                 WHERE i.job_id = j.job_id AND i.resolved_at IS NULL LIMIT 101) i)
                       AS failed_items
-               OFFSET 0) o) h
+               OFFSET 0) o
+         WHERE j.is_queue IS NOT TRUE) h
  CROSS JOIN LATERAL ratchet._job_day(h.day, now()) d;
 
 COMMENT ON VIEW ratchet.job_health IS

@@ -17,7 +17,8 @@ DECLARE
     name text;
 BEGIN
     FOREACH name IN ARRAY ARRAY['job', 'job_version', 'job_state', 'run_queue', 'run_log', 'job_stat',
-                                'job_checkpoint', 'failed_item', 'backfill', 'home'] LOOP
+                                'job_checkpoint', 'failed_item', 'backfill', 'queue', 'task', 'finished_task',
+                                'task_claim', 'home'] LOOP
         EXECUTE format('CREATE TRIGGER superusers_only BEFORE INSERT OR UPDATE OR DELETE ON ratchet.%1$I '
                        'FOR EACH ROW EXECUTE FUNCTION ratchet._superusers_only(); '
                        'CREATE TRIGGER superusers_truncate BEFORE TRUNCATE ON ratchet.%1$I '

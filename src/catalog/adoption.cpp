@@ -30,7 +30,8 @@ std::vector<FoundRow> FindUnsealed(const SealedTable& sealed) {
       CHECK_FOR_INTERRUPTS();
       MemoryContext outer = MemoryContextSwitchTo(row_memory);
       if (!sealed.seal->Fits(row)) {
-        found.push_back({tid, row.Int64(sealed.job_id), row.ObjectId(sealed.owner)});
+        const Oid owner = sealed.owner != 0 ? row.ObjectId(sealed.owner) : InvalidOid;
+        found.push_back({tid, row.Int64(sealed.job_id), owner});
       }
       MemoryContextSwitchTo(outer);
       MemoryContextReset(row_memory);
@@ -50,7 +51,9 @@ void SealRow(const SealedTable& sealed, const FoundRow& found, Oid owner) {
     Relation table = pg::OpenTable(sealed.seal->table(), RowExclusiveLock);
     pg::Row row;
     if (pg::HoldRow(table, &tid, pg::IfBusy::kWait, &row) == pg::RowHold::kHeld) {
-      row.SetOid(sealed.owner, owner);
+      if (sealed.owner != 0) {
+        row.SetOid(sealed.owner, owner);
+      }
       sealed.seal->Put(&row);
       pg::UpdateRow(table, &tid, row);
       CommandCounterIncrement();  // what belongs to the job looks whether it is adopted
@@ -106,6 +109,8 @@ std::vector<AdoptedJob> Adopt(TimestampTz now, bool everybody, bool (*may_adopt)
   SealRowsOfJobs(kSealedRuns, true, may_adopt);
   SealRowsOfJobs(kSealedCheckpoints, false, may_adopt);
   SealRowsOfJobs(kSealedBackfills, false, may_adopt);
+  SealRowsOfJobs(kSealedQueues, false, may_adopt);
+  SealRowsOfJobs(kSealedTasks, false, may_adopt);
   return is_copy ? ListJobs() : adopted;
 }
 

@@ -36,9 +36,10 @@ void SetSpanUnless(std::int64_t missing, pg::Row* row, int column, std::int64_t 
 void ReadBatch(const pg::Row& row, int first_column, BatchDefinition* batch) {
   const auto at = [first_column](Column column) { return first_column + column; };
   *batch = BatchDefinition();
-  if (row.IsNull(at(kSource))) {
+  if (row.IsNull(at(kPer))) {
     return;
   }
+  batch->is_queue = row.IsNull(at(kSource));
   batch->source = row.Text(at(kSource));
   batch->action = row.Text(at(kAction));
   if (!row.IsNull(at(kKey))) {
@@ -62,12 +63,16 @@ void ReadBatch(const pg::Row& row, int first_column, BatchDefinition* batch) {
 }
 
 void FillBatch(const BatchDefinition& batch, int first_column, pg::Row* row) {
-  if (!batch.is_batch()) {
+  if (!batch.is_batch() && !batch.is_queue) {
     return;
   }
   const auto at = [first_column](Column column) { return first_column + column; };
-  row->SetText(at(kSource), batch.source);
-  row->SetText(at(kAction), batch.action);
+  if (batch.is_batch()) {
+    row->SetText(at(kSource), batch.source);
+  }
+  if (!batch.action.empty()) {
+    row->SetText(at(kAction), batch.action);
+  }
   if (!batch.key.empty()) {
     row->Set(at(kKey), pg::TextArrayOf(batch.key));
   }

@@ -67,6 +67,7 @@ enum Column {
   kBackfillFrom,
   kSource,  // and the other columns of a batch job
   kHasParents = kSource + kBatchColumns,
+  kIsQueue,
   kSealColumn,
 };
 
@@ -74,7 +75,7 @@ enum Column {
 constexpr RowSeal kSeal(kTable, kSealColumn,
                         {kJobId, kOwner, kVersion, kCommand, kTransaction, kOnlyIf, kSettings,
                          kPayload, kCreatedAt, kSource, kSource + 1, kSource + 2, kSource + 3,
-                         kSource + 6, kHasParents - 1});
+                         kSource + 6, kHasParents - 1, kIsQueue});
 
 // All that follows and takes a Row is for use inside pg::Call.
 
@@ -146,6 +147,7 @@ void Read(const pg::Row& row, JobDefinition* job) {
   job->changed_at = row.Time(kChangedAt);
   job->backfill_from = row.TimeOrZero(kBackfillFrom);
   ReadBatch(row, kSource, job);
+  job->is_queue = !row.IsNull(kIsQueue) && row.Bool(kIsQueue);
   job->quarantined = !kSeal.Fits(row);
 }
 
@@ -200,7 +202,7 @@ void Fill(const JobDefinition& job, pg::Row* row) {
   row->SetText(kSchedule, job.schedule);
   row->SetText(kTimeZone, job.time_zone);
   row->SetTime(kScheduleSince, job.schedule_since);
-  if (!job.is_batch()) {
+  if (!job.is_batch() && !job.is_queue) {
     row->SetText(kCommand, job.command);
   }
   FillRules(job, row);
@@ -220,6 +222,9 @@ void Fill(const JobDefinition& job, pg::Row* row) {
   row->SetTime(kChangedAt, job.changed_at);
   row->SetTimeOrNull(kBackfillFrom, job.backfill_from);
   FillBatch(job, kSource, row);
+  if (job.is_queue) {
+    row->SetBool(kIsQueue, true);
+  }
   if (!job.quarantined) {
     kSeal.Put(row);
   }

@@ -31,8 +31,8 @@ enum class BatchMode : std::uint8_t { kFull, kIncremental };
 
 // What a batch job does. Spans are microseconds.
 struct BatchDefinition {
-  std::string source;  // a query; empty: not a batch job
-  std::string action;
+  std::string source;            // a query; empty: not a batch job
+  std::string action;            // of a queue: its handler; empty: it has none
   std::vector<std::string> key;  // columns of the source; empty: its first one
   Per per = Per::kItem;
   std::int32_t batch_size = 500;  // items
@@ -44,6 +44,9 @@ struct BatchDefinition {
   std::int64_t max_replication_lag = -1;  // -1: as set by ratchet.max_replication_lag, 0: no limit
 
   std::string columns;  // of the source as it was then: see batch/pinned_columns.h
+
+  // The hidden job of a queue: see catalog/queue.h. Its items are tasks, and it has no source.
+  bool is_queue = false;
 
   bool is_batch() const { return !source.empty(); }
   friend bool operator==(const BatchDefinition&, const BatchDefinition&) = default;
@@ -149,8 +152,8 @@ bool Parse(std::string_view word, Choice* choice) {
   return false;
 }
 
-// The columns of a batch job, which follow each other in ratchet.job and ratchet.job_version; null
-// for other jobs. For use inside pg::Call.
+// The columns of a batch job or a queue, which follow each other in ratchet.job and
+// ratchet.job_version; null for other jobs. For use inside pg::Call.
 constexpr int kBatchColumns = 12;
 void ReadBatch(const pg::Row& row, int first_column, BatchDefinition* batch);
 void FillBatch(const BatchDefinition& batch, int first_column, pg::Row* row);

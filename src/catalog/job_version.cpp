@@ -77,7 +77,7 @@ void Fill(const JobDefinition& job, pg::Row* row) {
   row->Set(kOwnerName, NameGetDatum(name));
   row->SetText(kSchedule, job.schedule);
   row->SetText(kTimeZone, job.time_zone);
-  if (!job.is_batch()) {
+  if (!job.is_batch() && !job.is_queue) {
     row->SetText(kCommand, job.command);
   }
   row->SetText(kTransaction, Name(job.transaction));

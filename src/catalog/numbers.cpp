@@ -47,6 +47,8 @@ constexpr Place kJobs[] = {
     {&kRunQueueTable, "run_queue_job_idx", 2},
     {&kFailedItemTable, "failed_item_open_idx", 2},
     {&kBackfillTable, "backfill_job_idx", 2},
+    {&kQueueTable, "queue_pkey", 1},
+    {&kFinishedTaskTable, "finished_task_state_idx", 2},
 };
 
 constexpr const char* kSequences[] = {"run_id_seq", "job_id_seq"};

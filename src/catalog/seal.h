@@ -48,7 +48,7 @@ class RowSeal {
   int count_ = 0;
 };
 
-// A table whose rows can be adopted, and where they say whose they are.
+// A table whose rows can be adopted, and where they say whose they are: owner = 0, nowhere.
 struct SealedTable {
   const RowSeal* seal;
   int job_id;
@@ -61,5 +61,8 @@ extern const SealedTable kSealedCheckpoints;
 extern const SealedTable kSealedBackfills;
 extern const SealedTable kSealedRecords;
 extern const SealedTable kSealedFailedItems;
+extern const SealedTable kSealedQueues;
+extern const SealedTable kSealedTasks;
+extern const SealedTable kSealedFinishedTasks;
 
 }  // namespace ratchet::catalog

@@ -60,6 +60,7 @@ constexpr pg::Column kJob[] = {
     {"max_replication_lag", INTERVALOID},
     {"columns", JSONBOID},
     {"has_parents", BOOLOID},
+    {"is_queue", BOOLOID},
     {"seal", INT8OID},
 };
 
@@ -253,6 +254,79 @@ constexpr pg::Column kBackfill[] = {
     {"requested_at", TIMESTAMPTZOID}, {"requested_by", REGROLEOID}, {"seal", INT8OID},
 };
 
+constexpr pg::Column kQueue[] = {
+    {"queue_id", INT8OID},
+    {"queue_name", TEXTOID},
+    {"concurrency", INT4OID},
+    {"concurrency_per_key", INT4OID},
+    {"rate", INT4OID},
+    {"rate_period", INTERVALOID},
+    {"rate_per_key", BOOLOID},
+    {"max_crashes", INT4OID},
+    {"retention", INTERVALOID},
+    {"keep_dead", INTERVALOID},
+    {"lease", INTERVALOID},
+    {"producers", REGROLEARRAYOID},
+    {"consumers", REGROLEARRAYOID},
+    {"synchronous", BOOLOID},
+    {"seal", INT8OID},
+};
+
+constexpr pg::Column kTask[] = {
+    {"task_id", INT8OID},
+    {"queue_id", INT8OID},
+    {"run_at", TIMESTAMPTZOID},
+    {"priority", INT4OID},
+    {"payload", JSONBOID},
+    {"unique_key", TEXTOID},
+    {"ordering_key", TEXTOID},
+    {"group_key", TEXTOID},
+    {"expires_at", TIMESTAMPTZOID},
+    {"enqueued_at", TIMESTAMPTZOID},
+    {"enqueued_by", OIDOID},
+    {"attempts", INT4OID},
+    {"crashes", INT4OID},
+    {"alone", BOOLOID},
+    {"sqlstate", TEXTOID},
+    {"error", TEXTOID},
+    {"token", INT8OID},
+    {"lease_until", TIMESTAMPTZOID},
+    {"claimed_by", OIDOID},
+    {"claimed_at", TIMESTAMPTZOID},
+    {"seal", INT8OID},
+};
+
+constexpr pg::Column kFinishedTask[] = {
+    {"task_id", INT8OID},
+    {"queue_id", INT8OID},
+    {"run_at", TIMESTAMPTZOID},
+    {"priority", INT4OID},
+    {"payload", JSONBOID},
+    {"unique_key", TEXTOID},
+    {"ordering_key", TEXTOID},
+    {"group_key", TEXTOID},
+    {"expires_at", TIMESTAMPTZOID},
+    {"enqueued_at", TIMESTAMPTZOID},
+    {"enqueued_by", OIDOID},
+    {"attempts", INT4OID},
+    {"crashes", INT4OID},
+    {"alone", BOOLOID},
+    {"sqlstate", TEXTOID},
+    {"error", TEXTOID},
+    {"state", TEXTOID},
+    {"finished_at", TIMESTAMPTZOID},
+    {"started_at", TIMESTAMPTZOID},
+    {"result", JSONBOID},
+    {"run_id", INT8OID},
+    {"seal", INT8OID},
+};
+
+constexpr pg::Column kTaskClaim[] = {
+    {"run_id", INT8OID},
+    {"queue_id", INT8OID},
+    {"task_ids", INT8ARRAYOID},
+};
+
 constexpr pg::Column kHome[] = {
     {"system_identifier", INT8OID}, {"database_oid", OIDOID}, {"job_table_oid", OIDOID},
     {"since", TIMESTAMPTZOID},      {"copy_id", INT8OID},     {"seal_key", BYTEAOID},
@@ -275,12 +349,16 @@ constinit const pg::TableLayout kJobStatTable("job_stat", kJobStat);
 constinit const pg::TableLayout kJobCheckpointTable("job_checkpoint", kJobCheckpoint);
 constinit const pg::TableLayout kFailedItemTable("failed_item", kFailedItem);
 constinit const pg::TableLayout kBackfillTable("backfill", kBackfill);
+constinit const pg::TableLayout kQueueTable("queue", kQueue);
+constinit const pg::TableLayout kTaskTable("task", kTask);
+constinit const pg::TableLayout kFinishedTaskTable("finished_task", kFinishedTask);
+constinit const pg::TableLayout kTaskClaimTable("task_claim", kTaskClaim);
 constinit const pg::TableLayout kHomeTable("home", kHome);
 constinit const pg::TableLayout kCalendarDaysTable("calendar_days", kCalendarDays);
 
 constinit const pg::TableLayout* const kTables[kTableCount] = {
-    &kJobTable,      &kJobVersionTable, &kJobStateTable,      &kRunQueueTable,
-    &kRunLogTable,   &kJobStatTable,    &kJobCheckpointTable, &kFailedItemTable,
-    &kBackfillTable, &kHomeTable,       &kCalendarDaysTable};
+    &kJobTable,     &kJobVersionTable,    &kJobStateTable,   &kRunQueueTable, &kRunLogTable,
+    &kJobStatTable, &kJobCheckpointTable, &kFailedItemTable, &kBackfillTable, &kQueueTable,
+    &kTaskTable,    &kFinishedTaskTable,  &kTaskClaimTable,  &kHomeTable,     &kCalendarDaysTable};
 
 }  // namespace ratchet::catalog

@@ -15,11 +15,15 @@ extern const pg::TableLayout kJobStatTable;
 extern const pg::TableLayout kJobCheckpointTable;
 extern const pg::TableLayout kFailedItemTable;
 extern const pg::TableLayout kBackfillTable;
+extern const pg::TableLayout kQueueTable;
+extern const pg::TableLayout kTaskTable;
+extern const pg::TableLayout kFinishedTaskTable;
+extern const pg::TableLayout kTaskClaimTable;
 extern const pg::TableLayout kHomeTable;
 extern const pg::TableLayout kCalendarDaysTable;
 
 // All of them.
-constexpr int kTableCount = 11;
+constexpr int kTableCount = 15;
 extern const pg::TableLayout* const kTables[kTableCount];
 
 }  // namespace ratchet::catalog

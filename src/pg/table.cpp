@@ -3,6 +3,7 @@
 #include "pg/compat.h"
 #include "pg/lock_patience.h"
 #include "pg/open_tables.h"
+#include "pg/partial_index.h"
 #include "pg/span.h"
 
 extern "C" {
@@ -51,22 +52,52 @@ bool HasBlock(Relation table, BlockNumber block) {
   return (known != InvalidBlockNumber && block < known) || block < RelationGetNumberOfBlocks(table);
 }
 
-// What the server does for its catalogs, without the check for duplicates.
-void AddToIndexes(Relation table, HeapTuple tuple, CatalogIndexState indexes, bool only_summaries) {
+// What the server does for its catalogs, and for indexes of rows whose column is not null. False:
+// the index `no_wait`, of which no duplicate is waited for, may have one.
+struct IndexWrite {
+  IndexUniqueCheck check = UNIQUE_CHECK_YES;  // of unique ones
+  bool same_key = false;                      // an update has changed none of their columns
+  bool only_summaries = false;
+  Oid no_wait = InvalidOid;
+};
+bool AddToIndexes(Relation table, HeapTuple tuple, CatalogIndexState indexes,
+                  const IndexWrite& write) {
   TupleTableSlot* slot = MakeSingleTupleTableSlot(RelationGetDescr(table), &TTSOpsHeapTuple);
   ExecStoreHeapTuple(tuple, slot, false);
+  bool is_unique = true;
   for (int i = 0; i < indexes->ri_NumIndices; i++) {
+    Relation relation = indexes->ri_IndexRelationDescs[i];
     IndexInfo* index = indexes->ri_IndexRelationInfo[i];
-    if (!index->ii_ReadyForInserts || (only_summaries && !IsSummary(index))) {
+    if (!index->ii_ReadyForInserts || (write.only_summaries && !IsSummary(index)) ||
+        (index->ii_Predicate != NIL && slot_attisnull(slot, ColumnNotNull(index->ii_Predicate)))) {
       continue;
     }
     Datum values[INDEX_MAX_KEYS];
     bool nulls[INDEX_MAX_KEYS];
     FormIndexDatum(index, slot, nullptr, values, nulls);
-    index_insert(indexes->ri_IndexRelationDescs[i], values, nulls, &tuple->t_self, table,
-                 UNIQUE_CHECK_NO, true, index);
+    const bool no_wait = RelationGetRelid(relation) == write.no_wait;
+    const IndexUniqueCheck check = !index->ii_Unique ? UNIQUE_CHECK_NO
+                                   : no_wait         ? UNIQUE_CHECK_PARTIAL
+                                                     : write.check;
+    const bool fits =
+        index_insert(relation, values, nulls, &tuple->t_self, table, check, write.same_key, index);
+    if (no_wait && !fits) {
+      is_unique = false;
+      break;
+    }
   }
   ExecDropSingleTupleTableSlot(slot);
+  return is_unique;
+}
+
+bool AddToIndexes(Relation table, HeapTuple tuple, const IndexWrite& write) {
+  CatalogIndexState kept = OpenIndexesOf(table);
+  CatalogIndexState indexes = kept != nullptr ? kept : CatalogOpenIndexes(table);
+  const bool is_unique = AddToIndexes(table, tuple, indexes, write);
+  if (kept == nullptr) {
+    CatalogCloseIndexes(indexes);
+  }
+  return is_unique;
 }
 
 // The committed or own row of this moment, for which no snapshot of all transactions is needed.
@@ -203,11 +234,8 @@ bool PushSnapshotIfNone() {
 void InsertRow(Relation table, Row& row, ItemPointer tid) {
   HeapTuple tuple = Form(table, row);
   const bool pushed = PushSnapshotIfNone();
-  if (CatalogIndexState indexes = OpenIndexesOf(table)) {
-    CatalogTupleInsertWithInfo(table, tuple, indexes);
-  } else {
-    CatalogTupleInsert(table, tuple);
-  }
+  simple_heap_insert(table, tuple);
+  AddToIndexes(table, tuple, {});
   if (pushed) {
     PopActiveSnapshot();
   }
@@ -217,15 +245,44 @@ void InsertRow(Relation table, Row& row, ItemPointer tid) {
   heap_freetuple(tuple);
 }
 
-void UpdateRow(Relation table, ItemPointer tid, Row& row) {
+bool TryInsertRow(Relation table, const char* unique_index, Row& row, ItemPointer tid) {
+  HeapTuple tuple = Form(table, row);
+  const bool pushed = PushSnapshotIfNone();
+  // Who finds it in an index waits for the token, and not for the transaction: no two sessions that
+  // insert the same key wait for each other.
+  const std::uint32_t token = SpeculativeInsertionLockAcquire(GetCurrentTransactionId());
+  HeapTupleHeaderSetSpeculativeToken(tuple->t_data, token);
+  heap_insert(table, tuple, GetCurrentCommandId(true), HEAP_INSERT_SPECULATIVE, nullptr);
+  IndexWrite write;
+  write.no_wait = TableOid(unique_index);
+  const bool is_unique = AddToIndexes(table, tuple, write);
+  if (is_unique) {
+    heap_finish_speculative(table, &tuple->t_self);
+  } else {
+    heap_abort_speculative(table, &tuple->t_self);
+  }
+  SpeculativeInsertionLockRelease(GetCurrentTransactionId());
+  if (pushed) {
+    PopActiveSnapshot();
+  }
+  if (tid != nullptr) {
+    ItemPointerCopy(&tuple->t_self, tid);
+  }
+  heap_freetuple(tuple);
+  return is_unique;
+}
+
+namespace {
+
+void Update(Relation table, ItemPointer tid, Row& row, IndexWrite write) {
   HeapTuple tuple = Form(table, row);
   ItemPointerCopy(tid, &tuple->t_self);
   const bool pushed = PushSnapshotIfNone();
   MakeRoom(table, tid);
-  if (CatalogIndexState indexes = OpenIndexesOf(table)) {
-    CatalogTupleUpdateWithInfo(table, tid, tuple, indexes);
-  } else {
-    CatalogTupleUpdate(table, tid, tuple);
+  const IndexesToWrite which = UpdateHeap(table, tid, tuple);
+  if (which != IndexesToWrite::kNone) {
+    write.only_summaries = which == IndexesToWrite::kSummaries;
+    AddToIndexes(table, tuple, write);
   }
   if (pushed) {
     PopActiveSnapshot();
@@ -234,25 +291,15 @@ void UpdateRow(Relation table, ItemPointer tid, Row& row) {
   heap_freetuple(tuple);
 }
 
+}  // namespace
+
+void UpdateRow(Relation table, ItemPointer tid, Row& row) { Update(table, tid, row, {}); }
+
 void UpdateRowOfSameKey(Relation table, ItemPointer tid, Row& row) {
-  HeapTuple tuple = Form(table, row);
-  ItemPointerCopy(tid, &tuple->t_self);
-  const bool pushed = PushSnapshotIfNone();
-  MakeRoom(table, tid);
-  const IndexesToWrite which = UpdateHeap(table, tid, tuple);
-  if (which != IndexesToWrite::kNone) {
-    CatalogIndexState kept = OpenIndexesOf(table);
-    CatalogIndexState indexes = kept != nullptr ? kept : CatalogOpenIndexes(table);
-    AddToIndexes(table, tuple, indexes, which == IndexesToWrite::kSummaries);
-    if (kept == nullptr) {
-      CatalogCloseIndexes(indexes);
-    }
-  }
-  if (pushed) {
-    PopActiveSnapshot();
-  }
-  ItemPointerCopy(&tuple->t_self, tid);
-  heap_freetuple(tuple);
+  IndexWrite write;
+  write.check = UNIQUE_CHECK_NO;
+  write.same_key = true;
+  Update(table, tid, row, write);
 }
 
 bool FetchRow(Relation table, ItemPointer tid, Row* row) {
@@ -319,6 +366,24 @@ IndexScan& IndexScan::True(int column) {
 IndexScan& IndexScan::Behind(int column, std::int64_t value) {
   ScanKeyInit(&keys_[key_count_++], static_cast<AttrNumber>(column), BTGreaterStrategyNumber,
               F_INT8GT, Int64GetDatum(value));
+  return *this;
+}
+
+IndexScan& IndexScan::NotAbove(int column, std::int64_t value) {
+  ScanKeyInit(&keys_[key_count_++], static_cast<AttrNumber>(column), BTLessEqualStrategyNumber,
+              F_INT8LE, Int64GetDatum(value));
+  return *this;
+}
+
+IndexScan& IndexScan::NotBefore(int column, TimestampTz value) {
+  ScanKeyInit(&keys_[key_count_++], static_cast<AttrNumber>(column), BTGreaterEqualStrategyNumber,
+              F_TIMESTAMPTZ_GE, TimestampTzGetDatum(value));
+  return *this;
+}
+
+IndexScan& IndexScan::UpTo(int column, TimestampTz value) {
+  ScanKeyInit(&keys_[key_count_++], static_cast<AttrNumber>(column), BTLessEqualStrategyNumber,
+              F_TIMESTAMPTZ_LE, TimestampTzGetDatum(value));
   return *this;
 }
 

@@ -99,6 +99,10 @@ bool TryLockTable(const char* name, LOCKMODE mode);
 bool PushSnapshotIfNone();
 
 void InsertRow(Relation table, Row& row, ItemPointer tid = nullptr);
+// Inserts the row if no other one, committed or under way, has its values in this unique index;
+// else nothing is inserted, and false is returned: the caller looks which one has them, and waits
+// for the end of its transaction. A duplicate in another index is an error as ever.
+bool TryInsertRow(Relation table, const char* unique_index, Row& row, ItemPointer tid = nullptr);
 // Writes a new version of the row at tid, and its place to tid. The caller holds the row, or nobody
 // else writes the table: see pg/row_change.h, where rows are also deleted.
 void UpdateRow(Relation table, ItemPointer tid, Row& row);
@@ -122,6 +126,9 @@ class IndexScan {
   IndexScan& True(int column);
   // Greater than the value.
   IndexScan& Behind(int column, std::int64_t value);
+  IndexScan& NotAbove(int column, std::int64_t value);
+  IndexScan& NotBefore(int column, TimestampTz value);
+  IndexScan& UpTo(int column, TimestampTz value);
   // With another snapshot than that of now, if one is given.
   void Begin(ScanDirection direction = ForwardScanDirection, Snapshot snapshot = nullptr);
   bool Next(Row* row, ItemPointer tid = nullptr);

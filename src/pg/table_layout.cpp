@@ -1,4 +1,5 @@
 #include "pg/table_layout.h"
+#include "pg/partial_index.h"
 #include "pg/relation_changes.h"
 
 extern "C" {
@@ -113,16 +114,21 @@ bool HasColumns(Relation table, const TableLayout& layout, Misfit* misfit) {
 }
 
 // The rows go into the indexes below the executor, where nobody can evaluate an expression: the
-// attempt would end the process, and with it the server.
+// attempt would end the process, and with it the server. Whether a column is null can be seen.
+bool IsPlain(Relation index) {
+  return heap_attisnull(index->rd_indextuple, Anum_pg_index_indexprs, nullptr) &&
+         (heap_attisnull(index->rd_indextuple, Anum_pg_index_indpred, nullptr) ||
+          ColumnNotNull(RelationGetIndexPredicate(index)) != 0) &&
+         !index->rd_index->indisexclusion && index->rd_index->indimmediate;
+}
+
 bool HasPlainIndexes(Relation table, Misfit* misfit) {
   List* indexes = RelationGetIndexList(table);
   bool plain = true;
   ListCell* cell;
   foreach (cell, indexes) {
     Relation index = index_open(lfirst_oid(cell), AccessShareLock);
-    if (!heap_attisnull(index->rd_indextuple, Anum_pg_index_indexprs, nullptr) ||
-        !heap_attisnull(index->rd_indextuple, Anum_pg_index_indpred, nullptr) ||
-        index->rd_index->indisexclusion || !index->rd_index->indimmediate) {
+    if (!IsPlain(index)) {
       snprintf(misfit->detail, sizeof(misfit->detail),
                "Its index \"%s\" has expressions or a predicate, or belongs to an exclusion or "
                "deferrable constraint.",

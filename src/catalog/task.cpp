@@ -1,0 +1,378 @@
+#include "catalog/task.h"
+
+#include "catalog/numbers.h"
+#include "catalog/seal.h"
+#include "catalog/table_layouts.h"
+#include "pg/guard.h"
+#include "pg/sequence.h"
+
+extern "C" {
+#include "storage/lmgr.h"
+#include "utils/snapmgr.h"
+}
+
+namespace ratchet::catalog {
+namespace {
+
+constexpr const pg::TableLayout& kTable = kTaskTable;
+constexpr char kPrimaryKey[] = "task_pkey";
+constexpr char kUniqueKeyIndex[] = "task_unique_key_idx";
+constexpr char kRunAtIndex[] = "task_run_at_idx";
+
+enum Column {
+  kTaskId = 1,
+  kQueueId,
+  kRunAt,
+  kPriority,
+  kPayload,
+  kUniqueKey,
+  kOrderingKey,
+  kGroupKey,
+  kExpiresAt,
+  kEnqueuedAt,
+  kEnqueuedBy,
+  kAttempts,
+  kCrashes,
+  kAlone,
+  kSqlstate,
+  kError,
+  kToken,
+  kLeaseUntil,
+  kClaimedBy,
+  kClaimedAt,
+  kSealColumn,
+};
+static_assert(kError == kTaskColumns);
+
+// That the library has enqueued it. A payload is read by the handler only, as any data of a table.
+constexpr RowSeal kSeal(kTable, kSealColumn, {kTaskId, kQueueId, kEnqueuedAt, kEnqueuedBy});
+
+// All that follows and takes a Row is for use inside pg::Call.
+
+void SetTextOrNull(pg::Row* row, int column, const std::string& text) {
+  if (text.empty()) {
+    row->SetNull(column);
+  } else {
+    row->SetText(column, text);
+  }
+}
+
+void SetOidOrNull(pg::Row* row, int column, Oid oid) {
+  row->SetNull(column);
+  row->SetOidOrNull(column, oid);
+}
+
+void Read(const pg::Row& row, Task* task) {
+  ReadTaskColumns(row, task);
+  task->token = row.Int64Or(kToken, 0);
+  task->lease_until = row.TimeOrZero(kLeaseUntil);
+  task->claimed_by = row.ObjectIdOrNone(kClaimedBy);
+  task->claimed_at = row.TimeOrZero(kClaimedAt);
+  task->quarantined = !kSeal.Fits(row);
+}
+
+void Fill(const Task& task, pg::Row* row) {
+  FillTaskColumns(task, row);
+  if (task.token != 0) {
+    row->SetInt64(kToken, task.token);
+  } else {
+    row->SetNull(kToken);
+  }
+  row->SetTimeOrNull(kLeaseUntil, task.lease_until);
+  SetOidOrNull(row, kClaimedBy, task.claimed_by);
+  row->SetTimeOrNull(kClaimedAt, task.claimed_at);
+  if (!task.quarantined) {
+    kSeal.Put(row);
+  }
+}
+
+void SetPayload(TaskPayload payload, pg::Row* row) {
+  if (payload.is_null) {
+    row->SetNull(kPayload);
+  } else {
+    row->Set(kPayload, payload.value);
+  }
+}
+
+// Whose transaction is about to insert or delete the row that the scan has found.
+struct InHand {
+  TransactionId transaction;
+  std::uint32_t token;  // of an insertion that is not certain yet
+};
+
+InHand WhoHas(const SnapshotData& dirty) {
+  if (TransactionIdIsValid(dirty.xmin)) {
+    return {dirty.xmin, dirty.speculativeToken};
+  }
+  return {dirty.xmax, 0};
+}
+
+void WaitFor(Relation table, const InHand& in_hand, ItemPointer tid) {
+  if (in_hand.token != 0) {
+    SpeculativeInsertionWait(in_hand.transaction, in_hand.token);
+  } else {
+    XactLockTableWait(in_hand.transaction, table, tid, XLTW_InsertIndex);
+  }
+}
+
+// The task that has the key; waits until that is certain.
+bool FindHolder(Relation table, const Task& task, TaskPlace* holder) {
+  for (;;) {
+    CHECK_FOR_INTERRUPTS();
+    SnapshotData dirty;
+    InitDirtySnapshot(dirty);
+    pg::IndexScan scan(kTable, kUniqueKeyIndex, RowExclusiveLock);
+    scan.Equal(kQueueId, task.queue_id).EqualText(kUniqueKey, task.unique_key);
+    scan.Begin(ForwardScanDirection, &dirty);
+    pg::Row row;
+    TaskPlace found{};
+    const bool hit = scan.Next(&row, &found.tid);
+    const InHand in_hand = hit ? WhoHas(dirty) : InHand{InvalidTransactionId, 0};
+    scan.End();
+    if (!hit) {
+      return false;
+    }
+    if (!TransactionIdIsValid(in_hand.transaction)) {
+      found.task_id = row.Int64(kTaskId);
+      if (holder != nullptr) {
+        *holder = found;
+      }
+      return true;
+    }
+    WaitFor(table, in_hand, &found.tid);
+  }
+}
+
+// Between the look and the insertion somebody else may have inserted the key.
+bool InsertUnique(Relation table, const Task& task, pg::Row* row, TaskPlace* holder,
+                  ItemPointer tid) {
+  while (!FindHolder(table, task, holder)) {
+    if (pg::TryInsertRow(table, kUniqueKeyIndex, *row, tid)) {
+      return true;
+    }
+  }
+  return false;
+}
+
+template <typename Scan>
+void Visit(Scan* scan, Task* task, VisitTask visit, void* context) {
+  MemoryContext row_memory =
+      AllocSetContextCreate(CurrentMemoryContext, "ratchet task", ALLOCSET_DEFAULT_SIZES);
+  MemoryContext outer = MemoryContextSwitchTo(row_memory);
+  pg::Row row;
+  ItemPointerData tid;
+  bool goes_on = true;
+  while (goes_on && scan->Next(&row, &tid)) {
+    CHECK_FOR_INTERRUPTS();
+    Read(row, task);
+    MemoryContextSwitchTo(outer);
+    goes_on = visit(context, *task, tid);
+    MemoryContextSwitchTo(row_memory);
+    MemoryContextReset(row_memory);
+  }
+  MemoryContextSwitchTo(outer);
+  MemoryContextDelete(row_memory);
+}
+
+bool IsOf(const pg::Row& row, std::int64_t queue_id) { return row.Int64(kQueueId) == queue_id; }
+
+}  // namespace
+
+constinit const SealedTable kSealedTasks{&kSeal, kQueueId, 0};
+
+void ReadTaskColumns(const pg::Row& row, Task* task) {
+  task->task_id = row.Int64(kTaskId);
+  task->queue_id = row.Int64(kQueueId);
+  task->run_at = row.TimeOrZero(kRunAt);
+  task->priority = row.Int32(kPriority);
+  task->unique_key = row.Text(kUniqueKey);
+  task->ordering_key = row.Text(kOrderingKey);
+  task->group_key = row.Text(kGroupKey);
+  task->expires_at = row.TimeOrZero(kExpiresAt);
+  task->enqueued_at = row.Time(kEnqueuedAt);
+  task->enqueued_by = row.ObjectIdOrNone(kEnqueuedBy);
+  task->attempts = row.Int32(kAttempts);
+  task->crashes = row.Int32(kCrashes);
+  task->alone = row.Bool(kAlone);
+  task->sqlstate = row.Text(kSqlstate);
+  task->error = row.Text(kError);
+}
+
+void FillTaskColumns(const Task& task, pg::Row* row) {
+  row->SetInt64(kTaskId, task.task_id);
+  row->SetInt64(kQueueId, task.queue_id);
+  row->SetTimeOrNull(kRunAt, task.run_at);
+  row->SetInt32(kPriority, task.priority);
+  SetTextOrNull(row, kUniqueKey, task.unique_key);
+  SetTextOrNull(row, kOrderingKey, task.ordering_key);
+  SetTextOrNull(row, kGroupKey, task.group_key);
+  row->SetTimeOrNull(kExpiresAt, task.expires_at);
+  row->SetTime(kEnqueuedAt, task.enqueued_at);
+  SetOidOrNull(row, kEnqueuedBy, task.enqueued_by);
+  row->SetInt32(kAttempts, task.attempts);
+  row->SetInt32(kCrashes, task.crashes);
+  row->SetBool(kAlone, task.alone);
+  SetTextOrNull(row, kSqlstate, task.sqlstate);
+  SetTextOrNull(row, kError, task.error);
+}
+
+TaskPayload HeldTask::payload() const {
+  return {row.values[kPayload - 1], row.nulls[kPayload - 1]};
+}
+
+bool InsertTask(const Task& task, TaskPayload payload, TaskPlace* holder, ItemPointer tid) {
+  return pg::Call([&] {
+    Relation table = pg::OpenTable(kTable, RowExclusiveLock);
+    pg::Row row;
+    Fill(task, &row);
+    SetPayload(payload, &row);
+    bool inserted = true;
+    if (task.unique_key.empty()) {
+      pg::InsertRow(table, row, tid);
+    } else {
+      inserted = InsertUnique(table, task, &row, holder, tid);
+    }
+    table_close(table, NoLock);
+    return inserted;
+  });
+}
+
+pg::RowHold HoldTask(std::int64_t task_id, const ItemPointerData& tid, pg::IfBusy if_busy,
+                     HeldTask* held) {
+  return pg::Call([&] {
+    Relation table = pg::OpenTable(kTable, RowExclusiveLock);
+    held->tid = tid;
+    pg::RowHold hold = pg::RowHold::kGone;
+    if (pg::LocateRow(table, kTable, {kPrimaryKey, kTaskId, task_id}, &held->tid)) {
+      hold = pg::HoldRow(table, &held->tid, if_busy, &held->row);
+    }
+    if (hold == pg::RowHold::kHeld) {
+      Read(held->row, &held->task);
+    }
+    table_close(table, NoLock);
+    return hold;
+  });
+}
+
+bool IsTaskBeingChanged(const ItemPointerData& tid) {
+  return pg::Call([&tid] {
+    Relation table = pg::OpenTable(kTable, AccessShareLock);
+    ItemPointerData place = tid;
+    const bool result = pg::IsBeingChanged(table, &place);
+    table_close(table, NoLock);
+    return result;
+  });
+}
+
+void UpdateTask(HeldTask* held) { ReplaceTask(held, held->payload()); }
+
+void ReplaceTask(HeldTask* held, TaskPayload payload) {
+  pg::Call([&] {
+    Relation table = pg::OpenTable(kTable, RowExclusiveLock);
+    Fill(held->task, &held->row);
+    SetPayload(payload, &held->row);
+    pg::UpdateRowOfSameKey(table, &held->tid, held->row);
+    table_close(table, NoLock);
+  });
+}
+
+void DeleteTask(const HeldTask& held) {
+  pg::Call([&held] {
+    Relation table = pg::OpenTable(kTable, RowExclusiveLock);
+    ItemPointerData tid = held.tid;
+    pg::DeleteRow(table, &tid);
+    table_close(table, NoLock);
+  });
+}
+
+std::optional<Task> FindTask(std::int64_t task_id, ItemPointer tid) {
+  std::optional<Task> task(std::in_place);
+  const bool found = pg::Call([&] {
+    pg::IndexScan scan(kTable, kPrimaryKey, AccessShareLock);
+    scan.Equal(kTaskId, task_id).Begin();
+    pg::Row row;
+    const bool hit = scan.Next(&row, tid);
+    if (hit) {
+      Read(row, &*task);
+    }
+    scan.End();
+    return hit;
+  });
+  return found ? std::move(task) : std::nullopt;
+}
+
+std::string PayloadOfTask(std::int64_t task_id) {
+  std::string payload;
+  pg::Call([&] {
+    pg::IndexScan scan(kTable, kPrimaryKey, AccessShareLock);
+    scan.Equal(kTaskId, task_id).Begin();
+    pg::Row row;
+    if (scan.Next(&row)) {
+      payload = row.JsonbText(kPayload);
+    }
+    scan.End();
+  });
+  return payload;
+}
+
+void ScanTasks(VisitTask visit, void* context) {
+  Task task;
+  pg::Call([&] {
+    pg::TableScan scan(kTable, AccessShareLock);
+    Visit(&scan, &task, visit, context);
+    scan.End();
+  });
+}
+
+void ScanTaskRange(std::int64_t first, std::int64_t last, VisitTask visit, void* context) {
+  Task task;
+  pg::Call([&] {
+    pg::IndexScan scan(kTable, kPrimaryKey, AccessShareLock);
+    scan.Behind(kTaskId, first - 1).NotAbove(kTaskId, last).Begin();
+    Visit(&scan, &task, visit, context);
+    scan.End();
+  });
+}
+
+void ScanTasksDue(TimestampTz from, TimestampTz until, VisitTask visit, void* context) {
+  Task task;
+  pg::Call([&] {
+    pg::IndexScan scan(kTable, kRunAtIndex, AccessShareLock);
+    scan.NotBefore(kRunAt, from).UpTo(kRunAt, until).Begin();
+    Visit(&scan, &task, visit, context);
+    scan.End();
+  });
+}
+
+std::int64_t DeleteTasksOf(std::int64_t queue_id) {
+  return pg::Call([queue_id] {
+    std::int64_t count = 0;
+    pg::TableScan scan(kTable, RowExclusiveLock);
+    pg::Row row;
+    ItemPointerData tid;
+    while (scan.Next(&row, &tid)) {
+      CHECK_FOR_INTERRUPTS();
+      if (IsOf(row, queue_id) && pg::DeleteRow(scan.table(), &tid) == pg::RowHold::kHeld) {
+        count++;
+      }
+    }
+    scan.End();
+    return count;
+  });
+}
+
+bool HasTasks(std::int64_t queue_id) {
+  return pg::Call([queue_id] {
+    bool found = false;
+    pg::TableScan scan(kTable, AccessShareLock);
+    pg::Row row;
+    while (!found && scan.Next(&row)) {
+      CHECK_FOR_INTERRUPTS();
+      found = IsOf(row, queue_id);
+    }
+    scan.End();
+    return found;
+  });
+}
+
+}  // namespace ratchet::catalog
