@@ -52,7 +52,7 @@ bool IsOf(const ClaimSlot& claim, ClaimState state, Oid database, Oid incarnatio
 
 }  // namespace
 
-Claim::Claim(Oid incarnation, std::int64_t queue_id, int most) {
+Claim::Claim(Oid incarnation, std::int64_t queue_id, int most, bool at_once) {
   static bool installed = false;
   if (!installed) {
     before_shmem_exit(ProcessGone, 0);
@@ -69,7 +69,8 @@ Claim::Claim(Oid incarnation, std::int64_t queue_id, int most) {
                     queue_id,
                     std::clamp(most, 1, kMostTasks),
                     0,
-                    now};
+                    now,
+                    at_once};
   if (TaskDatabase* tasks = FindTasks(MyDatabaseId)) {
     tasks->has_claims = true;
     WakeProc(tasks->scheduler_proc);
@@ -110,7 +111,7 @@ void ListClaims(Oid database, Oid incarnation, std::vector<ClaimRequest>* asked)
     for (int i = 0; i < TheTaskBoard()->claims; i++) {
       const ClaimSlot& claim = Claims()[i];
       if (IsOf(claim, ClaimState::kAsked, database, incarnation)) {
-        asked->push_back({i, claim.pid, claim.queue_id, claim.most, claim.since});
+        asked->push_back({i, claim.pid, claim.queue_id, claim.most, claim.since, claim.at_once});
       }
     }
     tasks->has_claims = asked->size() > before;
@@ -120,7 +121,8 @@ void ListClaims(Oid database, Oid incarnation, std::vector<ClaimRequest>* asked)
 }
 
 bool Grant(const ClaimRequest& request, std::span<const ClaimedTask> tasks) {
-  Assert(!tasks.empty() && tasks.size() <= static_cast<std::size_t>(request.most));
+  Assert((!tasks.empty() || request.at_once) &&
+         tasks.size() <= static_cast<std::size_t>(request.most));
   const TaskLock lock;
   ClaimSlot& claim = Claims()[request.claim];
   if (claim.state != ClaimState::kAsked || claim.pid != request.pid ||

@@ -17,8 +17,9 @@ namespace ratchet::board {
 // The claim of this process, which has one at a time.
 class Claim {
  public:
-  // Asks for up to `most` tasks of the queue, and wakes the scheduler. There is a board.
-  Claim(Oid incarnation, std::int64_t queue_id, int most);
+  // Asks for up to `most` tasks of the queue, and wakes the scheduler. There is a board. at_once:
+  // it is granted none when there are none, instead of when there are some.
+  Claim(Oid incarnation, std::int64_t queue_id, int most, bool at_once);
   Claim(const Claim&) = delete;
   Claim& operator=(const Claim&) = delete;
   // Gives back what was granted and not taken.
@@ -37,11 +38,12 @@ struct ClaimRequest {
   std::int64_t queue_id;
   int most;
   policy::SteadyTime since;  // who has asked first is served first
+  bool at_once;
 };
 // What is asked for now, in the order in which it was.
 void ListClaims(Oid database, Oid incarnation, std::vector<ClaimRequest>* asked);
-// False when it is not asked for any more: the tasks are still the scheduler's. At least one, and
-// at most as many as were asked for.
+// False when it is not asked for any more: the tasks are still the scheduler's. At least one, but
+// for a request that is to be answered at once, and at most as many as were asked for.
 bool Grant(const ClaimRequest& request, std::span<const ClaimedTask> tasks);
 // Tasks that were granted by a scheduler before this one, and have not been taken yet.
 void ListGranted(Oid database, Oid incarnation, std::vector<ClaimedTask>* tasks);

@@ -128,6 +128,7 @@ struct ClaimSlot {
   int most;
   int count;  // of ClaimedTasks()
   policy::SteadyTime since;
+  bool at_once;  // it is to be told when there is nothing
 };
 
 // ---- Counters of a queue -----------------------------------------------------------------------

@@ -131,7 +131,8 @@ void Check::CheckHanded() {
 void Check::CheckClaim(int index) {
   const ClaimSlot& claim = Claims()[index];
   const bool is_free = claim.state == ClaimState::kFree;
-  if (is_free != (claim.pid == 0) || (claim.state == ClaimState::kGranted) != (claim.count > 0) ||
+  if (is_free != (claim.pid == 0) ||
+      ((claim.state == ClaimState::kGranted) != (claim.count > 0) && !claim.at_once) ||
       claim.count > kMostTasks) {
     complaints_.Add("claim %d is in state %d, and has process %d and %d tasks", index,
                     static_cast<int>(claim.state), static_cast<int>(claim.pid), claim.count);
