@@ -8,8 +8,9 @@ namespace {
 constexpr std::string_view kStatusNames[] = {"queued",   "running", "succeeded",
                                              "partial",  "failed",  "timed_out",
                                              "canceled", "skipped", "crashed"};
-constexpr std::string_view kCauseNames[] = {"schedule", "trigger",  "retry",      "catchup",
-                                            "replay",   "backfill", "dependency", "foreground"};
+constexpr std::string_view kCauseNames[] = {"schedule",   "trigger",    "retry",
+                                            "catchup",    "replay",     "backfill",
+                                            "dependency", "foreground", "queue"};
 
 template <std::size_t N>
 std::size_t IndexOf(const std::string_view (&names)[N], std::string_view name,

@@ -33,6 +33,7 @@ enum class Cause : std::uint8_t {
   kBackfill,
   kDependency,
   kForeground,
+  kQueue,  // a stretch of work on the tasks of a queue
 };
 
 // The contract's spelling.
