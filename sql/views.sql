@@ -3,7 +3,7 @@ SET TIME ZONE 'UTC';
 
 \pset format unaligned
 SELECT view, string_agg(attname, ', ' ORDER BY attnum) AS columns
-  FROM unnest(ARRAY['jobs', 'runs', 'running', 'failed_items', 'job_health', 'stat_jobs']) AS view
+  FROM unnest(ARRAY['jobs', 'runs', 'running', 'failed_items', 'job_health', 'overview', 'stat_jobs']) AS view
   JOIN pg_attribute ON attrelid = ('ratchet.' || view)::regclass AND attnum > 0
  GROUP BY view ORDER BY view;
 \pset format aligned

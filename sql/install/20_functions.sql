@@ -298,7 +298,7 @@ COMMENT ON FUNCTION ratchet._waits_for_mutex IS
 CREATE FUNCTION ratchet._waits_for_worker(job_id bigint) RETURNS text
 LANGUAGE c VOLATILE STRICT PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'ratchet_waits_for_worker';
 COMMENT ON FUNCTION ratchet._waits_for_worker IS
-    'internal: that something of the job waits now because its owner has all workers that a role may have';
+    'internal: that something of the job waits now because its owner has all workers that a role may have, or all are busy';
 
 CREATE FUNCTION ratchet._waits_for_window(active_window text, time_zone text) RETURNS text
 LANGUAGE c VOLATILE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'ratchet_waits_for_window';
@@ -313,9 +313,22 @@ COMMENT ON FUNCTION ratchet._waits_for_jobs IS
 CREATE FUNCTION ratchet._job_day(
     day bytea, at timestamptz,
     OUT runs bigint, OUT failures bigint, OUT avg_duration interval, OUT p95_duration interval,
-    OUT avg_lag interval, OUT max_lag interval)
+    OUT avg_lag interval, OUT max_lag interval, OUT usual_duration interval,
+    OUT slower_duration interval, OUT earlier_duration interval)
 LANGUAGE c STABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'ratchet_job_day';
 COMMENT ON FUNCTION ratchet._job_day IS 'internal: reads the day that the scheduler counts for each job';
+
+CREATE FUNCTION ratchet._short(span interval) RETURNS text
+LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'ratchet_short';
+COMMENT ON FUNCTION ratchet._short IS 'internal: an interval in at most six letters, such as 250ms or -15h';
+
+CREATE FUNCTION ratchet._fit(text text, columns integer) RETURNS text
+LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'ratchet_fit';
+COMMENT ON FUNCTION ratchet._fit IS 'internal: a text in one line, cut to what has room in so many columns of a terminal';
+
+CREATE FUNCTION ratchet._width(text text) RETURNS integer
+LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'ratchet_width';
+COMMENT ON FUNCTION ratchet._width IS 'internal: how many columns of a terminal a text takes';
 
 CREATE FUNCTION ratchet._tables_changed() RETURNS trigger
 LANGUAGE c SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'ratchet_tables_changed';

@@ -44,7 +44,7 @@ COMMENT ON COLUMN ratchet.jobs.max_replication_lag IS
 COMMENT ON COLUMN ratchet.jobs.next_run_at IS
     'when the job starts next, as far as that is known: null for @manual and for paused jobs';
 COMMENT ON COLUMN ratchet.jobs.waits_for IS
-    'the mutex for which something that is due waits and who holds it, or the first job in depends_on that has not succeeded since this one''s last run, or a worker, when the owner has all that a role may have';
+    'the mutex for which something that is due waits and who holds it, or the first job in depends_on that has not succeeded since this one''s last run, or a worker, when the owner has all that a role may have, or all are busy';
 COMMENT ON COLUMN ratchet.jobs.quarantined IS
     'held back until ratchet.adopt(): it was restored, written by hand, or has come in a copy';
 COMMENT ON COLUMN ratchet.jobs.last_run_at IS 'when its last run started';
@@ -204,15 +204,20 @@ COMMENT ON COLUMN ratchet.failed_items.resolved_by IS 'the run that did';
 
 -- Health ----------------------------------------------------------------------------------------
 
+-- Innermost what is known of a job, then what follows from it (h), then what its last day says of that (d, x).
+-- OFFSET 0 keeps the planner from writing a subquery out wherever color and why name its columns.
+
 CREATE VIEW ratchet.job_health WITH (security_invoker = true) AS
 SELECT h.job_id, h.job_name,
-       CASE WHEN h.quarantined OR NOT h.enabled OR NOT h.here THEN 'gray'
-            WHEN h.schedule_problem IS NOT NULL OR h.failing OR h.missed >= 2 THEN 'red'
-            WHEN h.stuck IS NOT NULL OR h.in_backoff OR h.late OR h.parent IS NOT NULL OR h.last_status IN ('partial', 'canceled')
-                 OR h.doubt IS NOT NULL OR h.failed_items > 0 OR h.watches_nothing THEN 'amber'
+       CASE WHEN h.quarantined OR h.copy IS NOT NULL OR NOT h.enabled OR NOT h.here THEN 'gray'
+            WHEN h.schedule_problem IS NOT NULL OR h.failing OR (h.missed >= 2 AND h.stopped IS NULL) THEN 'red'
+            WHEN h.stopped IS NOT NULL OR h.stuck IS NOT NULL OR h.in_backoff OR h.late OR h.parent IS NOT NULL
+                 OR h.last_status IN ('partial', 'canceled') OR h.doubt IS NOT NULL OR h.failed_items > 0
+                 OR h.watches_nothing OR x.pace IS NOT NULL THEN 'amber'
             WHEN h.last_status IS NULL THEN 'gray'
             ELSE 'green' END AS color,
-       CASE WHEN h.quarantined THEN 'held back until ratchet.adopt()'
+       CASE WHEN h.copy IS NOT NULL THEN 'held back until ratchet.adopt(): ' || h.copy
+            WHEN h.quarantined THEN 'held back until ratchet.adopt()'
             WHEN NOT h.enabled THEN 'paused'
             WHEN NOT h.here THEN 'not meant for this environment'
             WHEN h.schedule_problem IS NOT NULL THEN 'its schedule stands still: ' || h.schedule_problem
@@ -221,14 +226,17 @@ SELECT h.job_id, h.job_name,
             WHEN h.failing
                 THEN h.consecutive_failures || ' failures in a row, the last run ' || h.last_words
                      || coalesce(': ' || h.error, '')
+            WHEN h.stopped IS NOT NULL THEN 'nothing starts: ' || h.stopped
             WHEN h.stuck IS NOT NULL THEN 'nothing starts: ' || h.stuck
             WHEN h.parent IS NOT NULL THEN 'waits for ' || h.parent
             WHEN h.mutex IS NOT NULL THEN 'waits for ' || h.mutex
             WHEN h.worker IS NOT NULL THEN 'waits for ' || h.worker
+            WHEN x.pace IS NOT NULL THEN x.pace
             WHEN h.missed >= 2
                 THEN CASE WHEN h.missed > 2 THEN 'more than two' ELSE 'two' END
                      || ' expected runs without a success since '
                      || date_trunc('second', h.expected_since)
+                     || coalesce(', one runs for ' || ratchet._short(now() - h.running_since), '')
             WHEN h.in_backoff THEN 'in back-off until ' || date_trunc('second', h.backoff_until)
             WHEN h.late THEN 'the next run is late'
             WHEN h.last_status = 'partial' THEN 'the last run was partial'
@@ -237,18 +245,24 @@ SELECT h.job_id, h.job_name,
                 THEN 'failed items that are not resolved: '
                      || CASE WHEN h.failed_items > 100 THEN 'more than 100' ELSE h.failed_items::text END
             WHEN h.watches_nothing THEN 'a table that it watches does not exist any more'
+            WHEN h.last_status IS NULL AND h.running_since IS NOT NULL
+                THEN 'runs for the first time, for ' || ratchet._short(now() - h.running_since)
             WHEN h.last_status IS NULL AND h.last_not_needed_at IS NOT NULL THEN 'has not been needed yet'
             WHEN h.last_status IS NULL THEN 'has not run yet'
             ELSE 'the last run ' || h.last_words END AS why,
        h.last_success_at, coalesce(d.runs, 0) AS runs_24h, coalesce(d.failures, 0) AS failures_24h,
        d.avg_duration, d.p95_duration, d.avg_lag, d.max_lag,
-       h.last_status, h.consecutive_failures, h.next_run_at, h.owner
-  FROM (SELECT j.job_id, j.job_name, j.owner, j.enabled, b.here, s.last_status, s.last_success_at,
+       h.last_status, h.consecutive_failures, h.next_run_at, h.owner,
+       h.last_finished_at, h.last_duration, x.usual_duration, h.running_since, h.failed_items AS open_items
+  FROM (SELECT j.job_id, j.job_name, j.owner, j.enabled, j.overlap, b.here, s.last_status, s.last_success_at,
+               s.last_finished_at, s.last_finished_at - s.last_run_at AS last_duration,
                s.backoff_until, coalesce(s.consecutive_failures, 0) AS consecutive_failures,
                CASE WHEN NOT j.enabled THEN NULL
                     WHEN s.last_scheduled_at >= j.schedule_since THEN s.next_run_at
                     ELSE ratchet._next_run_at(j.job_id) END AS next_run_at, e.expected_since,
-               s.last_not_needed_at, s.schedule_problem, o.*, k.stuck, t.day,
+               s.last_not_needed_at, s.schedule_problem, o.*, k.stuck, k.stopped, k.copy,
+               t.day, t.skipped, l.running_since,
+               j.schedule, j.time_zone, j.active_window, j.calendar, j.schedule_since, j.start_at, j.end_at,
                coalesce(s.consecutive_failures > 0
                         AND s.last_status IN ('failed', 'timed_out', 'crashed'), false) AS failing,
                coalesce(s.backoff_until > now(), false) AS in_backoff,
@@ -259,10 +273,17 @@ SELECT h.job_id, h.job_name,
                     ELSE s.last_status END AS last_words
           FROM ratchet.job j
          CROSS JOIN (
-               SELECT max(detail) AS stuck FROM ratchet.status()
-                WHERE component = 'scheduler' AND state = 'failing') k
+               SELECT max(detail) FILTER (WHERE component = 'scheduler' AND state = 'failing') AS stuck,
+                      max(CASE WHEN component = 'enabled' AND state = 'off' THEN 'ratchet.enabled is off'
+                               WHEN component = 'library' AND state = 'not preloaded' THEN 'the library is not preloaded'
+                          END) AS stopped,
+                      max(detail) FILTER (WHERE component = 'scheduler' AND state = 'quarantined') AS copy
+                 FROM ratchet.status()) k
           LEFT JOIN ratchet.job_state s ON s.job_id = j.job_id
           LEFT JOIN ratchet.job_stat t ON t.job_id = j.job_id
+          LEFT JOIN (SELECT job_id, min(started_at) AS running_since
+                       FROM ratchet._live_runs() WHERE state = 'running' GROUP BY job_id) l
+                 ON l.job_id = j.job_id
          CROSS JOIN LATERAL (
                SELECT greatest(j.schedule_since, j.start_at - interval '1 microsecond') AS since,
                       j.environments IS NULL
@@ -270,7 +291,6 @@ SELECT h.job_id, h.job_name,
                       j.enabled AND coalesce(s.run_count < j.max_runs, true) AS expected) b
          CROSS JOIN LATERAL (
                SELECT greatest(b.since, s.last_success_at, s.last_not_needed_at) AS expected_since) e
-               -- OFFSET 0 keeps the planner from writing these out wherever color and why name them.
          CROSS JOIN LATERAL (
                SELECT ratchet._is_quarantined(j.job_id) AS quarantined,
                       CASE WHEN s.consecutive_failures > 0
@@ -307,15 +327,85 @@ SELECT h.job_id, h.job_name,
                       AS failed_items
                OFFSET 0) o
          WHERE j.is_queue IS NOT TRUE) h
- CROSS JOIN LATERAL ratchet._job_day(h.day, now()) d;
+ CROSS JOIN LATERAL ratchet._job_day(h.day, now()) d
+ CROSS JOIN LATERAL (
+       -- Of a job that has not run for a day, what its last runs say. Looked for only while the answer matters.
+       SELECT CASE WHEN h.running_since < now() - interval '10 seconds' AND d.usual_duration IS NULL
+                   THEN (SELECT max(r.finished_at - r.started_at)
+                           FROM (SELECT r.started_at, r.finished_at FROM ratchet.run_log r
+                                  WHERE r.job_id = h.job_id AND r.status = 'succeeded' ORDER BY r.run_id DESC LIMIT 5) r)
+                   ELSE coalesce(d.usual_duration, h.last_duration) END AS usual_duration) u
+ CROSS JOIN LATERAL (
+       SELECT u.usual_duration,
+              CASE WHEN now() - h.running_since > interval '10 seconds' + 2 * greatest(u.usual_duration, d.p95_duration)
+                   THEN 'runs for ' || ratchet._short(now() - h.running_since)
+                        || ', usually ' || ratchet._short(u.usual_duration)
+                   WHEN h.skipped > 0 AND h.overlap = 'skip' AND u.usual_duration IS NOT NULL
+                        AND ratchet._occurrences(
+                                h.job_name, h.schedule, h.time_zone, h.active_window, h.calendar,
+                                h.schedule_since, h.start_at, h.end_at, now(), now() + u.usual_duration, 2) >= 2
+                   THEN (SELECT 'takes ' || ratchet._short(u.usual_duration) || ', longer than its interval: left out '
+                                || sum(r.occurrences) FILTER (WHERE r.left_out) || ' of the last ' || sum(r.occurrences)
+                           FROM (SELECT r.occurrences, r.status = 'skipped' AND r.reason LIKE 'already running%' AS left_out
+                                   FROM ratchet.run_log r
+                                  WHERE r.job_id = h.job_id ORDER BY r.run_id DESC LIMIT 20) r)
+                   WHEN d.runs >= 5 AND h.last_status = 'succeeded' AND h.running_since IS NULL
+                        AND h.last_duration > interval '10 seconds' + 5 * d.usual_duration
+                   THEN 'the last run took ' || ratchet._short(h.last_duration)
+                        || ', usually ' || ratchet._short(d.usual_duration)
+                   WHEN d.slower_duration IS NOT NULL
+                   THEN 'slower than it was: ' || ratchet._short(d.slower_duration) || ' on average, '
+                        || ratchet._short(d.earlier_duration) || ' earlier today' END AS pace
+       OFFSET 0) x;
 
 COMMENT ON VIEW ratchet.job_health IS
     'jobs: how they are, and what they did over the last 24 hours';
 COMMENT ON COLUMN ratchet.job_health.color IS
-    'red: its schedule cannot be read, or failing, or two expected runs passed without a success; amber: late, in back-off, or nothing starts because the scheduler fails, or the last run was partial or canceled or may not have come to all items, or failed items are not resolved, or a watched table is gone; gray: held back until ratchet.adopt(), paused, or has not run yet; else green';
+    'red: its schedule cannot be read, or failing, or two expected runs passed without a success; amber: late, in back-off, or nothing starts because the scheduler fails, or the last run was partial or canceled or may not have come to all items, or failed items are not resolved, or a watched table is gone, or it runs or ran for much longer than usual or than its interval, or ratchet.enabled is off; gray: held back until ratchet.adopt(), paused, or has not run yet; else green';
 COMMENT ON COLUMN ratchet.job_health.why IS 'the reason for the color';
+COMMENT ON COLUMN ratchet.job_health.last_duration IS 'of its last run';
+COMMENT ON COLUMN ratchet.job_health.usual_duration IS
+    'median of the last 24 hours; without runs there, that of its last run';
+COMMENT ON COLUMN ratchet.job_health.running_since IS 'when the run that is under way started, the oldest of several';
+COMMENT ON COLUMN ratchet.job_health.open_items IS 'failed items that are not resolved, counted up to 101';
 COMMENT ON COLUMN ratchet.job_health.avg_lag IS
     'from the time at which a run could have started to its start';
+
+-- What fits on a terminal: 110 columns with the lines between them. Names take 20 of them at most, and why what is left.
+
+CREATE VIEW ratchet.overview WITH (security_invoker = true) AS
+SELECT o.color, o.job, o.last, o.ago, o.took, o.usual, o.next, o.failed, o.open,
+       ratchet._fit(o.why, 44 - greatest(max(ratchet._width(o.job)) OVER (), 3)
+                              - greatest(max(length(o.failed)) OVER (), 6)) AS why
+  FROM (SELECT h.color, ratchet._fit(h.job_name, 20) AS job,
+               CASE WHEN h.running_since IS NOT NULL THEN 'running' ELSE h.last_status END AS last,
+               ratchet._short(date_trunc('second', clock_timestamp() - coalesce(h.running_since, h.last_finished_at))) AS ago,
+               CASE WHEN h.running_since IS NULL THEN ratchet._short(h.last_duration) END AS took,
+               ratchet._short(h.usual_duration) AS usual,
+               ratchet._short(date_trunc('second', h.next_run_at - clock_timestamp())) AS next,
+               CASE WHEN h.failures_24h > 999 THEN '>999' ELSE h.failures_24h::text END || '/'
+               || CASE WHEN h.runs_24h > 9999 THEN h.runs_24h / 1000 || 'k' ELSE h.runs_24h::text END AS failed,
+               CASE WHEN h.open_items > 100 THEN '>100' WHEN h.open_items > 0 THEN h.open_items::text END AS open,
+               -- What the columns beside it say already is left out.
+               CASE WHEN h.color <> 'green'
+                    THEN regexp_replace(h.why, '^([0-9]+ failures in a row, )?the last run (failed|timed out|crashed): ', '')
+                    END AS why,
+               h.consecutive_failures, h.job_name
+          FROM ratchet.job_health h) o
+ ORDER BY array_position(ARRAY['red', 'amber', 'green', 'gray'], o.color), o.consecutive_failures DESC, o.job_name;
+
+COMMENT ON VIEW ratchet.overview IS
+    'jobs at a glance, one line of at most 110 columns each, the worst first: ratchet.job_health in short';
+COMMENT ON COLUMN ratchet.overview.color IS 'red, amber, green or gray, as in ratchet.job_health';
+COMMENT ON COLUMN ratchet.overview.job IS 'its name, cut to 20 columns';
+COMMENT ON COLUMN ratchet.overview.last IS 'how its last run ended, or running';
+COMMENT ON COLUMN ratchet.overview.ago IS 'since it ended; of one that is running, since it started';
+COMMENT ON COLUMN ratchet.overview.took IS 'how long the last run took';
+COMMENT ON COLUMN ratchet.overview.usual IS 'how long runs take: the median of the last 24 hours';
+COMMENT ON COLUMN ratchet.overview.next IS 'until the next run starts, as far as that is known; less than 0: it is overdue';
+COMMENT ON COLUMN ratchet.overview.failed IS 'runs that failed and all runs of the last 24 hours';
+COMMENT ON COLUMN ratchet.overview.open IS 'failed items that are not resolved';
+COMMENT ON COLUMN ratchet.overview.why IS 'the reason for the color; ratchet.job_health has all of it';
 
 CREATE VIEW ratchet.stat_jobs WITH (security_invoker = true) AS
 SELECT j.job_id, j.job_name, t.runs, t.succeeded, t.failures, t.skipped, t.not_needed, t.items, t.rows_affected,
@@ -333,4 +423,4 @@ COMMENT ON COLUMN ratchet.stat_jobs.not_needed IS
     'those of them for which there was nothing to do: only_if was false, or watch saw no change';
 
 GRANT SELECT ON ratchet.jobs, ratchet.runs, ratchet.running, ratchet.failed_items, ratchet.job_health,
-    ratchet.stat_jobs TO PUBLIC;
+    ratchet.overview, ratchet.stat_jobs TO PUBLIC;

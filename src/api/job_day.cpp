@@ -25,15 +25,16 @@ Datum JobDayRow(FunctionCallInfo fcinfo) {
     if (get_call_result_type(fcinfo, nullptr, &descriptor) != TYPEFUNC_COMPOSITE) {
       elog(ERROR, "return type must be a row type");
     }
-    Datum values[6];
-    bool nulls[6] = {};
+    Datum values[9];
+    bool nulls[9] = {};
     values[0] = Int64GetDatum(summary.runs);
     values[1] = Int64GetDatum(summary.failures);
-    const int64 spans[] = {summary.average_duration, summary.p95_duration, summary.average_lag,
-                           summary.max_lag};
-    for (int i = 0; i < 4; i++) {
+    const int64 spans[] = {
+        summary.average_duration, summary.p95_duration,    summary.average_lag,     summary.max_lag,
+        summary.median_duration,  summary.slower_duration, summary.earlier_duration};
+    for (int i = 0; i < 7; i++) {
       values[i + 2] = IntervalPGetDatum(pg::IntervalOf(spans[i]));
-      nulls[i + 2] = summary.runs == 0;
+      nulls[i + 2] = summary.runs == 0 || (i > 4 && summary.slower_duration == 0);
     }
     return HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(descriptor), values, nulls));
   });

@@ -14,6 +14,7 @@
 #include "catalog/role_rights.h"
 #include "catalog/run_queue.h"
 #include "pg/guard.h"
+#include "pg/settings.h"
 #include "pg/time_zone.h"
 #include "policy/dependency_words.h"
 
@@ -57,34 +58,42 @@ std::string MutexWait(std::int64_t job_id) {
          (MaySee(holder.owner) ? " of job \"" + std::string(holder.job_name) + "\"" : "");
 }
 
+// Something of the job is to start now, and no run of it keeps it from that.
+bool WantsWorker(const catalog::JobDefinition& job) {
+  std::vector<board::LiveRun> runs;
+  board::ListRunsOfJob(MyDatabaseId, job.job_id, &runs);
+  bool waits = false;
+  for (const board::LiveRun& run : runs) {
+    if (run.state == board::RunState::kRunning && job.overlap != catalog::Overlap::kAllow) {
+      return false;  // the next one waits for this one
+    }
+    waits = waits || run.state == board::RunState::kReady;
+  }
+  return waits || IsDue(job);
+}
+
 // a worker: role app has all 3 that ratchet.max_workers_per_role gives it
+// a worker: all 4 of ratchet.max_workers are busy
 std::string WorkerWait(std::int64_t job_id) {
   if (board::TheBoard() == nullptr) {
     return {};
   }
   std::vector<board::HeldPool> pools = board::ListHeldPools();
   std::erase_if(pools, [](const board::HeldPool& pool) { return pool.database != MyDatabaseId; });
-  const auto job = pools.empty() ? std::nullopt : catalog::FindJob(job_id);
+  const bool is_short = board::WorkersShortSince().IsSet();
+  const auto job = pools.empty() && !is_short ? std::nullopt : catalog::FindJob(job_id);
   if (!job || !MaySee(job->owner)) {
     return {};
   }
   const auto held = std::find_if(pools.begin(), pools.end(), [&job](const board::HeldPool& pool) {
     return pool.role == job->owner;
   });
+  if ((held == pools.end() && !is_short) || !WantsWorker(*job)) {
+    return {};
+  }
   if (held == pools.end()) {
-    return {};
-  }
-  std::vector<board::LiveRun> runs;
-  board::ListRunsOfJob(MyDatabaseId, job_id, &runs);
-  bool waits = false;
-  for (const board::LiveRun& run : runs) {
-    if (run.state == board::RunState::kRunning && job->overlap != catalog::Overlap::kAllow) {
-      return {};  // the next one waits for this one
-    }
-    waits = waits || run.state == board::RunState::kReady;
-  }
-  if (!waits && !IsDue(*job)) {
-    return {};
+    return "a worker: all " + std::to_string(pg::settings.max_workers) +
+           " of ratchet.max_workers are busy";
   }
   return "a worker: role " + QuotedRoleName(job->owner) + " has all " +
          std::to_string(held->role_workers) + " that ratchet.max_workers_per_role gives it";

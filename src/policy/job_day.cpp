@@ -134,6 +134,17 @@ JobDay::Summary JobDay::Summarize(std::int64_t at) const {
   summary.average_duration = duration / summary.runs;
   summary.average_lag = lag / summary.runs;
   const std::int64_t newest_half = FloorDiv(at, kHalfLength);
+  const auto within = [&](std::int64_t duration) {
+    return std::max(std::min(duration, longest), shortest);
+  };
+  summary.median_duration = within(DurationAt(50, newest_half));
+  summary.p95_duration = within(DurationAt(95, newest_half));
+  CompareHours(newest, &summary);
+  return summary;
+}
+
+// That of which so many per cent of the runs were not longer; 0 when none was counted.
+std::int64_t JobDay::DurationAt(int percent, std::int64_t newest_half) const {
   std::array<std::uint64_t, kBuckets> counts{};
   std::uint64_t total = 0;
   for (const Half& half : halves_) {
@@ -148,12 +159,35 @@ JobDay::Summary JobDay::Summarize(std::int64_t at) const {
   std::uint64_t seen = 0;
   for (int i = 0; i < kBuckets && total > 0; i++) {
     seen += counts[static_cast<std::size_t>(i)];
-    if (seen * 100 >= total * 95) {
-      summary.p95_duration = std::max(std::min(ValueOf(i), longest), shortest);
-      break;
+    if (seen * 100 >= total * static_cast<std::uint64_t>(percent)) {
+      return ValueOf(i);
     }
   }
-  return summary;
+  return 0;
+}
+
+void JobDay::CompareHours(std::int64_t newest, Summary* summary) const {
+  constexpr std::int64_t kNotable = 100'000;
+  constexpr std::int64_t kFewest = 3;  // runs, of which an average says something
+  std::int64_t runs[2] = {};
+  std::int64_t durations[2] = {};
+  for (const Hour& slot : hours_) {
+    if (slot.hour < 0 || slot.hour <= newest - kHours || slot.hour > newest) {
+      continue;
+    }
+    const int recent = slot.hour >= newest - 1 ? 1 : 0;
+    runs[recent] += slot.runs;
+    durations[recent] += slot.duration;
+  }
+  if (runs[0] < kFewest || runs[1] < kFewest) {
+    return;
+  }
+  const std::int64_t earlier = durations[0] / runs[0];
+  const std::int64_t recently = durations[1] / runs[1];
+  if (recently / 2 > earlier && recently - earlier >= kNotable) {
+    summary->slower_duration = recently;
+    summary->earlier_duration = earlier;
+  }
 }
 
 // A format number, then the hours and the buckets that are in use as variable-length numbers, seven

@@ -20,7 +20,12 @@ class JobDay {
     std::int64_t runs = 0;
     std::int64_t failures = 0;
     std::int64_t average_duration = 0;
-    std::int64_t p95_duration = 0;  // within 10 %, and within what was seen
+    std::int64_t median_duration = 0;  // within 10 %, and within what was seen
+    std::int64_t p95_duration = 0;     // likewise
+    // On average, of the hour of `at` and the one before it if runs take more than twice as long
+    // there as in the hours before these, and a tenth of a second more; else 0.
+    std::int64_t slower_duration = 0;
+    std::int64_t earlier_duration = 0;  // of the hours before; 0 if slower_duration is
     std::int64_t average_lag = 0;
     std::int64_t max_lag = 0;
   };
@@ -52,6 +57,8 @@ class JobDay {
   };
 
   static bool IsPossible(const Hour& hour);
+  std::int64_t DurationAt(int percent, std::int64_t newest_half) const;
+  void CompareHours(std::int64_t newest, Summary* summary) const;
   Hour& HourOf(std::int64_t hour);
   Half& HalfOf(std::int64_t half);
 

@@ -88,6 +88,7 @@ promise 'people see their own jobs and runs only' => sub {
 		'ratchet.runs'           => 'job_name',
 		'ratchet.running'        => 'job_name',
 		'ratchet.job_health'     => 'job_name',
+		'ratchet.overview'       => 'job',
 		'ratchet.stat_jobs'      => 'job_name',
 		'ratchet.job'            => 'job_name',
 		'ratchet.job_version'    => 'job_name',

@@ -97,7 +97,7 @@ my %attempts = (
 	(map { $_ => [ [ "SELECT ratchet.$_() IS NULL", 't' ] ] } qw(run_id attempt scheduled_at previous_scheduled_at payload checkpoint)),
 	'progress'        => [ [ 'SELECT ratchet.progress(1, 1) IS NULL', 't' ] ],
 	'save_checkpoint' => [ [ q{SELECT ratchet.save_checkpoint('{}') IS NULL}, 't' ] ],
-	(map { $_ => ['harmless'] } qw(next_runs describe_schedule status _describe_trigger _node _occurrences _job_day _waits_for_window _from_pg_cron _search_path_of)));
+	(map { $_ => ['harmless'] } qw(next_runs describe_schedule status _describe_trigger _node _occurrences _job_day _fit _short _width _waits_for_window _from_pg_cron _search_path_of)));
 
 promise 'every function, called by who may not' => sub {
 	my $before = definitions();
@@ -179,7 +179,7 @@ promise 'to look and not to schedule: EXECUTE can be taken from PUBLIC function 
 		CREATE ROLE onlooker LOGIN; CREATE ROLE scheduling; CREATE ROLE planner LOGIN IN ROLE scheduling;
 		GRANT USAGE ON SCHEMA ratchet TO onlooker, scheduling;
 		REVOKE EXECUTE ON ALL ROUTINES IN SCHEMA ratchet FROM PUBLIC;
-		GRANT EXECUTE ON FUNCTION ratchet._is_quarantined, ratchet._is_recorded, ratchet._live_runs, ratchet._next_run_at, ratchet._node, ratchet._occurrences, ratchet._job_day,
+		GRANT EXECUTE ON FUNCTION ratchet._is_quarantined, ratchet._is_recorded, ratchet._live_runs, ratchet._next_run_at, ratchet._node, ratchet._occurrences, ratchet._job_day, ratchet._fit, ratchet._short, ratchet._width,
 			ratchet._waits_for_mutex, ratchet._waits_for_jobs, ratchet._waits_for_window, ratchet._waits_for_worker, ratchet._describe_trigger, ratchet.status TO PUBLIC;
 		GRANT EXECUTE ON FUNCTION ratchet.schedule, ratchet.trigger TO scheduling});
 	psql_fails($node, q{SELECT ratchet.schedule('x', '@manual', 'SELECT 1')}, qr/ERROR:  42501/, 'an onlooker cannot schedule', user => 'onlooker');

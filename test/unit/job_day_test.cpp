@@ -33,6 +33,37 @@ TEST(JobDay, PercentileIsWithinTenPercent) {
   EXPECT_NEAR(p95, 950'000, 95'000);
 }
 
+TEST(JobDay, MedianIsWhatRunsUsuallyTake) {
+  JobDay day;
+  for (int i = 0; i < 99; i++) {
+    day.Add(kHour, false, 20'000, 0);
+  }
+  day.Add(kHour, false, 3'600'000'000, 0);
+  EXPECT_NEAR(static_cast<double>(day.Summarize(kHour).median_duration), 20'000, 2'000);
+}
+
+TEST(JobDay, TellsThatRunsHaveBecomeSlower) {
+  const std::int64_t now = 1000 * kHour + kHour / 2;
+  const auto day_of = [now](std::int64_t earlier, std::int64_t recently) {
+    JobDay day;
+    for (int hour = 0; hour < 20; hour++) {
+      for (int i = 0; i < 5; i++) {
+        day.Add(now - hour * kHour, false, hour < 2 ? recently : earlier, 0);
+      }
+    }
+    return day;
+  };
+  const JobDay::Summary slower = day_of(20'000, 2'000'000).Summarize(now);
+  EXPECT_EQ(slower.slower_duration, 2'000'000);
+  EXPECT_EQ(slower.earlier_duration, 20'000);
+  EXPECT_EQ(day_of(20'000, 20'000).Summarize(now).slower_duration, 0);
+  EXPECT_EQ(day_of(200'000, 20'000).Summarize(now).slower_duration, 0) << "faster";
+  EXPECT_EQ(day_of(1'000, 50'000).Summarize(now).slower_duration, 0) << "too little to matter";
+  EXPECT_EQ(day_of(1'000'000, 1'900'000).Summarize(now).slower_duration, 0) << "less than twice";
+  EXPECT_EQ(day_of(20'000, 2'000'000).Summarize(now + 5 * kHour).slower_duration, 0)
+      << "nothing has run lately";
+}
+
 TEST(JobDay, OneRunIsItsOwnPercentile) {
   JobDay day;
   day.Add(kHour, false, 639'123, 0);
