@@ -285,6 +285,15 @@ LANGUAGE c VOLATILE STRICT PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'ratchet_ne
 COMMENT ON FUNCTION ratchet._next_run_at IS
     'internal: when the job starts next, of one whose schedule the scheduler has not come to yet';
 
+CREATE FUNCTION ratchet._agenda(
+    until timestamptz, job_name text, runs_per_job integer, max_rows integer,
+    OUT at timestamptz, OUT job_id bigint, OUT cause text, OUT run_id bigint, OUT after_backfill boolean,
+    OUT more boolean)
+RETURNS SETOF record
+LANGUAGE c VOLATILE PARALLEL RESTRICTED ROWS 100 SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'ratchet_agenda';
+COMMENT ON FUNCTION ratchet._agenda IS 'internal: what starts until then, of the jobs that the caller may see';
+
 CREATE FUNCTION ratchet._is_quarantined(job_id bigint) RETURNS boolean
 LANGUAGE c VOLATILE STRICT PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'ratchet_is_quarantined';
 COMMENT ON FUNCTION ratchet._is_quarantined IS

@@ -422,5 +422,44 @@ COMMENT ON COLUMN ratchet.stat_jobs.skipped IS 'occurrences that did not run';
 COMMENT ON COLUMN ratchet.stat_jobs.not_needed IS
     'those of them for which there was nothing to do: only_if was false, or watch saw no change';
 
+-- What comes -----------------------------------------------------------------------------------------
+-- The names are resolved when the function is made, so that it needs no search_path.
+
+CREATE FUNCTION ratchet.agenda(
+    until timestamptz DEFAULT pg_catalog.now() + interval '1 day',
+    job_name text DEFAULT NULL,
+    runs_per_job integer DEFAULT 10,
+    max_rows integer DEFAULT 1000)
+RETURNS TABLE (at timestamptz, job_name text, cause text, held_by text, owner regrole, run_id bigint)
+LANGUAGE sql VOLATILE PARALLEL RESTRICTED ROWS 100
+BEGIN ATOMIC
+    SELECT a.at, j.job_name, a.cause,
+           nullif(concat_ws('; ', s.nothing_starts,
+                            CASE WHEN s.nothing_starts IS NULL AND ratchet._is_quarantined(a.job_id)
+                                 THEN 'held back until ratchet.adopt()' END,
+                            CASE WHEN a.after_backfill THEN 'its backfill' END,
+                            CASE WHEN a.at <= clock_timestamp()
+                                 THEN coalesce(ratchet._waits_for_jobs(a.job_id, false), ratchet._waits_for_mutex(a.job_id),
+                                               ratchet._waits_for_worker(a.job_id))
+                                 END,
+                            CASE WHEN a.at > clock_timestamp() AND j.depends_on IS NOT NULL AND a.cause <> 'trigger'
+                                 THEN 'what it depends on: ' || array_to_string(j.depends_on, ', ') END,
+                            CASE WHEN a.at > clock_timestamp() AND j.mutex IS NOT NULL THEN 'mutex ' || j.mutex END,
+                            CASE WHEN j.only_if IS NOT NULL THEN 'only_if' END,
+                            CASE WHEN j.watch IS NOT NULL THEN 'watch' END,
+                            CASE WHEN a.more THEN 'more often than is listed' END), ''),
+           j.owner, a.run_id
+      FROM ratchet._agenda(agenda.until, agenda.job_name, agenda.runs_per_job, agenda.max_rows)
+           WITH ORDINALITY AS a (at, job_id, cause, run_id, after_backfill, more, n)
+      JOIN ratchet.job j ON j.job_id = a.job_id
+     CROSS JOIN (SELECT max(CASE WHEN component = 'enabled' AND state = 'off' THEN 'ratchet.enabled is off'
+                                 WHEN component = 'scheduler' AND state = 'quarantined' THEN 'held back until ratchet.adopt()'
+                            END) AS nothing_starts
+                   FROM ratchet.status()) s
+     ORDER BY a.n;
+END;
+COMMENT ON FUNCTION ratchet.agenda IS
+    'what is to run until then, of all jobs or of one, in order, if everything goes as usual; held_by is what may hold it back';
+
 GRANT SELECT ON ratchet.jobs, ratchet.runs, ratchet.running, ratchet.failed_items, ratchet.job_health,
     ratchet.overview, ratchet.stat_jobs TO PUBLIC;

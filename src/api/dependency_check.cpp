@@ -6,6 +6,7 @@
 
 #include "api/privilege.h"
 #include "catalog/commit_notice.h"
+#include "catalog/missing_job.h"
 #include "catalog/role_rights.h"
 #include "pg/guard.h"
 #include "policy/dependency_graph.h"
@@ -34,8 +35,10 @@ void RequireOwnersRight(const JobDefinition& job, const JobDefinition& parent) {
 void RequireParent(const JobDefinition& job, const std::string& name) {
   const auto parent = catalog::FindJobByName(name);
   if (!parent) {
+    const std::string nearest = catalog::NearJobName(name);
     throw pg::Error(ERRCODE_UNDEFINED_OBJECT, "depends_on: job " + Quoted(name) + " does not exist",
-                    "Define it before the jobs that depend on it.");
+                    nearest.empty() ? "Define it before the jobs that depend on it."
+                                    : "Perhaps you mean job " + Quoted(nearest) + ".");
   }
   RequireMayManage(*parent);
   RequireOwnersRight(job, *parent);

@@ -1,5 +1,6 @@
 #include "api/privilege.h"
 
+#include "catalog/missing_job.h"
 #include "catalog/role_rights.h"
 #include "pg/compat.h"
 #include "pg/guard.h"
@@ -132,7 +133,7 @@ std::string QuotedRoleName(Oid role) { return Quoted(RoleName(role).c_str()); }
 catalog::JobDefinition RequireJob(const std::string& job_name, ItemPointer tid) {
   std::optional<catalog::JobDefinition> job = catalog::FindJobByName(job_name, tid);
   if (!job) {
-    throw pg::Error(ERRCODE_UNDEFINED_OBJECT, "job \"" + job_name + "\" does not exist");
+    throw catalog::MissingJob(job_name);
   }
   RequireMayManage(*job);
   return *std::move(job);
@@ -159,7 +160,7 @@ std::optional<catalog::JobDefinition> LockJobIfAny(const std::string& job_name, 
 catalog::JobDefinition LockJob(const std::string& job_name, ItemPointer tid) {
   std::optional<catalog::JobDefinition> job = LockJobIfAny(job_name, tid);
   if (!job) {
-    throw pg::Error(ERRCODE_UNDEFINED_OBJECT, "job \"" + job_name + "\" does not exist");
+    throw catalog::MissingJob(job_name);
   }
   return *std::move(job);
 }

@@ -7,6 +7,7 @@
 #include "catalog/incarnation.h"
 #include "catalog/job.h"
 #include "catalog/job_version.h"
+#include "catalog/missing_job.h"
 #include "catalog/mutex_owner.h"
 #include "catalog/numbers.h"
 #include "catalog/run_log.h"
@@ -60,7 +61,7 @@ void CheckCaller(const ForegroundRequest& request) {
 catalog::JobDefinition FindOwnJob(const std::string& job_name) {
   std::optional<catalog::JobDefinition> job = catalog::FindJobByName(job_name);
   if (!job) {
-    throw pg::Error(ERRCODE_UNDEFINED_OBJECT, "job \"" + job_name + "\" does not exist");
+    throw catalog::MissingJob(job_name);
   }
   // Whoever has come to be the owner can go back to who it was, and so can the job's text.
   if (job->owner != GetUserId() || GetUserId() != GetSessionUserId() ||

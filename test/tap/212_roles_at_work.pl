@@ -97,7 +97,7 @@ my %attempts = (
 	(map { $_ => [ [ "SELECT ratchet.$_() IS NULL", 't' ] ] } qw(run_id attempt scheduled_at previous_scheduled_at payload checkpoint)),
 	'progress'        => [ [ 'SELECT ratchet.progress(1, 1) IS NULL', 't' ] ],
 	'save_checkpoint' => [ [ q{SELECT ratchet.save_checkpoint('{}') IS NULL}, 't' ] ],
-	(map { $_ => ['harmless'] } qw(next_runs describe_schedule status _describe_trigger _node _occurrences _job_day _fit _short _width _waits_for_window _from_pg_cron _search_path_of)));
+	(map { $_ => ['harmless'] } qw(next_runs describe_schedule status _describe_trigger _node _occurrences _job_day _fit _short _width _agenda agenda _waits_for_window _from_pg_cron _search_path_of)));
 
 promise 'every function, called by who may not' => sub {
 	my $before = definitions();
