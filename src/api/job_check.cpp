@@ -6,6 +6,7 @@
 #include "api/condition_check.h"
 #include "api/dependency_check.h"
 #include "api/job_settings.h"
+#include "api/plan_check.h"
 #include "api/privilege.h"
 #include "api/schedule_text.h"
 #include "board/board.h"
@@ -213,10 +214,11 @@ bool CompleteJob(JobDefinition* job, const JobDefinition* old, const std::string
   }
   if (job->is_batch()) {
     CheckBatch(*job, old, uses_items);
-  } else if (old == nullptr || job->command != old->command ||
+  } else if (old == nullptr || old->is_batch() || job->command != old->command ||
              job->transaction != old->transaction || job->settings != old->settings ||
              job->owner != old->owner) {
     CheckCommand(*job);
+    WarnOfPlan(*job);
   }
   CheckConditions(*job, old);
   if (old != nullptr) {
