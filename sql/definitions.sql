@@ -202,7 +202,7 @@ CREATE TABLE cron.job (jobid bigint PRIMARY KEY, schedule text NOT NULL, command
     database text NOT NULL DEFAULT current_database(), username text NOT NULL DEFAULT 'ratchet_app',
     active boolean NOT NULL DEFAULT true, jobname text);
 INSERT INTO cron.job (jobid, schedule, command, jobname) VALUES
-    (1, '0 3 * * *', 'SELECT 1', 'nightly'), (2, '30 seconds', 'SELECT 2', NULL), (3, '0 12 $ * *', 'SELECT 3', 'eom'),
+    (1, '0 3 * * *', 'SELECT 1', 'nightly'), (2, '30 seconds', 'DELETE FROM cron.job_run_details', NULL), (3, '0 12 $ * *', 'SELECT 3', 'eom'),
     (4, '@reboot', 'SELECT 4', 'boot'), (5, '*/5 * * * * 7', 'SELECT 5', 'extra'), (6, '0 0 * * fri-sun', 'SELECT 6', 'weekend'),
     (7, '5/10 * * * *', 'SELECT 7', 'step'), (8, '61 * * * *', 'SELECT 8', 'wrong'), (9, '0 0 1 1 *', 'SELEC 9', 'bad'),
     (10, '@annually', 'SELECT 10', 'nightly');

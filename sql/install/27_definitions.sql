@@ -84,6 +84,7 @@ DECLARE
     job        record;
     sched      record;
     call       text;
+    elsewhere  text;
     message    text;
     hint       text;
 BEGIN
@@ -121,6 +122,7 @@ BEGIN
             job_name := job.name;
             result := 'not taken over';
             next_step := NULL;
+            elsewhere := CASE WHEN job.active THEN format(' Then, here: SELECT cron.alter_job(%s, active := false);', job.jobid) ELSE '' END;
             call := format(
                 'SELECT ratchet.schedule(%L, %L, %L, time_zone => %L, misfire => ''skip'', run_as => %L, enabled => %L, '
                 'tags => %L, settings => %L);',
@@ -128,12 +130,12 @@ BEGIN
                 ARRAY[job.tag], jsonb_build_object('search_path', ratchet._search_path_of(job.username)));
             IF job.database <> current_database() THEN
                 detail := format('it runs in database "%s"', job.database);
-                next_step := format('connected to that database: %s', call);
+                next_step := format('connected to that database: %s%s', call, elsewhere);
             ELSIF job.nodename NOT IN ('', 'localhost', '127.0.0.1', '::1') AND job.nodename NOT LIKE '/%'
                   AND job.nodename IS DISTINCT FROM current_setting('cron.host', true)
                   OR job.nodeport <> current_setting('port')::integer THEN
                 detail := format('it runs on another server: %s, port %s', job.nodename, job.nodeport);
-                next_step := format('connected to that server: %s', call);
+                next_step := format('connected to that server: %s%s', call, elsewhere);
             ELSE
                 SELECT j.job_name INTO message FROM ratchet.job j WHERE j.tags @> ARRAY[job.tag];
                 IF FOUND THEN
@@ -158,7 +160,9 @@ BEGIN
                     IF result = 'taken over' THEN
                         detail := concat_ws('; ', format('%s, time zone %s%s',
                             ratchet.describe_schedule(sched.converted), cron_zone,
-                            CASE WHEN NOT job.active THEN ', not enabled, as in pg_cron' ELSE '' END), sched.remark);
+                            CASE WHEN NOT job.active THEN ', not enabled, as in pg_cron' ELSE '' END), sched.remark,
+                            CASE WHEN job.command ~* 'cron\.job_run_details'
+                                 THEN 'not needed: runs are purged by keep_history, and it fails once pg_cron is gone' END);
                     END IF;
                 END IF;
                 -- The same work must not be done twice.

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "calendar/parse.h"
+#include "calendar/spoken_time.h"
 #include "calendar/text.h"
 #include "calendar/wall_clock.h"
 
@@ -98,6 +99,21 @@ void RefuseZone(std::string_view whole) {
                             " out and set time_zone" +
                             (zone.empty() ? "." : " => " + Quote(zone) + "."));
   }
+  const std::string_view zone = ZoneAtEnd(whole);
+  if (!zone.empty() && LooksLikeCron(whole)) {
+    throw ScheduleError("schedule " + Quote(whole) + " ends with a time zone",
+                        "The zone of a schedule is the job's: leave it out and set time_zone => " +
+                            Quote(zone) + ".");
+  }
+}
+
+// What is said in other ways is not guessed at, and answered with what may be meant.
+void RefuseWords(std::string_view whole) {
+  const std::string cron = CronOfWords(whole);
+  if (!cron.empty()) {
+    throw ScheduleError("invalid schedule " + Quote(whole),
+                        "Perhaps you mean " + Quote(cron) + ".");
+  }
 }
 
 Instant Clamped(Instant t) { return t >= kEndInstant ? kEndInstant - 1 : ClampInstant(t); }
@@ -132,6 +148,7 @@ Schedule Schedule::Parse(std::string_view text, std::string_view job_name) {
     return ParseName(whole);
   }
   RefuseZone(whole);
+  RefuseWords(whole);
   if (IsCalendarRule(whole)) {
     return Schedule(ParseRule(whole));
   }
