@@ -114,7 +114,7 @@ std::vector<JobName> VisibleJobs() {
   std::vector<JobName> jobs;
   catalog::ScanJobs(
       [](void* argument, const catalog::JobDefinition& job) {
-        if (job.enabled) {
+        if (job.enabled && !job.is_queue) {
           static_cast<std::vector<JobName>*>(argument)->push_back({job.job_id, job.owner});
         }
       },
@@ -279,7 +279,7 @@ void Agenda::AddWaitingRuns() {
   for (const catalog::QueuedRun& run : waiting) {
     pg::Call([] { CHECK_FOR_INTERRUPTS(); });
     const auto job = catalog::FindJob(run.job_id);
-    if (!job || !MaySee(run.owner) || !MaySee(job->owner) || run.run_at > wish_.until) {
+    if (!job || job->is_queue || !MaySee(run.owner) || !MaySee(job->owner) || run.run_at > wish_.until) {
       continue;
     }
     Entry entry;

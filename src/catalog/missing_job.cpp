@@ -32,6 +32,9 @@ std::string NearJobName(const std::string& job_name) {
   std::vector<JobDefinition> jobs;
   ScanJobs(
       [](void* argument, const JobDefinition& job) {
+        if (job.is_queue) {
+          return;
+        }
         auto* found = static_cast<std::vector<JobDefinition>*>(argument);
         found->emplace_back();
         found->back().job_name = job.job_name;
