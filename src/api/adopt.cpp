@@ -72,7 +72,7 @@ PGDLLEXPORT Datum ratchet_adopt(PG_FUNCTION_ARGS) {
 PG_FUNCTION_INFO_V1(ratchet_tables_changed);
 PGDLLEXPORT Datum ratchet_tables_changed(PG_FUNCTION_ARGS) {
   ratchet::pg::Entry([fcinfo] { ratchet::api::TablesChanged(fcinfo); });
-  return PointerGetDatum(nullptr);
+  return static_cast<Datum>(0);
 }
 
 // Called at the end of the install script: these jobs are at home here, and a scheduler starts as

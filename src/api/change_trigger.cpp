@@ -307,7 +307,7 @@ PGDLLEXPORT Datum ratchet_change(PG_FUNCTION_ARGS) {
     const auto* call = reinterpret_cast<const TriggerData*>(fcinfo->context);
     ratchet::api::OnChange(*call->tg_trigger, call->tg_relation->rd_id);
   });
-  return PointerGetDatum(nullptr);
+  return static_cast<Datum>(0);
 }
 
 }  // extern "C"

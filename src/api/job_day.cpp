@@ -2,6 +2,7 @@
 #include "policy/job_day.h"
 
 #include "api/sql_function.h"
+#include "pg/compat.h"
 #include "pg/guard.h"
 #include "pg/span.h"
 

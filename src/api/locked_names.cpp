@@ -1,5 +1,7 @@
 #include "api/locked_names.h"
 
+#include "pg/compat.h"
+
 extern "C" {
 #include "catalog/namespace.h"
 #include "nodes/makefuncs.h"
@@ -202,8 +204,8 @@ void Names::Statement(Node* statement) {
       Object(contents->objtype, contents->object);
       break;
     }
-    case T_ClusterStmt:
-      Name(reinterpret_cast<ClusterStmt*>(statement)->relation);
+    case pg::kRepackStatement:
+      Name(pg::RepackedTable(statement));
       break;
     case T_ReindexStmt:
       Name(reinterpret_cast<ReindexStmt*>(statement)->relation);

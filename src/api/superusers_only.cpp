@@ -2,6 +2,7 @@
 // library
 #include <cstring>
 
+#include "pg/compat.h"
 #include "pg/guard.h"
 
 extern "C" {
@@ -17,7 +18,7 @@ namespace {
 
 // Whether another server has written it, and a subscription brings it here. Some that are not built
 // in show themselves by their origin only.
-bool IsReceived() { return IsLogicalWorker() || replorigin_session_origin != InvalidRepOriginId; }
+bool IsReceived() { return IsLogicalWorker() || pg::WritesForAnother(); }
 
 // Rows that were written elsewhere say how jobs are there: which runs are under way, which number
 // comes next, whose server it is. Here they would be lies. They are left out, so that the

@@ -101,7 +101,7 @@ void RequireFunctions(Node* tree) { VisitFunctions(tree, nullptr); }
 
 PlannedStmt* PlanPermitted(Query* query, const char* text) {
   RequireFunctions(reinterpret_cast<Node*>(query));
-  PlannedStmt* plan = pg_plan_query(query, text, CURSOR_OPT_GENERIC_PLAN, nullptr);
+  PlannedStmt* plan = pg::PlanQuery(query, text, CURSOR_OPT_GENERIC_PLAN, nullptr);
   pg::RequirePlan(plan);
   RefuseTemporaryTables(plan);
   return plan;

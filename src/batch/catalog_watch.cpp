@@ -1,5 +1,6 @@
 #include "batch/catalog_watch.h"
 
+#include "pg/compat.h"
 #include "pg/guard.h"
 #include "pg/relation_changes.h"
 
@@ -14,10 +15,11 @@ namespace {
 std::uint64_t changes = 0;  // that this process has been told of
 
 void AtChangeOfTable(Datum /*argument*/, Oid /*table*/) { changes++; }
-void AtChange(Datum /*argument*/, int /*cache*/, std::uint32_t /*hash*/) { changes++; }
+void AtChange(Datum /*argument*/, pg::SyscacheId /*cache*/, std::uint32_t /*hash*/) { changes++; }
 
 // What a source's columns and the order of a key are made of, beside tables.
-constexpr int kCaches[] = {TYPEOID, ENUMOID, COLLOID, CLAOID, AMPROCNUM, PROCOID, DATABASEOID};
+constexpr pg::SyscacheId kCaches[] = {TYPEOID,   ENUMOID, COLLOID,    CLAOID,
+                                      AMPROCNUM, PROCOID, DATABASEOID};
 
 }  // namespace
 
@@ -26,7 +28,7 @@ CatalogWatch::CatalogWatch() {
   if (!registered) {
     pg::Call([] {
       pg::OnRelationChange(AtChangeOfTable);
-      for (const int cache : kCaches) {
+      for (const pg::SyscacheId cache : kCaches) {
         CacheRegisterSyscacheCallback(cache, AtChange, static_cast<Datum>(0));
       }
     });

@@ -4,6 +4,7 @@
 #include "pg/guard.h"
 
 extern "C" {
+#include "access/htup_details.h"
 #include "access/nbtree.h"
 #include "catalog/pg_operator.h"
 #include "catalog/pg_type.h"

@@ -16,7 +16,8 @@ namespace {
 
 // For use inside pg::Call.
 const char* TypeOf(const Column& column) {
-  const bits16 qualified = column.type >= FirstNormalObjectId ? FORMAT_TYPE_FORCE_QUALIFY : 0;
+  const std::uint16_t qualified =
+      column.type >= FirstNormalObjectId ? FORMAT_TYPE_FORCE_QUALIFY : 0;
   return format_type_extended(column.type, column.typmod, FORMAT_TYPE_TYPEMOD_GIVEN | qualified);
 }
 

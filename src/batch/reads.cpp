@@ -1,6 +1,7 @@
 #include "batch/reads.h"
 
 #include "batch/plan_parts.h"
+#include "pg/compat_planner.h"
 #include "pg/guard.h"
 
 extern "C" {
@@ -104,7 +105,7 @@ void NoteFunction(ObjectAccessType access, Oid object_class, Oid object, int par
 PlannedStmt* PlanOf(const char* text) {
   List* queries = pg_analyze_and_rewrite_fixedparams(linitial_node(RawStmt, pg_parse_query(text)),
                                                      text, nullptr, 0, nullptr);
-  return pg_plan_query(linitial_node(Query, queries), text, 0, nullptr);
+  return pg::PlanQuery(linitial_node(Query, queries), text, 0, nullptr);
 }
 
 // The executor tells of each function in a plan when it gets ready to call it. It does not get to

@@ -1,6 +1,7 @@
 #include "batch/source.h"
 
 #include "batch/subquery.h"
+#include "pg/compat_planner.h"
 #include "pg/guard.h"
 
 extern "C" {
@@ -22,7 +23,7 @@ PlannedStmt* PlanOf(const char* text, const Oid* types, int count, ParamListInfo
   PushActiveSnapshot(GetTransactionSnapshot());
   List* queries = pg_analyze_and_rewrite_fixedparams(linitial_node(RawStmt, pg_parse_query(text)),
                                                      text, types, count, nullptr);
-  PlannedStmt* plan = pg_plan_query(linitial_node(Query, queries), text, 0, values);
+  PlannedStmt* plan = pg::PlanQuery(linitial_node(Query, queries), text, 0, values);
   PopActiveSnapshot();
   return plan;
 }

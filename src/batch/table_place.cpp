@@ -2,6 +2,7 @@
 
 #include "batch/plan_parts.h"
 #include "pg/as_role.h"
+#include "pg/compat_planner.h"
 
 extern "C" {
 #include "access/htup_details.h"
@@ -37,7 +38,7 @@ bool PlanReadsElsewhere(Oid table) {
                                                      text, nullptr, 0, nullptr);
   PushActiveSnapshot(GetTransactionSnapshot());
   const bool elsewhere =
-      ReadsElsewhere(pg_plan_query(linitial_node(Query, queries), text, 0, nullptr));
+      ReadsElsewhere(pg::PlanQuery(linitial_node(Query, queries), text, 0, nullptr));
   PopActiveSnapshot();
   return elsewhere;
 }

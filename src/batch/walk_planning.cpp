@@ -4,10 +4,11 @@
 #include <limits>
 
 #include "batch/shared_bounds.h"
-#include "pg/compat.h"
+#include "pg/compat_planner.h"
 #include "pg/guard.h"
 
 extern "C" {
+#include "catalog/pg_class.h"
 #include "nodes/nodeFuncs.h"
 #include "optimizer/optimizer.h"
 #include "optimizer/paths.h"
@@ -24,9 +25,7 @@ namespace {
 constexpr double kManyRows = 1e6;
 
 constinit WalkPlanning* in_force = nullptr;
-constinit planner_hook_type next_planner = nullptr;
 constinit create_upper_paths_hook_type next_upper_paths = nullptr;
-constinit get_relation_info_hook_type next_relation_info = nullptr;
 constinit set_rel_pathlist_hook_type next_table_paths = nullptr;
 
 // ---- What a path does. For use inside pg::Call -------------------------------------------------
@@ -73,10 +72,6 @@ bool Sorts(const Path* path) {
       return Sorts(reinterpret_cast<const AggPath*>(path)->subpath);
     case T_WindowAggPath:
       return Sorts(reinterpret_cast<const WindowAggPath*>(path)->subpath);
-    case T_UniquePath:
-      return Sorts(reinterpret_cast<const UniquePath*>(path)->subpath);
-    case T_UpperUniquePath:
-      return Sorts(reinterpret_cast<const UpperUniquePath*>(path)->subpath);
     case T_NestPath:
       return Sorts(reinterpret_cast<const JoinPath*>(path)->outerjoinpath);
     case T_MergePath:
@@ -87,8 +82,10 @@ bool Sorts(const Path* path) {
     case T_MergeAppendPath:
       return AnySorts(reinterpret_cast<const MergeAppendPath*>(path)->subpaths, path->pathkeys);
     default:
-      return false;
+      break;
   }
+  const Path* below_unique = pg::BelowUnique(path);
+  return below_unique != nullptr && Sorts(below_unique);
 }
 
 // ---- What we walk by ---------------------------------------------------------------------------
@@ -143,15 +140,15 @@ class Suspended {
   WalkPlanning* planning_;
 };
 
-PlannedStmt* OnPlan(Query* query, const char* text, int options, ParamListInfo values) {
-  const planner_hook_type plan = next_planner != nullptr ? next_planner : standard_planner;
-  if (in_force == nullptr || in_force->Plans(text)) {
-    return plan(query, text, options, values);
+PlannedStmt* OnPlan(const pg::PlannerArguments& arguments) {
+  using Hook = pg::PlannerHook<OnPlan>;
+  if (in_force == nullptr || in_force->Plans(arguments.text)) {
+    return Hook::Next(arguments);
   }
   // Of a function that is called while our statement is analysed or planned.
   return pg::Entry([&] {
     const Suspended suspended;
-    return pg::Call([&] { return plan(query, text, options, values); });
+    return pg::Call([&] { return Hook::Next(arguments); });
   });
 }
 
@@ -165,10 +162,7 @@ void OnUpperPaths(PlannerInfo* root, UpperRelationKind stage, RelOptInfo* input,
   }
 }
 
-void OnRelationInfo(PlannerInfo* root, Oid id, bool is_parent, RelOptInfo* table) {
-  if (next_relation_info != nullptr) {
-    next_relation_info(root, id, is_parent, table);
-  }
+void OnTableInfo(PlannerInfo* root, RelOptInfo* table) {
   if (in_force != nullptr &&
       planner_rt_fetch(table->relid, root)->relkind == RELKIND_FOREIGN_TABLE &&
       IsWalkedBy(root, table)) {
@@ -193,12 +187,10 @@ void InstallHooks() {
     return;
   }
   installed = true;
-  next_planner = planner_hook;
-  planner_hook = OnPlan;
+  pg::PlannerHook<OnPlan>::Install();
   next_upper_paths = create_upper_paths_hook;
   create_upper_paths_hook = OnUpperPaths;
-  next_relation_info = get_relation_info_hook;
-  get_relation_info_hook = OnRelationInfo;
+  pg::TableInfoHook<OnTableInfo>::Install();
   next_table_paths = set_rel_pathlist_hook;
   set_rel_pathlist_hook = OnTablePaths;
 }

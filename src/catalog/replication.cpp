@@ -1,6 +1,7 @@
 #include "catalog/replication.h"
 
 #include "catalog/table_layouts.h"
+#include "pg/compat.h"
 #include "pg/guard.h"
 
 extern "C" {
@@ -46,7 +47,7 @@ Oid PublicationOf(Oid schema) {
   for (const pg::TableLayout* layout : kTables) {
     const Oid table = OidOf(*layout, schema);
     if (publications == NIL && OidIsValid(table)) {
-      publications = GetRelationPublications(table);
+      publications = pg::PublicationsNaming(table);
     }
   }
   return publications == NIL ? InvalidOid : linitial_oid(publications);

@@ -1,5 +1,7 @@
 #include "pg/as_role.h"
 
+#include "pg/compat.h"
+
 extern "C" {
 #include "access/genam.h"
 #include "access/table.h"

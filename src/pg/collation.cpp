@@ -22,7 +22,7 @@ struct Collation {
   const char* actual = nullptr;
 };
 
-const char* Attribute(int cache, HeapTuple tuple, AttrNumber column) {
+const char* Attribute(SyscacheId cache, HeapTuple tuple, AttrNumber column) {
   if (column == 0) {
     return nullptr;
   }

@@ -1,6 +1,8 @@
-// What differs between the versions of PostgreSQL that we build on.
+// What differs between the versions of PostgreSQL that we build on; of planning and executing, it
+// is in compat_planner.h.
 #pragma once
 
+#include "pg/compat_planner.h"
 #include "pg/server.h"
 
 extern "C" {
@@ -9,30 +11,30 @@ extern "C" {
 #include "catalog/catalog.h"
 #include "catalog/pg_collation.h"
 #include "catalog/pg_database.h"
-#include "catalog/pg_proc.h"
-#include "commands/explain.h"
-#if PG_VERSION_NUM >= 180000
-#include "commands/explain_format.h"
-#include "commands/explain_state.h"
-#endif
 #include "catalog/pg_namespace.h"
+#include "catalog/pg_proc.h"
+#include "catalog/pg_publication.h"
 #include "executor/executor.h"
 #include "miscadmin.h"
-#include "nodes/nodeFuncs.h"
-#include "nodes/pathnodes.h"
-#include "optimizer/appendinfo.h"
+#include "nodes/parsenodes.h"
 #include "parser/parse_relation.h"
 #include "pgstat.h"
+#include "replication/origin.h"
 #include "replication/slot.h"
+#include "storage/bufmgr.h"
 #include "storage/lock.h"
 #include "storage/proc.h"
 #include "storage/procarray.h"
 #include "storage/sinvaladt.h"
-#include "tcop/pquery.h"
+#include "tcop/tcopprot.h"
 #include "utils/acl.h"
 #include "utils/guc.h"
 #include "utils/rangetypes.h"
 #include "utils/rel.h"
+#include "utils/syscache.h"
+#if PG_VERSION_NUM >= 160000
+#include "varatt.h"
+#endif
 }
 
 #include <cstdint>
@@ -48,8 +50,13 @@ extern "C" {
 
 namespace ratchet::pg {
 
-// Which cache a callback of CacheRegisterSyscacheCallback is told of.
-using SyscacheCallbackId = int;
+// A cache of the server's catalogs, and which of them a callback of CacheRegisterSyscacheCallback
+// is told of.
+#if PG_VERSION_NUM >= 190000
+using SyscacheId = SysCacheIdentifier;
+#else
+using SyscacheId = int;
+#endif
 
 // Whether `member` may SET ROLE to `role`. May raise an error: for use inside pg::Call.
 inline bool MaySetRole(Oid member, Oid role) {
@@ -205,120 +212,6 @@ inline bool MayExecute(Oid function, Oid role) {
 #endif
 }
 
-// query_tree_walker() and expression_tree_walker(): before 16 a walker had no prototype.
-using Walker = bool (*)(Node*, void*);
-inline bool WalkBelow(Node* node, Walker walker, void* context) {
-#if PG_VERSION_NUM >= 160000
-  const auto callback = walker;
-#else
-  const auto callback = reinterpret_cast<bool (*)()>(reinterpret_cast<void (*)()>(walker));
-#endif
-  return IsA(node, Query) ? query_tree_walker(reinterpret_cast<Query*>(node), callback, context, 0)
-                          : expression_tree_walker(node, callback, context);
-}
-
-// Raises an error when the current user lacks a privilege on a table of the plan: for use inside
-// pg::Call.
-inline void RequirePlan(PlannedStmt* plan) {
-#if PG_VERSION_NUM >= 160000
-  ExecCheckPermissions(plan->rtable, plan->permInfos, true);
-#else
-  ExecCheckRTPerms(plan->rtable, true);
-#endif
-}
-
-// What the grouped columns of a query stand for, if `entry` is the one that such columns refer to:
-// since 18 they are columns of an entry of their own; before, they are the expressions.
-inline List* GroupedExpressions(const RangeTblEntry* entry) {
-#if PG_VERSION_NUM >= 180000
-  return entry->rtekind == RTE_GROUP ? entry->groupexprs : NIL;
-#else
-  static_cast<void>(entry);
-  return NIL;
-#endif
-}
-
-// Runs the portal to its end at top level. May raise an error: for use inside pg::Call.
-inline void RunPortalOnce(Portal portal, DestReceiver* receiver, QueryCompletion* completion) {
-#if PG_VERSION_NUM >= 180000
-  PortalRun(portal, FETCH_ALL, true, receiver, receiver, completion);
-#else
-  PortalRun(portal, FETCH_ALL, true, true, receiver, receiver, completion);
-#endif
-}
-
-// The first `most` rows of a query that is run once. May raise an error: for use inside pg::Call.
-inline void RunExecutor(QueryDesc* query, std::uint64_t most) {
-#if PG_VERSION_NUM >= 180000
-  ExecutorRun(query, ForwardScanDirection, most);
-#else
-  ExecutorRun(query, ForwardScanDirection, most, true);
-#endif
-}
-
-// How much of what somebody has switched off the path would use: since 18 that is not in its cost.
-inline int DisabledNodes(const Path* path) {
-#if PG_VERSION_NUM >= 180000
-  return path->disabled_nodes;
-#else
-  static_cast<void>(path);
-  return 0;
-#endif
-}
-
-// ROW(...) < ROW(...) or >, without the rows that are equal.
-inline bool IsStrict(const RowCompareExpr* compare) {
-#if PG_VERSION_NUM >= 180000
-  return compare->cmptype == COMPARE_LT || compare->cmptype == COMPARE_GT;
-#else
-  return compare->rctype == ROWCOMPARE_LT || compare->rctype == ROWCOMPARE_GT;
-#endif
-}
-
-// Whether the member of a class of equal columns may be null in the rows that are equal, by an
-// outer join. Since 16 such a column is another one, of several relations.
-inline bool MayBeNulled(const EquivalenceMember* member) {
-#if PG_VERSION_NUM >= 160000
-  static_cast<void>(member);
-  return false;
-#else
-  return !bms_is_empty(member->em_nullable_relids);
-#endif
-}
-
-// Whether it says something of an outer join's rows only. Since 16 there are no such classes.
-inline bool IsBelowOuterJoin(const EquivalenceClass* equals) {
-#if PG_VERSION_NUM >= 160000
-  static_cast<void>(equals);
-  return false;
-#else
-  return equals->ec_below_outer_join;
-#endif
-}
-
-// Of what the planner's lists of outer joins contain.
-inline const RestrictInfo* OuterJoinClause(const void* entry) {
-#if PG_VERSION_NUM >= 160000
-  return static_cast<const OuterJoinClauseInfo*>(entry)->rinfo;
-#else
-  return static_cast<const RestrictInfo*>(entry);
-#endif
-}
-
-// The clause about a partitioned table as one about its partition; about any other table itself.
-inline Expr* ForChild(PlannerInfo* root, Expr* clause, RelOptInfo* table) {
-  if (table->top_parent_relids == nullptr) {
-    return clause;
-  }
-#if PG_VERSION_NUM >= 160000
-  return reinterpret_cast<Expr*>(adjust_appendrel_attrs_multilevel(
-      root, reinterpret_cast<Node*>(clause), table, table->top_parent));
-#else
-  return reinterpret_cast<Expr*>(adjust_appendrel_attrs_multilevel(
-      root, reinterpret_cast<Node*>(clause), table->relids, table->top_parent_relids));
-#endif
-}
-
 // Rows of the table that this process has inserted, updated and deleted, and that the server's
 // statistics have not heard of yet. Not for use in a transaction that has changed the table.
 inline std::int64_t UnreportedRows(Oid table) {
@@ -337,6 +230,32 @@ inline std::int64_t UnreportedRows(Oid table) {
 #else
   const PgStat_TableCounts& counts = status->t_counts;
   return counts.t_tuples_inserted + counts.t_tuples_updated + counts.t_tuples_deleted;
+#endif
+}
+
+// Deletes what the server would prune in a page that it reads for an update. May raise an error:
+// for use inside pg::Call.
+inline void PrunePage(Relation table, Buffer buffer) {
+#if PG_VERSION_NUM >= 190000
+  Buffer visibility = InvalidBuffer;
+  heap_page_prune_opt(table, buffer, &visibility, false);
+  if (BufferIsValid(visibility)) {
+    ReleaseBuffer(visibility);
+  }
+#else
+  heap_page_prune_opt(table, buffer);
+#endif
+}
+
+// heap_delete() of the version that is there now, by the current command. May raise an error: for
+// use inside pg::Call.
+inline TM_Result DeleteFromHeap(Relation table, ItemPointer tid, bool wait,
+                                TM_FailureData* failure) {
+  const CommandId command = GetCurrentCommandId(true);
+#if PG_VERSION_NUM >= 190000
+  return heap_delete(table, tid, command, 0, InvalidSnapshot, wait, failure);
+#else
+  return heap_delete(table, tid, command, InvalidSnapshot, wait, failure, false);
 #endif
 }
 
@@ -396,6 +315,102 @@ constexpr AttrNumber kRulesOfDatabase = 0;
 inline bool MayRead(Oid table, Oid role) {
   return pg_class_aclcheck(table, role, ACL_SELECT) == ACLCHECK_OK ||
          pg_attribute_aclcheck_all(table, role, ACL_SELECT, ACLMASK_ANY) == ACLCHECK_OK;
+}
+
+// What a signal handler has been told, to hand on to one of the server's: since 19 it knows the
+// sender.
+#if PG_VERSION_NUM >= 190000
+struct Signal {
+  int number;
+  pg_signal_info sender;
+};
+inline Signal SignalOf(SIGNAL_ARGS) { return {postgres_signal_arg, *pg_siginfo}; }
+inline void Die(const Signal& signal) { die(signal.number, &signal.sender); }
+inline void CancelStatement(const Signal& signal) {
+  StatementCancelHandler(signal.number, &signal.sender);
+}
+#define RATCHET_SIGNAL ratchet::pg::SignalOf(postgres_signal_arg, pg_siginfo)
+#else
+struct Signal {
+  int number;
+};
+inline Signal SignalOf(SIGNAL_ARGS) { return {postgres_signal_arg}; }
+inline void Die(const Signal& signal) { die(signal.number); }
+inline void CancelStatement(const Signal& signal) { StatementCancelHandler(signal.number); }
+#define RATCHET_SIGNAL ratchet::pg::SignalOf(postgres_signal_arg)
+#endif
+
+// From which level on this process writes messages to the server's log.
+inline int LogLevel() {
+#if PG_VERSION_NUM >= 190000
+  return log_min_messages[MyBackendType];
+#else
+  return log_min_messages;
+#endif
+}
+
+// CLUSTER or, since 19, REPACK, of which it is a form.
+#if PG_VERSION_NUM >= 190000
+constexpr NodeTag kRepackStatement = T_RepackStmt;
+#else
+constexpr NodeTag kRepackStatement = T_ClusterStmt;
+#endif
+
+// The table that such a statement names; null: all that were clustered before.
+inline RangeVar* RepackedTable(const Node* statement) {
+#if PG_VERSION_NUM >= 190000
+  const VacuumRelation* named = reinterpret_cast<const RepackStmt*>(statement)->relation;
+  return named != nullptr ? named->relation : nullptr;
+#else
+  return reinterpret_cast<const ClusterStmt*>(statement)->relation;
+#endif
+}
+
+// Its options.
+inline List* RepackOptions(const Node* statement) {
+#if PG_VERSION_NUM >= 190000
+  return reinterpret_cast<const RepackStmt*>(statement)->params;
+#else
+  return reinterpret_cast<const ClusterStmt*>(statement)->params;
+#endif
+}
+
+// WAIT FOR LSN, which lets nobody hold a snapshot.
+inline bool IsWaitForLsn(const Node* statement) {
+#if PG_VERSION_NUM >= 190000
+  return IsA(statement, WaitStmt);
+#else
+  static_cast<void>(statement);
+  return false;
+#endif
+}
+
+// Whether what this session writes has come from another server.
+inline bool WritesForAnother() {
+#if PG_VERSION_NUM >= 190000
+  return replorigin_xact_state.origin != InvalidReplOriginId;
+#else
+  return replorigin_session_origin != InvalidRepOriginId;
+#endif
+}
+
+// The publications that name the table. May raise an error: for use inside pg::Call.
+inline List* PublicationsNaming(Oid table) {
+#if PG_VERSION_NUM >= 190000
+  return GetRelationIncludedPublications(table);
+#else
+  return GetRelationPublications(table);
+#endif
+}
+
+// Those of all tables that leave the table out. May raise an error: for use inside pg::Call.
+inline List* PublicationsExcluding(Oid table) {
+#if PG_VERSION_NUM >= 190000
+  return GetRelationExcludedPublications(table);
+#else
+  static_cast<void>(table);
+  return NIL;
+#endif
 }
 
 // What a statement does with a relation, and as whom: the role that needs the privileges.

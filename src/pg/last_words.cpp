@@ -1,5 +1,6 @@
 #include "pg/last_words.h"
 
+#include "pg/compat.h"
 #include "pg/guard.h"
 
 extern "C" {
@@ -53,7 +54,7 @@ void ListenForLastWords(void (*receiver)(int sqlstate, const char* message) noex
 // The level of a message is not to be had without a copy of all of it, which is made only if the
 // hook will not be called.
 void HearLastWords() {
-  if (the_receiver == nullptr || log_min_messages <= FATAL) {
+  if (the_receiver == nullptr || LogLevel() <= FATAL) {
     return;
   }
   MemoryContext old = MemoryContextSwitchTo(copies);

@@ -1,5 +1,7 @@
 #include "pg/row_change.h"
 
+#include "pg/compat.h"
+
 extern "C" {
 #include "access/heapam.h"
 #include "access/tableam.h"
@@ -58,8 +60,7 @@ RowHold DeleteRow(Relation table, ItemPointer tid, IfBusy if_busy) {
   RowHold hold = RowHold::kHeld;
   do {
     TM_FailureData failure;
-    result = heap_delete(table, tid, GetCurrentCommandId(true), InvalidSnapshot,
-                         if_busy == IfBusy::kWait, &failure, false);
+    result = DeleteFromHeap(table, tid, if_busy == IfBusy::kWait, &failure);
     // Somebody has changed it since it was found. What follows it is looked for, and held, so that
     // the next try is the last one.
     hold = result == TM_Updated ? HoldRow(table, tid, if_busy) : HoldOf(result);

@@ -58,7 +58,7 @@ void RelationChanged(Datum /*argument*/, Oid relation) {
   }
 }
 
-void FunctionChanged(Datum /*argument*/, int /*cache*/, std::uint32_t /*hash*/) {
+void FunctionChanged(Datum /*argument*/, SyscacheId /*cache*/, std::uint32_t /*hash*/) {
   changes.functions = true;
 }
 

@@ -41,7 +41,7 @@ HeapTuple Form(Relation table, Row& row) {
 // all indexes.
 void MakeRoom(Relation table, ItemPointer tid) {
   const Buffer buffer = ReadBuffer(table, ItemPointerGetBlockNumber(tid));
-  heap_page_prune_opt(table, buffer);
+  PrunePage(table, buffer);
   ReleaseBuffer(buffer);
 }
 

@@ -1,5 +1,6 @@
 #include "scheduler/bounded_waits.h"
 
+#include "pg/compat.h"
 #include "pg/guard.h"
 #include "pg/lock_patience.h"
 
@@ -25,7 +26,7 @@ volatile sig_atomic_t has_waited = 0;
 LOCKTAG waited_for;
 LOCKMODE waited_mode;
 
-extern "C" void OnInterrupt(int signal) {
+void OnInterrupt(SIGNAL_ARGS) {
   const int saved_errno = errno;
   if (get_timeout_indicator(LOCK_TIMEOUT, false)) {
     const LOCK* lock = MyProc->waitLock;
@@ -34,7 +35,7 @@ extern "C" void OnInterrupt(int signal) {
       waited_mode = MyProc->waitLockMode;
       has_waited = 1;
     }
-    StatementCancelHandler(signal);
+    pg::CancelStatement(RATCHET_SIGNAL);
   }
   errno = saved_errno;
 }

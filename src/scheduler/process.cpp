@@ -28,13 +28,15 @@ namespace {
 // The server sets the latch at each timeout, and more is not wanted.
 void DoNothing() {}
 
+void Ignore(SIGNAL_ARGS) {}
+
 }  // namespace
 
 void InstallSignalHandlers() {
   pqsignal(SIGHUP, SignalHandlerForConfigReload);
   pqsignal(SIGTERM, die);
   // A cancel is meant for a run, and there is none here.
-  pqsignal(SIGINT, SIG_IGN);
+  pqsignal(SIGINT, Ignore);
   BackgroundWorkerUnblockSignals();
 }
 

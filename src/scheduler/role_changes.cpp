@@ -13,7 +13,7 @@ namespace {
 
 std::uint32_t roles_version = 1;
 
-void AtRoleChange(Datum /*argument*/, pg::SyscacheCallbackId /*cache*/, uint32 /*hash*/) {
+void AtRoleChange(Datum /*argument*/, pg::SyscacheId /*cache*/, uint32 /*hash*/) {
   roles_version++;
 }
 

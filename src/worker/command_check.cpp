@@ -1,5 +1,6 @@
 #include "worker/command_check.h"
 
+#include "pg/compat.h"
 #include "pg/guard.h"
 
 extern "C" {
@@ -80,8 +81,10 @@ bool NeedsTopLevel(const Node* statement) {
       return reindex->kind == REINDEX_OBJECT_SCHEMA || reindex->kind == REINDEX_OBJECT_SYSTEM ||
              reindex->kind == REINDEX_OBJECT_DATABASE || IsSet(reindex->params, "concurrently");
     }
-    case T_ClusterStmt:
-      return reinterpret_cast<const ClusterStmt*>(statement)->relation == nullptr;
+    case pg::kRepackStatement:
+      return pg::RepackedTable(statement) == nullptr ||
+             IsSet(pg::RepackOptions(statement), "concurrently") ||
+             IsSet(pg::RepackOptions(statement), "analyze");
     case T_DiscardStmt:
       return reinterpret_cast<const DiscardStmt*>(statement)->target == DISCARD_ALL;
     case T_CreatedbStmt:

@@ -6,6 +6,7 @@
 #include <ctime>
 
 #include "board/run_board.h"
+#include "pg/compat.h"
 #include "pg/server.h"
 #include "pg/server_stop.h"
 #include "pg/settings.h"
@@ -35,6 +36,7 @@ volatile std::sig_atomic_t at_stop = static_cast<int>(AtStop::kDie);
 volatile std::sig_atomic_t asked = 0;
 volatile std::sig_atomic_t canceled = 0;  // once is enough: what follows may be cleaning up
 std::int64_t asked_at = 0;
+pg::Signal first;  // those behind it are our own
 timer_t timer;
 bool has_timer = false;
 
@@ -61,11 +63,11 @@ void Cancel() {
   }
 }
 
-void TakeStep(int signal) {
+void TakeStep(const pg::Signal& signal) {
   const std::int64_t since = Milliseconds() - asked_at;
   const std::int64_t grace = std::min<std::int64_t>(pg::settings.cancel_grace, kLongestGrace);
   if (since >= grace + kLastWords) {
-    die(signal);
+    pg::Die(signal);
   } else if (at_stop == static_cast<int>(AtStop::kCancel) || since >= grace) {
     Cancel();
   }
@@ -76,16 +78,17 @@ void AtTerminate(SIGNAL_ARGS) {
   const int saved = errno;
   const bool has_run = at_stop != static_cast<int>(AtStop::kDie);
   if (asked == 0 && (!has_run || !has_timer || !pg::ServerIsStopping())) {
-    die(postgres_signal_arg);
+    pg::Die(RATCHET_SIGNAL);
     errno = saved;
     return;
   }
   if (asked == 0) {
     asked_at = Milliseconds();
+    first = RATCHET_SIGNAL;
     asked = 1;
     StartTimer();
   }
-  TakeStep(postgres_signal_arg);
+  TakeStep(first);
   SetLatch(MyLatch);
   errno = saved;
 }

@@ -22,7 +22,7 @@ namespace {
 
 bool roles_have_changed = false;
 
-void OnRoleChange(Datum /*argument*/, pg::SyscacheCallbackId /*cache*/, uint32 /*hash*/) {
+void OnRoleChange(Datum /*argument*/, pg::SyscacheId /*cache*/, uint32 /*hash*/) {
   roles_have_changed = true;
 }
 
