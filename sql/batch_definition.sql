@@ -37,6 +37,11 @@ BEGIN
 EXCEPTION WHEN OTHERS THEN
     GET STACKED DIAGNOSTICS state = RETURNED_SQLSTATE, message = MESSAGE_TEXT,
                             detail = PG_EXCEPTION_DETAIL, hint = PG_EXCEPTION_HINT;
+    -- What the server says more of functions that are not there is not the same in all versions.
+    IF state = '42883' AND message LIKE '% does not exist' THEN
+        detail := NULL;
+        hint := NULL;
+    END IF;
     RETURN concat_ws(E'\n', state || ': ' || message, 'DETAIL: ' || nullif(detail, ''), 'HINT: ' || nullif(hint, ''));
 END $$;
 \pset format unaligned

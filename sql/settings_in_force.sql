@@ -75,8 +75,8 @@ COMMIT;
 SELECT work_mem FROM session;
 
 -- A command is read as its session will read it.
-SELECT ratchet.schedule('backslash', '@manual', $$SELECT 'a\'; SELECT 1 --'$$, settings => '{"standard_conforming_strings": "off", "escape_string_warning": "off"}') > 0 AS scheduled;
-SELECT ratchet.schedule('backslash', '@manual', $$SELECT 'a\'; SELECT 1 --'$$, settings => '{"standard_conforming_strings": "on"}') > 0 AS scheduled;
+SELECT attempt($$'SELECT id FROM item', 'SELECT $1, E''it\''s''', settings => '{"backslash_quote": "off"}'$$);
+SELECT ratchet.schedule('backslash', '@manual', $$SELECT E'it\'s'$$, settings => '{"backslash_quote": "on"}') > 0 AS scheduled;
 
 SELECT ratchet.unschedule(job_name) FROM ratchet.jobs ORDER BY job_name;
 SET client_min_messages = warning;

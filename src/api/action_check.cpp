@@ -3,6 +3,7 @@
 #include <memory>
 
 #include "batch/analysis.h"
+#include "pg/compat.h"
 #include "pg/guard.h"
 #include "pg/text_context.h"
 #include "worker/command_check.h"
@@ -59,6 +60,13 @@ void CheckActionStatements(List* statements) {
                errmsg("%s is not allowed in the action of a batch job", CommandName(statement)),
                errdetail("It would hold for the batches behind it, too, and for the source."),
                errhint("Use SET LOCAL, or the option settings of the job.")));
+    }
+    if (pg::IsWaitForLsn(statement)) {
+      ereport(ERROR,
+              (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+               errmsg("%s is not allowed in the action of a batch job", CommandName(statement)),
+               errdetail("A batch has a snapshot, which WAIT FOR refuses."),
+               errhint("Use the option max_replication_lag.")));
     }
     if (worker::NeedsTopLevel(statement)) {
       ereport(ERROR, (errcode(ERRCODE_ACTIVE_SQL_TRANSACTION),

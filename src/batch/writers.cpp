@@ -48,7 +48,7 @@ std::vector<VirtualTransactionId> WritersOf(const std::vector<Oid>& tables) {
       int holders = 0;
       found = GetLockConflicts(&tag, ShareLock, &holders);
       // A VACUUM holds such a lock too, may take hours, and writes no rows.
-      count = static_cast<int>(std::remove_if(found, found + holders, pg::IsVacuum) - found);
+      count = static_cast<int>(std::remove_if(found, found + holders, pg::IsMaintenance) - found);
     });
     writers.insert(writers.end(), found, found + count);
   }
@@ -64,7 +64,7 @@ std::vector<VirtualTransactionId> WritersOfAll() {
     const auto is_same = [&writer](const VirtualTransactionId& other) {
       return VirtualTransactionIdEquals(writer, other);
     };
-    if (IsWriter(lock) && VirtualTransactionIdIsValid(writer) && !pg::IsVacuum(writer) &&
+    if (IsWriter(lock) && VirtualTransactionIdIsValid(writer) && !pg::IsMaintenance(writer) &&
         std::none_of(writers.begin(), writers.end(), is_same)) {
       writers.push_back(writer);
     }

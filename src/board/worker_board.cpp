@@ -29,6 +29,7 @@ int my_worker = kNone;
 bool had_a_run = false;
 int last_sqlstate = 0;
 char last_message[256] = "";
+char last_detail[256] = "";
 
 // Somebody will ask why the process could not start.
 bool IsLookedAfter(Oid database) {
@@ -59,6 +60,7 @@ void WorkerGone(int /*code*/, Datum /*argument*/) {
     lost.own = {};
     std::memset(lost.text, 0, sizeof(lost.text));
     strlcpy(lost.text, last_message, sizeof(last_message));
+    strlcpy(lost.text + std::strlen(lost.text) + 1, last_detail, sizeof(last_detail));
     EndLocked(worker.run, lost);
   } else if (!had_a_run && worker.state != WorkerState::kIdle &&
              worker.state != WorkerState::kLeaving && last_sqlstate != 0 &&
@@ -175,9 +177,10 @@ bool Leave(int worker) {
   return true;
 }
 
-void SetLastWords(int sqlstate, const char* message) {
+void SetLastWords(int sqlstate, const char* message, const char* detail) {
   last_sqlstate = sqlstate;
-  strlcpy(last_message, message != nullptr ? message : "", sizeof(last_message));
+  strlcpy(last_message, message, sizeof(last_message));
+  strlcpy(last_detail, detail, sizeof(last_detail));
 }
 
 int DismissWorkers(Oid database) {

@@ -22,7 +22,7 @@ Turn Take(int worker, const policy::Moment& now, int* run);
 bool Leave(int worker);
 
 // The error of which this process is about to die: what the scheduler records if a run is in hand.
-void SetLastWords(int sqlstate, const char* message);
+void SetLastWords(int sqlstate, const char* message, const char* detail);
 
 // ---- For others --------------------------------------------------------------------------------
 

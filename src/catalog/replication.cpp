@@ -43,11 +43,14 @@ Oid SubscriptionOf(Relation catalog, Oid table) {
 }
 
 Oid PublicationOf(Oid schema) {
-  List* publications = list_concat(GetAllTablesPublications(), GetSchemaPublications(schema));
+  List* publications = GetSchemaPublications(schema);
+  List* of_all_tables = GetAllTablesPublications();
   for (const pg::TableLayout* layout : kTables) {
     const Oid table = OidOf(*layout, schema);
     if (publications == NIL && OidIsValid(table)) {
-      publications = pg::PublicationsNaming(table);
+      publications =
+          list_concat(list_difference_oid(of_all_tables, pg::PublicationsExcluding(table)),
+                      pg::PublicationsNaming(table));
     }
   }
   return publications == NIL ? InvalidOid : linitial_oid(publications);

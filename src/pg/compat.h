@@ -28,6 +28,7 @@ extern "C" {
 #include "storage/sinvaladt.h"
 #include "tcop/tcopprot.h"
 #include "utils/acl.h"
+#include "utils/backend_status.h"
 #include "utils/guc.h"
 #include "utils/rangetypes.h"
 #include "utils/rel.h"
@@ -124,9 +125,18 @@ inline int MyPlaceInAllProcs() {
 #endif
 }
 
-// Whether the transaction is one of VACUUM or CREATE INDEX CONCURRENTLY, which write no rows. May
-// raise an error: for use inside pg::Call.
-inline bool IsVacuum(const VirtualTransactionId& transaction) {
+// Whether the process of that number executes REPACK, which writes no rows that were not there.
+// What the server shows of all processes is one array, and MyBEEntry our place in it.
+#if PG_VERSION_NUM >= 190000
+inline bool IsRepacking(ProcNumber process) {
+  const volatile PgBackendStatus* shown = MyBEEntry - MyProcNumber + process;
+  return shown->st_progress_command == PROGRESS_COMMAND_REPACK;
+}
+#endif
+
+// Whether the transaction is one of VACUUM, CREATE INDEX CONCURRENTLY or, since 19, REPACK, which
+// write no rows. May raise an error: for use inside pg::Call.
+inline bool IsMaintenance(const VirtualTransactionId& transaction) {
   // The process may be in its next transaction already, and have prepared this one.
 #if PG_VERSION_NUM >= 170000
   const PGPROC* process = ProcNumberGetProc(transaction.procNumber);
@@ -134,6 +144,11 @@ inline bool IsVacuum(const VirtualTransactionId& transaction) {
 #else
   const PGPROC* process = BackendIdGetProc(transaction.backendId);
   const bool is_in_it = process != nullptr && process->lxid == transaction.localTransactionId;
+#endif
+#if PG_VERSION_NUM >= 190000
+  if (is_in_it && IsRepacking(transaction.procNumber)) {
+    return true;
+  }
 #endif
   return is_in_it && (process->statusFlags & (PROC_IN_VACUUM | PROC_IN_SAFE_IC)) != 0;
 }
@@ -394,6 +409,18 @@ inline bool WritesForAnother() {
 #endif
 }
 
+// Puts the session back into the state in which its writes are its own.
+inline void WriteForMyself() {
+  replorigin_session_reset();
+#if PG_VERSION_NUM >= 190000
+  replorigin_xact_clear(true);
+#else
+  replorigin_session_origin = InvalidRepOriginId;
+  replorigin_session_origin_lsn = InvalidXLogRecPtr;
+  replorigin_session_origin_timestamp = 0;
+#endif
+}
+
 // The publications that name the table. May raise an error: for use inside pg::Call.
 inline List* PublicationsNaming(Oid table) {
 #if PG_VERSION_NUM >= 190000
@@ -412,64 +439,5 @@ inline List* PublicationsExcluding(Oid table) {
   return NIL;
 #endif
 }
-
-// What a statement does with a relation, and as whom: the role that needs the privileges.
-struct RelationUse {
-  Oid relation;
-  char kind;
-  AclMode privileges;
-  Oid role;
-};
-
-// Has `MayUse` asked for each relation of each statement that is executed, after the server has
-// found that the role has the privileges. It raises an error or returns false, as `raises` says.
-template <bool (*MayUse)(const RelationUse& use, bool raises)>
-class RelationUseHook {
- public:
-  static void Install() {
-    previous_ = ExecutorCheckPerms_hook;
-    ExecutorCheckPerms_hook = Check;
-  }
-
- private:
-#if PG_VERSION_NUM >= 160000
-  static bool Check(List* range_table, List* permissions, bool raises) {
-    return AreUsable(range_table, permissions, raises) &&
-           (previous_ == nullptr || previous_(range_table, permissions, raises));
-  }
-#else
-  static bool Check(List* range_table, bool raises) {
-    return AreUsable(range_table, nullptr, raises) &&
-           (previous_ == nullptr || previous_(range_table, raises));
-  }
-#endif
-
-  static bool AreUsable(List* range_table, List* permissions, bool raises) {
-    ListCell* cell;
-    foreach (cell, range_table) {
-      auto* entry = lfirst_node(RangeTblEntry, cell);
-      if (entry->rtekind == RTE_RELATION && !IsUsable(entry, permissions, raises)) {
-        return false;
-      }
-    }
-    return true;
-  }
-
-  static bool IsUsable(RangeTblEntry* entry, List* permissions, bool raises) {
-#if PG_VERSION_NUM >= 160000
-    if (entry->perminfoindex == 0) {
-      return true;
-    }
-    const RTEPermissionInfo* needs = getRTEPermissionInfo(permissions, entry);
-#else
-    static_cast<void>(permissions);
-    const RangeTblEntry* needs = entry;
-#endif
-    const Oid role = OidIsValid(needs->checkAsUser) ? needs->checkAsUser : GetUserId();
-    return MayUse({entry->relid, entry->relkind, needs->requiredPerms, role}, raises);
-  }
-
-  static inline ExecutorCheckPerms_hook_type previous_ = nullptr;
-};
 
 }  // namespace ratchet::pg

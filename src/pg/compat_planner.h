@@ -4,12 +4,14 @@
 #include "pg/server.h"
 
 extern "C" {
+#include "catalog/pg_class.h"
 #include "commands/explain.h"
 #if PG_VERSION_NUM >= 180000
 #include "commands/explain_format.h"
 #include "commands/explain_state.h"
 #endif
 #include "executor/executor.h"
+#include "miscadmin.h"
 #include "nodes/nodeFuncs.h"
 #include "nodes/pathnodes.h"
 #include "optimizer/appendinfo.h"
@@ -241,6 +243,65 @@ class TableInfoHook {
 
   static inline get_relation_info_hook_type next_ = nullptr;
 #endif
+};
+
+// What a statement does with a relation, and as whom: the role that needs the privileges.
+struct RelationUse {
+  Oid relation;
+  char kind;
+  AclMode privileges;
+  Oid role;
+};
+
+// Has `MayUse` asked for each relation of each statement that is executed, after the server has
+// found that the role has the privileges. It raises an error or returns false, as `raises` says.
+template <bool (*MayUse)(const RelationUse& use, bool raises)>
+class RelationUseHook {
+ public:
+  static void Install() {
+    previous_ = ExecutorCheckPerms_hook;
+    ExecutorCheckPerms_hook = Check;
+  }
+
+ private:
+#if PG_VERSION_NUM >= 160000
+  static bool Check(List* range_table, List* permissions, bool raises) {
+    return AreUsable(range_table, permissions, raises) &&
+           (previous_ == nullptr || previous_(range_table, permissions, raises));
+  }
+#else
+  static bool Check(List* range_table, bool raises) {
+    return AreUsable(range_table, nullptr, raises) &&
+           (previous_ == nullptr || previous_(range_table, raises));
+  }
+#endif
+
+  static bool AreUsable(List* range_table, List* permissions, bool raises) {
+    ListCell* cell;
+    foreach (cell, range_table) {
+      auto* entry = lfirst_node(RangeTblEntry, cell);
+      if (entry->rtekind == RTE_RELATION && !IsUsable(entry, permissions, raises)) {
+        return false;
+      }
+    }
+    return true;
+  }
+
+  static bool IsUsable(RangeTblEntry* entry, List* permissions, bool raises) {
+#if PG_VERSION_NUM >= 160000
+    if (entry->perminfoindex == 0) {
+      return true;
+    }
+    const RTEPermissionInfo* needs = getRTEPermissionInfo(permissions, entry);
+#else
+    static_cast<void>(permissions);
+    const RangeTblEntry* needs = entry;
+#endif
+    const Oid role = OidIsValid(needs->checkAsUser) ? needs->checkAsUser : GetUserId();
+    return MayUse({entry->relid, entry->relkind, needs->requiredPerms, role}, raises);
+  }
+
+  static inline ExecutorCheckPerms_hook_type previous_ = nullptr;
 };
 
 }  // namespace ratchet::pg

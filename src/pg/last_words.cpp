@@ -10,7 +10,7 @@ extern "C" {
 namespace ratchet::pg {
 namespace {
 
-void (*the_receiver)(int sqlstate, const char* message) noexcept = nullptr;
+LastWordsReceiver the_receiver = nullptr;
 emit_log_hook_type next_log_hook = nullptr;
 
 // For a copy of the error, which the server shows to nobody else. Its first block is there from the
@@ -18,9 +18,12 @@ emit_log_hook_type next_log_hook = nullptr;
 MemoryContext copies = nullptr;
 constexpr Size kCopySize = 8192;
 
+// Who has ended the process, which the server knows since 19, is in the detail for the log.
 void Tell(const ErrorData& error) {
   if (error.elevel >= FATAL) {
-    the_receiver(error.sqlerrcode, error.message != nullptr ? error.message : "");
+    const char* detail = error.detail != nullptr ? error.detail : error.detail_log;
+    the_receiver(error.sqlerrcode, error.message != nullptr ? error.message : "",
+                 detail != nullptr ? detail : "");
   }
 }
 
@@ -33,7 +36,7 @@ void AtLogMessage(ErrorData* error) {
 
 }  // namespace
 
-void ListenForLastWords(void (*receiver)(int sqlstate, const char* message) noexcept) {
+void ListenForLastWords(LastWordsReceiver receiver) {
   const bool listens = the_receiver != nullptr;
   if (!listens) {
     copies = Call([] {

@@ -8,8 +8,9 @@ namespace ratchet::pg {
 
 // For as long as the process lives; a second call replaces the receiver. `receiver` is called in
 // the middle of an ereport() of level FATAL or PANIC: it may neither raise an error nor allocate.
-// Throws PgError.
-void ListenForLastWords(void (*receiver)(int sqlstate, const char* message) noexcept);
+// No text is null. Throws PgError.
+using LastWordsReceiver = void (*)(int sqlstate, const char* message, const char* detail) noexcept;
+void ListenForLastWords(LastWordsReceiver receiver);
 
 // To be called by a callback in error_context_stack.
 void HearLastWords();

@@ -27,6 +27,7 @@ board::RunOutcome outcome;
 
 int last_sqlstate = 0;
 char last_message[256] = "";
+char last_detail[256] = "";
 
 // The error for which the server aborts a transaction: it has it in hand until that is done. False
 // if there is none. To ask is an error then, and an error takes back what holds off interrupts,
@@ -153,6 +154,7 @@ void ForegroundSession::NoteErrorOfCommit() noexcept {
     if (last_sqlstate != 0) {
       error.sqlstate = last_sqlstate;
       error.message = last_message;
+      error.detail = last_detail;
     } else if (!FindErrorInHand(&error)) {
       error.sqlstate = ERRCODE_TRANSACTION_ROLLBACK;
       error.message = "the transaction in which the job ran was rolled back";
@@ -164,10 +166,12 @@ void ForegroundSession::NoteErrorOfCommit() noexcept {
   }
 }
 
-void ForegroundSession::AtLastWords(int sqlstate, const char* message) noexcept {
+void ForegroundSession::AtLastWords(int sqlstate, const char* message,
+                                    const char* detail) noexcept {
   if (The().phase_ != Phase::kNone) {
     last_sqlstate = sqlstate;
     strlcpy(last_message, message, sizeof(last_message));
+    strlcpy(last_detail, detail, sizeof(last_detail));
   }
 }
 
@@ -188,6 +192,7 @@ void ForegroundSession::AtExit(int /*code*/, Datum self) {
   outcome.counters = session->scope_->record().counters;
   std::memset(outcome.text, 0, sizeof(outcome.text));
   strlcpy(outcome.text, last_message, sizeof(last_message));
+  strlcpy(outcome.text + std::strlen(outcome.text) + 1, last_detail, sizeof(last_detail));
   board::End(session->scope_->slot(), outcome);
 }
 

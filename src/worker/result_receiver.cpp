@@ -1,6 +1,7 @@
 #include "worker/result_receiver.h"
 
 #include "catalog/run_log.h"
+#include "pg/compat.h"
 #include "pg/value_json.h"
 
 extern "C" {

@@ -138,7 +138,7 @@ void Run::Prepare() {
   ApplySettings(definition.settings);
   catalog::RunMessages::The().EndIfNotWanted();
   if (definition_->is_batch()) {
-    GiveWayToOthers();
+    GiveWayToOthers(definition.settings);
   }
   if (!definition_->is_batch() || ticket.walk_began != 0) {
     WaitForCheckpoint(ticket, scope_.slot());

@@ -1,5 +1,7 @@
 #include "worker/run_settings.h"
 
+#include <algorithm>
+
 #include "pg/guard.h"
 #include "pg/settings.h"
 
@@ -79,15 +81,26 @@ void ApplySettings(const RunSettings& settings) {
   });
 }
 
-void GiveWayToOthers() {
-  pg::Call([] {
-    const auto lower = [](const char* name, int milliseconds, int current) {
-      if (milliseconds > 0 && (current == 0 || current > milliseconds)) {
-        set_config_option(name, psprintf("%dms", milliseconds), PGC_SUSET, PGC_S_SESSION,
-                          GUC_ACTION_SET, true, 0, false);
-      }
+void GiveWayToOthers(const RunSettings& own) {
+  const bool logs_waits = std::any_of(own.begin(), own.end(), [](const auto& setting) {
+    return pg_strcasecmp(setting.first.c_str(), "log_lock_waits") == 0;
+  });
+  pg::Call([logs_waits] {
+    const auto set = [](const char* name, const char* value) {
+      set_config_option(name, value, PGC_SUSET, PGC_S_SESSION, GUC_ACTION_SET, true, 0, false);
     };
-    lower("deadlock_timeout", pg::settings.deadlock_timeout, DeadlockTimeout);
+    const auto lower = [&set](const char* name, int milliseconds, int current) {
+      const bool lowers = milliseconds > 0 && (current == 0 || current > milliseconds);
+      if (lowers) {
+        set(name, psprintf("%dms", milliseconds));
+      }
+      return lowers;
+    };
+    // The server reports whoever has waited for deadlock_timeout: since 19 without being asked to.
+    if (lower("deadlock_timeout", pg::settings.deadlock_timeout, DeadlockTimeout) && !logs_waits &&
+        log_lock_waits) {
+      set("log_lock_waits", "off");
+    }
     lower("lock_timeout", pg::settings.lock_timeout, LockTimeout);
   });
 }

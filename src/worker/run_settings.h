@@ -20,8 +20,9 @@ void ApplySettings(const RunSettings& settings);
 
 // Makes this session, which runs a batch job, the one that gives way: in a deadlock the one who
 // looks first gives up, and who waits for a lock blocks others behind it. A batch can be done
-// again, an application's transaction cannot. In the transaction as above; lower values of the
-// session stay.
-void GiveWayToOthers();
+// again, an application's transaction cannot. Such short waits are not for the server's log, if the
+// job's own settings do not ask for them. In the transaction as above; lower values of the session
+// stay.
+void GiveWayToOthers(const RunSettings& own);
 
 }  // namespace ratchet::worker

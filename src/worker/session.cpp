@@ -58,11 +58,8 @@ void DiscardMore() {
     ReplicationSlotRelease();
   }
   pg::DropTemporarySlots();
-  if (replorigin_session_origin != InvalidRepOriginId) {
-    replorigin_session_reset();
-    replorigin_session_origin = InvalidRepOriginId;
-    replorigin_session_origin_lsn = InvalidXLogRecPtr;
-    replorigin_session_origin_timestamp = 0;
+  if (pg::WritesForAnother()) {
+    pg::WriteForMyself();
   }
   // After setseed() in one job, random() in the next one would return known numbers.
   DirectFunctionCall1(setseed, Float8GetDatum(pg_prng_double(&pg_global_prng_state) * 2 - 1));

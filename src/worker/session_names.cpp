@@ -13,6 +13,7 @@ extern "C" {
 #include "libpq/libpq-be.h"
 #include "mb/pg_wchar.h"
 #include "utils/guc.h"
+#include "utils/lsyscache.h"
 #include "utils/ps_status.h"
 }
 

@@ -41,11 +41,11 @@ constexpr int kRunsBetweenLooks = 64;
 constexpr long kStatisticsInterval = 1000;  // milliseconds
 
 // The error of which the process dies is told to the board, where the scheduler finds it.
-void AtLastWords(int sqlstate, const char* message) noexcept {
+void AtLastWords(int sqlstate, const char* message, const char* detail) noexcept {
   if (StartWatch::HasGivenUp()) {
-    board::SetLastWords(ERRCODE_LOCK_NOT_AVAILABLE, "a system catalog is locked");
+    board::SetLastWords(ERRCODE_LOCK_NOT_AVAILABLE, "a system catalog is locked", "");
   } else {
-    board::SetLastWords(sqlstate, message);
+    board::SetLastWords(sqlstate, message, detail);
   }
 }
 

@@ -188,6 +188,23 @@ SELECT extract(epoch FROM clock_timestamp() - :'t')});
 	$idle->quit;
 };
 
+# On by default since 19.
+promise 'log_lock_waits of the server is not for the waits of a batch' => sub {
+	set('log_lock_waits', 'on');
+	my $idle = session($node);
+	$idle->query_safe('BEGIN; UPDATE account SET app = 1 WHERE id = 5');
+	my $run_id = begin_walk('waits in silence', 'SELECT id FROM account', 'UPDATE account SET batch = batch + 1 WHERE id = $1');
+	waits_for($run_id, 'lock');
+	my $pid = running($run_id)->{pid};
+	wait_until($node, "SELECT EXISTS (SELECT FROM pg_locks WHERE pid = $pid AND waitstart < clock_timestamp() - interval '100 ms')",
+		'for longer than ratchet.deadlock_timeout');
+	$idle->query_safe('COMMIT');
+	wait_run($node, $run_id, 'succeeded');
+	unlike(read_file_of($node->logfile), qr/LOG:  process $pid (still waiting|acquired)/, 'and nothing is in the log of it');
+	$idle->quit;
+	set('log_lock_waits', undef);
+};
+
 promise 'log_lock_waits tells each wait of a batch for more than ratchet.deadlock_timeout' => sub {
 	my $idle = session($node);
 	$idle->query_safe('BEGIN; UPDATE account SET app = 1 WHERE id = 5');

@@ -340,9 +340,9 @@ promise 'the owner of the database is no superuser' => sub {
 		q{default_transaction_deferrable = on}, q{statement_timeout = 1}, q{lock_timeout = 1},
 		q{idle_in_transaction_session_timeout = 1}, q{exit_on_error = on}, q{row_security = off}, q{TimeZone = 'Pacific/Chatham'},
 		q{DateStyle = 'German, DMY'}, q{IntervalStyle = sql_standard}, q{bytea_output = escape}, q{extra_float_digits = -15},
-		q{transform_null_equals = on}, q{array_nulls = off}, q{standard_conforming_strings = off}, q{quote_all_identifiers = on},
+		q{transform_null_equals = on}, q{array_nulls = off}, q{quote_all_identifiers = on},
 		q{synchronous_commit = off}, q{role = dba}, q{client_encoding = 'LATIN1'}, q{enable_indexscan = off}, q{temp_buffers = 100},
-		($version >= 170000 ? q{transaction_timeout = 1} : ()));
+		($version >= 170000 ? q{transaction_timeout = 1} : ()), ($version < 190000 ? q{standard_conforming_strings = off} : ()));
 	terminate_ratchet($node, 'scheduler', 'dbas');
 	value($node, q{CREATE ROLE worker LOGIN});
 	# A millisecond may be too short for the worker to connect.

@@ -242,7 +242,6 @@ promise 'odd settings of the session that schedules change nothing' => sub {
 		SET extra_float_digits = -15;
 		SET bytea_output = 'escape';
 		SET lc_messages = 'C';
-		SET standard_conforming_strings = off;
 		SET row_security = off;
 		SET work_mem = '64kB';};
 	my $run = value($node, "$odd" . q{

@@ -107,4 +107,102 @@ SKIP: {
 	};
 }
 
+SKIP: {
+	skip 'REPACK, WAIT FOR LSN, senders of signals, ON CONFLICT DO SELECT and JSON by COPY are new in 19', 8 if $version < 19;
+
+	my $repacks = new_node('repacks', conf => <<'CONF');
+wal_level = replica
+max_wal_senders = 4
+max_replication_slots = 4
+CONF
+	value(
+		$repacks, q{
+		CREATE ROLE clerk LOGIN;
+		GRANT USAGE ON SCHEMA ratchet TO clerk;
+		GRANT CREATE ON SCHEMA public TO clerk;
+		CREATE TABLE other (id int)});
+	value(
+		$repacks, q{
+		CREATE TABLE orders (id int PRIMARY KEY, note text);
+		INSERT INTO orders SELECT i, repeat('x', 100) FROM generate_series(1, 5000) AS i;
+		DELETE FROM orders WHERE id % 10 <> 0},
+		user => 'clerk');
+
+	promise 'an ordinary owner has a table repacked' => sub {
+		for my $how ('REPACK orders', 'REPACK (CONCURRENTLY) orders', 'REPACK orders USING INDEX orders_pkey', 'REPACK (ANALYZE) orders')
+		{
+			my $file = q{SELECT pg_relation_filenode('orders')};
+			my $before = value($repacks, $file);
+			is_run(run_job($repacks, 'repack', $how, undef, user => 'clerk'), { status => 'succeeded' }, $how);
+			isnt(value($repacks, $file), $before, 'it has another file');
+		}
+		is(value($repacks, 'SELECT count(*) FROM orders'), 500, 'and all rows');
+		is(value($repacks, 'SELECT count(*) FROM pg_replication_slots'), 0, 'no slot is left');
+	};
+
+	promise 'what cannot be one of several statements is refused at once' => sub {
+		for my $statement ('REPACK', 'REPACK (CONCURRENTLY) orders', 'REPACK (ANALYZE) orders')
+		{
+			psql_fails($repacks, "SELECT ratchet.schedule('x', '\@manual', 'SELECT 1; $statement')",
+				qr/REPACK cannot be one of several statements/, $statement);
+			psql_fails($repacks, "SELECT ratchet.schedule_batch('x', '\@manual', 'SELECT id FROM orders', '$statement')",
+				qr/REPACK cannot be in the action of a batch job/, "$statement, of a batch");
+		}
+		is_run(run_job($repacks, 'two', 'REPACK orders; SELECT 1', undef, user => 'clerk'), { status => 'succeeded' }, 'the others may');
+	};
+
+	# It waits for all transactions that write, and holds its lock meanwhile.
+	promise 'an incremental walk does not wait for REPACK (CONCURRENTLY)' => sub {
+		my $writer = session($repacks);
+		$writer->query_safe('BEGIN; INSERT INTO other VALUES (1)');
+		my $repack = begin_run($repacks, 'repack in use', 'REPACK (CONCURRENTLY) orders');
+		wait_until($repacks, q{SELECT EXISTS (SELECT FROM pg_stat_progress_repack)}, 'it is at work');
+		wait_until($repacks, q{SELECT EXISTS (SELECT FROM pg_locks WHERE relation = 'orders'::regclass AND mode = 'ShareUpdateExclusiveLock' AND granted)},
+			'and has the lock');
+		is_run(run_batch($repacks, 'walk', 'SELECT id FROM orders', 'SELECT $1', q{mode => 'incremental', key => '{id}'}),
+			{ status => 'succeeded', items_done => 500 }, 'a walk over its table comes to the end');
+		is(run_status($repacks, $repack), 'running', 'REPACK is still there');
+		$writer->query_safe('COMMIT');
+		wait_run($repacks, $repack, 'succeeded');
+		$writer->quit;
+	};
+
+	promise 'WAIT FOR LSN runs as a job, and is no action of a batch' => sub {
+		is_run(run_job($repacks, 'waits', q{WAIT FOR LSN '0/1' WITH (MODE 'primary_flush')}), { status => 'succeeded' }, 'as a job');
+		psql_fails($repacks, q{SELECT ratchet.schedule_batch('x', '@manual', 'SELECT id FROM orders', $$WAIT FOR LSN '0/1'$$)},
+			qr/WAIT is not allowed in the action of a batch job/, 'in a batch');
+	};
+
+	promise 'who has ended the process of a run is in its record' => sub {
+		my $run = begin_run($repacks, 'ended', 'SELECT pg_sleep(3600)', q{on_crash => 'next'});
+		my $session = session($repacks);
+		my $pid = $session->query_safe('SELECT pg_backend_pid()');
+		$session->query_safe("SELECT pg_terminate_backend(pid) FROM ratchet.running WHERE run_id = $run");
+		wait_run($repacks, $run, 'crashed');
+		like(run_record($repacks, $run)->{error_detail}, qr/\bPID $pid\b/, 'by its PID');
+		$session->quit;
+	};
+
+	promise 'strings are read in one way only' => sub {
+		psql_fails($repacks, q{SELECT ratchet.schedule('x', '@manual', 'SELECT 1', settings => '{"standard_conforming_strings": "off"}')},
+			qr/setting "standard_conforming_strings" of the job/, 'a job cannot ask for another one');
+	};
+
+	promise 'ON CONFLICT DO SELECT is an action' => sub {
+		value($repacks, 'CREATE TABLE tag (name text PRIMARY KEY, n int DEFAULT 0)');
+		is_run(
+			run_batch($repacks, 'tags', q{SELECT id FROM orders},
+				q{INSERT INTO tag VALUES ('tag ' || $1 % 3) ON CONFLICT (name) DO SELECT FOR UPDATE RETURNING name}),
+			{ status => 'succeeded', items_done => 500, items_failed => 0 }, 'each item is done');
+		is(value($repacks, 'SELECT count(*) FROM tag'), 3, 'and finds the row that is there');
+	};
+
+	promise 'COPY writes and reads what is new' => sub {
+		my $file = $repacks->data_dir . '/orders.json';
+		is_run(run_job($repacks, 'json', "COPY (SELECT id FROM orders WHERE id < 30 ORDER BY id) TO '$file' (FORMAT json)"),
+			{ status => 'succeeded' }, 'JSON');
+		is(read_file_of($file), qq({"id":10}\n{"id":20}\n), 'which is there');
+	};
+}
+
 finish();
