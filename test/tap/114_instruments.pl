@@ -107,7 +107,9 @@ promise 'commands and runs in the foreground are counted' => sub {
 	run_job($node, 'sum', 'INSERT INTO entry SELECT id, balance FROM account');
 	is_deeply(seen('INSERT INTO entry SELECT id'), { %all, calls => 1, rows => 60, toplevel => JSON::PP::true }, 'a command');
 	run_job($node, 'ddl', 'CREATE TABLE summary AS SELECT sum(amount) FROM entry');
-	is(seen('CREATE TABLE summary')->{calls}, 1, 'a utility command');
+	# Since 18 the query inside of it is counted as well.
+	is(value($node, q{SELECT sum(calls) FROM pg_stat_statements WHERE toplevel AND starts_with(query, 'CREATE TABLE summary')}),
+		1, 'a utility command');
 	run_job($node, 'each', 'DELETE FROM entry WHERE account = 1; DELETE FROM entry WHERE account = 2; VACUUM entry', q{transaction => 'per_statement'});
 	is_deeply([ seen('DELETE FROM entry WHERE account')->{calls}, seen('VACUUM entry')->{calls} ], [ 2, 1 ], 'each of several');
 	forget();
