@@ -62,6 +62,8 @@ void Initialize() {
   }
   for (int i = 0; i < the_board->stretches; i++) {
     stretches[i].state = StretchState::kFree;
+    stretches[i].pid = 0;
+    stretches[i].proc = kNone;
     for (TaskBuffer& buffer : stretches[i].buffers) {
       buffer.state = BufferState::kEmpty;
       buffer.count = 0;

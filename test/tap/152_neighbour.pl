@@ -200,7 +200,7 @@ promise 'log_lock_waits of the server is not for the waits of a batch' => sub {
 		'for longer than ratchet.deadlock_timeout');
 	$idle->query_safe('COMMIT');
 	wait_run($node, $run_id, 'succeeded');
-	unlike(read_file_of($node->logfile), qr/LOG:  process $pid (still waiting|acquired)/, 'and nothing is in the log of it');
+	unlike(slurp_file($node->logfile), qr/LOG:  process $pid (still waiting|acquired)/, 'and nothing is in the log of it');
 	$idle->quit;
 	set('log_lock_waits', undef);
 };

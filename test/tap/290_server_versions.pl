@@ -201,7 +201,7 @@ CONF
 		my $file = $repacks->data_dir . '/orders.json';
 		is_run(run_job($repacks, 'json', "COPY (SELECT id FROM orders WHERE id < 30 ORDER BY id) TO '$file' (FORMAT json)"),
 			{ status => 'succeeded' }, 'JSON');
-		is(read_file_of($file), qq({"id":10}\n{"id":20}\n), 'which is there');
+		is(slurp_file($file), qq({"id":10}\n{"id":20}\n), 'which is there');
 	};
 }
 
