@@ -5,6 +5,7 @@ use strict;
 use warnings;
 
 use RatchetTest;
+use PostgreSQL::Test::Utils;
 use Test::More;
 
 my $node = new_node('main', init => [ allows_streaming => 1 ]);

@@ -4,6 +4,7 @@ use strict;
 use warnings;
 
 use RatchetTest;
+use PostgreSQL::Test::Utils;
 use Test::More;
 
 my $node    = new_node('main');
