@@ -265,7 +265,7 @@ promise 'pause_ratio' => sub {
 	$node->safe_psql('postgres', q{SELECT ratchet.cancel(run_id) FROM ratchet.running});
 	wait_run($node, $run_id, 'canceled');
 
-	$run_id = begin_walk('notices', 'SELECT generate_series(1, 3) AS id', 'SELECT $1, pg_sleep(1)', q{batch_size => 1});
+	$run_id = begin_walk('notices', 'SELECT generate_series(1, 10) AS id', 'SELECT $1, pg_sleep(1)', q{batch_size => 1});
 	waits_for($run_id, 'pause');
 	set('ratchet.pause_ratio');
 	my $changed = value($node, 'SELECT now()');

@@ -109,7 +109,7 @@ SKIP: {
 }
 
 SKIP: {
-	skip 'REPACK, WAIT FOR LSN, senders of signals, ON CONFLICT DO SELECT and JSON by COPY are new in 19', 8 if $version < 19;
+	skip 'REPACK, WAIT FOR LSN, senders of signals, ON CONFLICT DO SELECT and JSON by COPY are new in 19', 9 if $version < 19;
 
 	my $repacks = new_node('repacks', conf => <<'CONF');
 wal_level = replica
@@ -182,6 +182,17 @@ CONF
 		wait_run($repacks, $run, 'crashed');
 		like(run_record($repacks, $run)->{error_detail}, qr/\bPID $pid\b/, 'by its PID');
 		$session->quit;
+	};
+
+	promise 'a publication of all tables may leave out those of the extension' => sub {
+		my $published = q{SELECT count(*) FROM ratchet.status() AS s WHERE component = 'replication'};
+		my $tables = value($repacks, q{SELECT string_agg(format('ratchet.%I', relname), ', ') FROM pg_class
+			WHERE relnamespace = 'ratchet'::regnamespace AND relkind IN ('r', 'p') AND NOT relispartition});
+		value($repacks, "CREATE PUBLICATION of_people FOR ALL TABLES EXCEPT (TABLE $tables); CREATE PUBLICATION numbers FOR ALL SEQUENCES");
+		is(value($repacks, $published), 0, 'status() has nothing to say');
+		value($repacks, 'CREATE PUBLICATION everything FOR ALL TABLES EXCEPT (TABLE ratchet.job)');
+		is(value($repacks, $published), 1, 'one is enough');
+		value($repacks, 'DROP PUBLICATION of_people, numbers, everything');
 	};
 
 	promise 'strings are read in one way only' => sub {
