@@ -535,6 +535,8 @@ CREATE TABLE ratchet.home (
     since             timestamptz NOT NULL,
     copy_id           bigint      NOT NULL,
     seal_key          bytea       NOT NULL,
+    paused_at         timestamptz,
+    paused_by         oid,
     PRIMARY KEY (system_identifier, database_oid, job_table_oid)
 );
 COMMENT ON COLUMN ratchet.home.copy_id IS

@@ -174,6 +174,18 @@ LANGUAGE c VOLATILE SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 
 COMMENT ON FUNCTION ratchet.resume_job IS
     'lets a paused job start again; what was missed meanwhile goes by its option misfire';
 
+CREATE FUNCTION ratchet.pause_all(cancel_running boolean DEFAULT false)
+RETURNS bigint
+LANGUAGE c VOLATILE SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'ratchet_pause_all';
+COMMENT ON FUNCTION ratchet.pause_all IS
+    'keeps all jobs of the database from starting, also what is triggered, until ratchet.resume_all(); what is running is let finish, or canceled; returns how many were asked to end';
+
+CREATE FUNCTION ratchet.resume_all()
+RETURNS boolean
+LANGUAGE c VOLATILE SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'ratchet_resume_all';
+COMMENT ON FUNCTION ratchet.resume_all IS
+    'ends what ratchet.pause_all() began: jobs go on, but those that are paused by themselves; false when there was nothing to end';
+
 -- Runs ------------------------------------------------------------------------------------------
 
 CREATE FUNCTION ratchet.trigger(

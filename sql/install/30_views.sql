@@ -275,6 +275,7 @@ SELECT h.job_id, h.job_name,
          CROSS JOIN (
                SELECT max(detail) FILTER (WHERE component = 'scheduler' AND state = 'failing') AS stuck,
                       max(CASE WHEN component = 'enabled' AND state = 'off' THEN 'ratchet.enabled is off'
+                               WHEN component = 'jobs' AND state = 'paused' THEN 'ratchet.pause_all()'
                                WHEN component = 'library' AND state = 'not preloaded' THEN 'the library is not preloaded'
                           END) AS stopped,
                       max(detail) FILTER (WHERE component = 'scheduler' AND state = 'quarantined') AS copy
@@ -453,6 +454,7 @@ BEGIN ATOMIC
            WITH ORDINALITY AS a (at, job_id, cause, run_id, after_backfill, more, n)
       JOIN ratchet.job j ON j.job_id = a.job_id
      CROSS JOIN (SELECT max(CASE WHEN component = 'enabled' AND state = 'off' THEN 'ratchet.enabled is off'
+                                 WHEN component = 'jobs' AND state = 'paused' THEN 'ratchet.pause_all()'
                                  WHEN component = 'scheduler' AND state = 'quarantined' THEN 'held back until ratchet.adopt()'
                             END) AS nothing_starts
                    FROM ratchet.status()) s

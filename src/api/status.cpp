@@ -11,10 +11,12 @@
 #include "board/database_board.h"
 #include "board/pool_view.h"
 #include "catalog/databases.h"
+#include "catalog/home.h"
 #include "catalog/installation.h"
 #include "catalog/replication.h"
 #include "pg/clock.h"
 #include "pg/settings.h"
+#include "pg/subtransaction.h"
 #include "pg/time_zone.h"
 
 extern "C" {
@@ -383,6 +385,29 @@ void ReportReplication(Report* report) {
   }
 }
 
+// Tables that do not fit are told by ReportMisfit. The lock goes with the subtransaction.
+catalog::PauseOfAll FindPause() {
+  try {
+    const pg::Subtransaction glance;
+    return catalog::GlancePauseOfAll();
+  } catch (const pg::PgError& error) {
+    if (error.sqlstate() == ERRCODE_QUERY_CANCELED) {
+      throw;
+    }
+    return {};
+  }
+}
+
+void ReportPauseOfAll(Report* report) {
+  const catalog::PauseOfAll pause = FindPause();
+  if (pause.since != 0) {
+    report->Add("jobs", "paused",
+                "all of this database, since " + TimeText(pause.since) + " by role " +
+                    QuotedRoleName(pause.by) + ": nothing starts, what runs is let finish",
+                "Run SELECT ratchet.resume_all() to let them go on.");
+  }
+}
+
 void ReportQuarantine(Report* report, const std::optional<board::DatabaseEntry>& database) {
   if (!database || database->quarantined_rows == 0) {
     return;
@@ -427,6 +452,7 @@ void Status(FunctionCallInfo call) {
   ReportDatabases(&report, board);
   ReportProcesses(&report, board);
   ReportSchedules(&report, board::ViewDatabase(MyDatabaseId));
+  ReportPauseOfAll(&report);
   ReportQuarantine(&report, board::ViewDatabase(MyDatabaseId));
   ReportReplication(&report);
   report.Add("environment",

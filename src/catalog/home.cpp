@@ -27,6 +27,8 @@ enum Column {
   kSince,
   kCopyId,
   kSealKeyColumn,  // bytea, which has text's form
+  kPausedAt,
+  kPausedBy,
 };
 
 // In this process, as long as nothing happens to the table.
@@ -71,6 +73,21 @@ bool ReadSealKey(policy::SipKey* key) {
 bool IsThisTable(const pg::Row& row) {
   return row.ObjectId(kDatabaseOid) == MyDatabaseId &&
          row.ObjectId(kJobTableOid) == pg::TableOid("job");
+}
+
+// For use inside pg::Call.
+
+void KeepPause(const pg::Row& row, PauseOfAll* pause) {
+  if (row.TimeOrZero(kPausedAt) > pause->since) {
+    *pause = {row.TimeOrZero(kPausedAt), row.ObjectIdOrNone(kPausedBy)};
+  }
+}
+
+void PutPause(const PauseOfAll& pause, pg::Row* row) {
+  row->SetNull(kPausedAt);
+  row->SetNull(kPausedBy);
+  row->SetTimeOrNull(kPausedAt, pause.since);
+  row->SetOidOrNull(kPausedBy, pause.by);
 }
 
 // Of the data directory; 0: it is not known to be a copy.
@@ -135,6 +152,39 @@ TimestampTz HomeSince() {
   });
 }
 
+PauseOfAll FindPauseOfAll() {
+  return pg::Call([] {
+    PauseOfAll pause;
+    pg::TableScan scan(kTable, AccessShareLock);
+    pg::Row row;
+    while (scan.Next(&row)) {
+      KeepPause(row, &pause);
+    }
+    scan.End();
+    return pause;
+  });
+}
+
+PauseOfAll GlancePauseOfAll() {
+  const bool is_free = pg::Call(
+      [] { return pg::HasTable(kTable.name) && pg::TryLockTable(kTable.name, AccessShareLock); });
+  return is_free ? FindPauseOfAll() : PauseOfAll();
+}
+
+void SetPauseOfAll(const PauseOfAll& pause) {
+  pg::Call([&pause] {
+    pg::TableScan scan(kTable, ShareRowExclusiveLock);
+    pg::Row row;
+    ItemPointerData tid;
+    while (scan.Next(&row, &tid)) {
+      PutPause(pause, &row);
+      pg::UpdateRow(scan.table(), &tid, row);
+    }
+    scan.End();
+    CommandCounterIncrement();
+  });
+}
+
 void MakeHome(TimestampTz now, SealKey key) {
   pg::Call([now, key] {
     // One after the other, so that there is one home at the end.
@@ -143,7 +193,9 @@ void MakeHome(TimestampTz now, SealKey key) {
     const bool has_key = ReadSealKey(&seal_key);
     pg::Row old;
     ItemPointerData tid;
+    PauseOfAll pause;
     while (scan.Next(&old, &tid)) {
+      KeepPause(old, &pause);
       pg::DeleteRow(scan.table(), &tid);
     }
     if (!has_key || key == SealKey::kNew) {
@@ -156,6 +208,7 @@ void MakeHome(TimestampTz now, SealKey key) {
     row.SetTime(kSince, now);
     row.SetInt64(kCopyId, CopyId());
     row.SetText(kSealKeyColumn, {reinterpret_cast<const char*>(&seal_key), sizeof(seal_key)});
+    PutPause(pause, &row);
     pg::InsertRow(scan.table(), row);
     // Who has the key at hand looks again.
     CacheInvalidateRelcache(scan.table());

@@ -22,6 +22,16 @@ bool SettleIfEmpty(TimestampTz now);
 // Since when these jobs run here; 0: not known.
 TimestampTz HomeSince();
 
+// All jobs of the database are paused, beside those that are by themselves: ratchet.pause_all().
+struct PauseOfAll {
+  TimestampTz since = 0;  // 0: they are not
+  Oid by = InvalidOid;
+};
+PauseOfAll FindPauseOfAll();
+// The same for who must not wait for a lock: that somebody stands in the way counts as no pause.
+PauseOfAll GlancePauseOfAll();
+void SetPauseOfAll(const PauseOfAll& pause);
+
 // What becomes of the key when a home is made.
 enum class SealKey {
   kKeep,  // rows that were sealed before stay believed

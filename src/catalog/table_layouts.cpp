@@ -330,6 +330,7 @@ constexpr pg::Column kTaskClaim[] = {
 constexpr pg::Column kHome[] = {
     {"system_identifier", INT8OID}, {"database_oid", OIDOID}, {"job_table_oid", OIDOID},
     {"since", TIMESTAMPTZOID},      {"copy_id", INT8OID},     {"seal_key", BYTEAOID},
+    {"paused_at", TIMESTAMPTZOID},  {"paused_by", OIDOID},
 };
 
 constexpr pg::Column kCalendarDays[] = {

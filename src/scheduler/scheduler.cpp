@@ -90,7 +90,7 @@ void Scheduler::Decide(TimestampTz now) {
   LookAtShared(now);
   TakeEnded(now);
   LookAtOwners(now);
-  if (pg::settings.enabled && !quarantined_) {
+  if (MayStart()) {
     StartChildren(now);
     TakeDue(now);
     FeedBackfills(now);
@@ -412,6 +412,8 @@ void Scheduler::WriteStatistics() {
   statistics_unwritten_ = false;
 }
 
+bool Scheduler::MayStart() const { return pg::settings.enabled && !quarantined_ && !all_paused_; }
+
 std::int64_t Scheduler::NextWake(const policy::Moment& now) const {
   std::int64_t sleep = kLongestSleep;
   const auto within = [&sleep](std::int64_t span) { sleep = std::min(sleep, span); };
@@ -424,7 +426,7 @@ std::int64_t Scheduler::NextWake(const policy::Moment& now) const {
   if (load_) {
     within(USECS_PER_SEC);
   }
-  if (pg::settings.enabled && !quarantined_) {
+  if (MayStart()) {
     at(jobs_.FirstDue());
     at(waiting_.NextLook());
     if (!feeds_.empty()) {

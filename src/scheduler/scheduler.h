@@ -75,6 +75,8 @@ class Scheduler {
 
   // In how many microseconds the next pass is due if nothing happens before.
   std::int64_t NextWake(const policy::Moment& now) const;
+  // False: nothing starts, what runs is let finish.
+  bool MayStart() const;
   // Why runs do not start although passes succeed; null: they do.
   const char* Trouble() const {
     return starter_.is_stuck() ? "no worker can connect, as a system catalog is locked" : nullptr;
@@ -385,6 +387,7 @@ class Scheduler {
   Oid incarnation_ = InvalidOid;  // of the extension whose tables have been read
   catalog::Installation misfit_;  // what has been told
   bool quarantined_ = false;
+  bool all_paused_ = false;            // ratchet.pause_all()
   std::int64_t quarantined_rows_ = 0;  // runs and backfills; of jobs, the table knows
   bool recorded_ = false;              // this pass has written records that somebody may wait for
   bool backlog_ = false;               // ready work was left for want of a worker or a slot

@@ -52,6 +52,7 @@ bool Scheduler::Load(TimestampTz now) {
   }
   environment_ = pg::settings.environment != nullptr ? pg::settings.environment : "";
   quarantined_ = false;
+  all_paused_ = catalog::FindPauseOfAll().since != 0;
   quarantined_rows_ = 0;
   incarnation_ = catalog::FindIncarnation();
   if (incarnation_ != entry_->incarnation) {
