@@ -60,7 +60,7 @@ promise 'nothing of the database starts, also what is triggered, and it survives
 		qr/^paused: all of this database, since .* by role shop_owner: nothing starts, what runs is let finish\|Run SELECT ratchet\.resume_all\(\)/, 'ratchet.status() says since when, and by whom');
 	is(value($node, q{SELECT DISTINCT color || ': ' || why FROM ratchet.job_health WHERE job_name IN ('sell', 'count')}, %shop), 'amber: nothing starts: ratchet.pause_all()', 'so does ratchet.job_health');
 	is(value($node, q{SELECT color || ': ' || why FROM ratchet.job_health WHERE job_name = 'resting'}, %shop), 'gray: paused');
-	is(value($node, q{SELECT DISTINCT held_by FROM ratchet.agenda(now() + interval '1 minute')}, %shop), 'ratchet.pause_all()', 'and ratchet.agenda()') ;
+	is(value($node, q{SELECT bool_and(held_by ~ '^ratchet\.pause_all\(\)') FROM ratchet.agenda(now() + interval '1 minute')}, %shop), 't', 'and ratchet.agenda()');
 	is(value($node, q{SELECT count(*) FROM ratchet.status() WHERE component = 'jobs'}), 0, 'another database knows nothing of it');
 	$node->restart;
 	nothing_runs('nor after a restart');
