@@ -279,7 +279,8 @@ void Agenda::AddWaitingRuns() {
   for (const catalog::QueuedRun& run : waiting) {
     pg::Call([] { CHECK_FOR_INTERRUPTS(); });
     const auto job = catalog::FindJob(run.job_id);
-    if (!job || job->is_queue || !MaySee(run.owner) || !MaySee(job->owner) || run.run_at > wish_.until) {
+    if (!job || job->is_queue || !MaySee(run.owner) || !MaySee(job->owner) ||
+        run.run_at > wish_.until) {
       continue;
     }
     Entry entry;
