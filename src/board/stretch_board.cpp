@@ -192,7 +192,7 @@ void ListStretches(Oid database, Oid incarnation, std::vector<StretchView>* stre
       empty += buffer.state == BufferState::kEmpty ? 1 : 0;
     }
     stretches->push_back({i, slot.state, slot.died, slot.end, slot.waiting, slot.waiting_since,
-                          slot.queue_id, slot.run_id, slot.wants, empty});
+                          slot.queue_id, slot.run_id, slot.pid, slot.wants, empty});
   }
 }
 

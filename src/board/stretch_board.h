@@ -48,6 +48,7 @@ struct StretchView {
   policy::SteadyTime waiting_since;
   std::int64_t queue_id;
   std::int64_t run_id;
+  pid_t pid;
   int wants;
   int empty_buffers;
 };

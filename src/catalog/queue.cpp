@@ -8,7 +8,10 @@
 #include "pg/span.h"
 
 extern "C" {
+#include "catalog/pg_authid.h"
 #include "catalog/pg_type.h"
+#include "utils/array.h"
+#include "utils/syscache.h"
 }
 
 namespace ratchet::catalog {
@@ -134,6 +137,8 @@ LOCKMODE LockFor(ItemPointer tid) { return tid != nullptr ? RowExclusiveLock : A
 
 constinit const SealedTable kSealedQueues{&kSeal, kQueueId, 0};
 
+void FillQueue(const QueueDefinition& queue, pg::Row* row) { Fill(queue, row); }
+
 std::string JobNameOf(const std::string& queue_name) { return "queue " + queue_name; }
 
 void InsertQueue(const QueueDefinition& queue) {
@@ -191,6 +196,68 @@ std::optional<QueueDefinition> FindQueueByName(const std::string& queue_name, It
     return result == Found::kYes;
   });
   return found ? std::move(queue) : std::nullopt;
+}
+
+namespace {
+
+// For use inside pg::Call. Whether any were there.
+bool RemoveGoneRoles(pg::Row* row, int column) {
+  if (row->IsNull(column)) {
+    return false;
+  }
+  Datum* values = nullptr;
+  int count = 0;
+  deconstruct_array(DatumGetArrayTypeP(row->values[column - 1]), REGROLEOID, sizeof(Oid), true,
+                    TYPALIGN_INT, &values, nullptr, &count);
+  int kept = 0;
+  for (int i = 0; i < count; i++) {
+    if (SearchSysCacheExists1(AUTHOID, values[i])) {
+      values[kept++] = values[i];
+    }
+  }
+  if (kept == 0) {
+    row->SetNull(column);
+  } else if (kept < count) {
+    row->Set(column, PointerGetDatum(construct_array(values, kept, REGROLEOID, sizeof(Oid), true,
+                                                     TYPALIGN_INT)));
+  }
+  return kept < count;
+}
+
+bool RemoveGoneRoles(pg::Row* row) {
+  const bool was_producer = RemoveGoneRoles(row, kProducers);
+  return RemoveGoneRoles(row, kConsumers) || was_producer;
+}
+
+}  // namespace
+
+bool RemoveGoneRolesOfQueues() {
+  return pg::Call([] {
+    bool is_complete = true;
+    pg::TableScan scan(kTable, RowExclusiveLock);
+    pg::Row row;
+    ItemPointerData tid;
+    while (scan.Next(&row, &tid)) {
+      CHECK_FOR_INTERRUPTS();
+      if (!RemoveGoneRoles(&row)) {
+        continue;
+      }
+      const pg::RowHold hold = pg::HoldRow(scan.table(), &tid, pg::IfBusy::kGiveUp, &row);
+      if (hold == pg::RowHold::kHeld) {
+        // One that was held back stays so.
+        const bool is_sealed = kSeal.Fits(row);
+        RemoveGoneRoles(&row);
+        if (is_sealed) {
+          kSeal.Put(&row);
+        }
+        pg::UpdateRowOfSameKey(scan.table(), &tid, row);
+      }
+      is_complete = is_complete && hold != pg::RowHold::kBusy;
+    }
+    scan.End();
+    CommandCounterIncrement();
+    return is_complete;
+  });
 }
 
 void ScanQueues(void (*visit)(void* context, const QueueDefinition& queue), void* context) {

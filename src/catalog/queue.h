@@ -16,6 +16,10 @@ extern "C" {
 #include "storage/itemptr.h"
 }
 
+namespace ratchet::pg {
+struct Row;
+}
+
 namespace ratchet::catalog {
 
 // Spans are microseconds.
@@ -52,6 +56,14 @@ void DeleteQueue(ItemPointer tid);
 std::optional<QueueDefinition> FindQueue(std::int64_t queue_id, ItemPointer tid = nullptr);
 std::optional<QueueDefinition> FindQueueByName(const std::string& queue_name,
                                                ItemPointer tid = nullptr);
+
+// The row as it would be written. For use inside pg::Call.
+void FillQueue(const QueueDefinition& queue, pg::Row* row);
+
+// Takes roles that were dropped off the lists of producers and consumers: who gets the number of
+// one of them is to inherit nothing. Waits for nobody: false when somebody has one of the rows in
+// hand.
+bool RemoveGoneRolesOfQueues();
 
 // All queues as of now, in no order. `visit` must not raise an error, but may throw.
 void ScanQueues(void (*visit)(void* context, const QueueDefinition& queue), void* context);

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "pg/row_change.h"
 #include "pg/server.h"
@@ -61,6 +62,8 @@ struct HeldTask {
 
 // A number for a task that is about to be inserted.
 std::int64_t NextTaskId();
+// So many of them, in ascending order.
+void NextTaskIds(int count, std::vector<std::int64_t>* numbers);
 
 // Inserts the row. If it has a unique key that another unfinished task of the queue has, nothing is
 // inserted, false is returned, and *holder (may be null) is that task's place and number, which its

@@ -31,22 +31,33 @@ std::int64_t LargestIn(const pg::TableLayout& table, const char* index) {
   return largest;
 }
 
+// Inside pg::Call.
+std::int64_t Next(Oid sequence) {
+  static Oid known = InvalidOid;
+  std::int64_t number = pg::NextNumber(sequence);
+  if (sequence != known) {
+    const std::int64_t highest = std::max(LargestIn(kTaskTable, "task_pkey"),
+                                          LargestIn(kFinishedTaskTable, "finished_task_pkey"));
+    if (number > policy::kGreatestNumber || number <= highest) {
+      number = pg::NextNumberAfter(sequence, highest);
+    }
+    known = sequence;
+  }
+  return number;
+}
+
 }  // namespace
 
 std::int64_t NextTaskId() {
-  static Oid known = InvalidOid;
-  return pg::Call([] {
+  return pg::Call([] { return Next(pg::OpenSequence("task_id_seq")); });
+}
+
+void NextTaskIds(int count, std::vector<std::int64_t>* numbers) {
+  pg::Call([=] {
     const Oid sequence = pg::OpenSequence("task_id_seq");
-    std::int64_t number = pg::NextNumber(sequence);
-    if (sequence != known) {
-      const std::int64_t highest = std::max(LargestIn(kTaskTable, "task_pkey"),
-                                            LargestIn(kFinishedTaskTable, "finished_task_pkey"));
-      if (number > policy::kGreatestNumber || number <= highest) {
-        number = pg::NextNumberAfter(sequence, highest);
-      }
-      known = sequence;
+    for (int i = 0; i < count; i++) {
+      numbers->push_back(Next(sequence));
     }
-    return number;
   });
 }
 

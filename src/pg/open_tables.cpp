@@ -1,5 +1,8 @@
 #include "pg/open_tables.h"
 
+#include "pg/guard.h"
+#include "pg/table.h"
+
 extern "C" {
 #include "access/table.h"
 #include "access/xact.h"
@@ -7,10 +10,12 @@ extern "C" {
 #include "utils/resowner.h"
 }
 
+#include <algorithm>
+
 namespace ratchet::pg {
 namespace {
 
-struct OpenTable {
+struct OpenTableEntry {
   const TableLayout* layout;
   Relation table;
   LOCKMODE mode;
@@ -21,7 +26,7 @@ struct OpenTable {
 constexpr int kMost = 16;
 
 bool keeps = false;
-OpenTable tables[kMost];
+OpenTableEntry tables[kMost];
 int count = 0;
 
 void CloseAll() {
@@ -43,7 +48,7 @@ void TransactionEnds(XactEvent event, void* /*argument*/) {
   }
 }
 
-OpenTable* Find(const TableLayout& layout) {
+OpenTableEntry* Find(const TableLayout& layout) {
   for (int i = 0; i < count; i++) {
     if (tables[i].layout == &layout) {
       return &tables[i];
@@ -60,7 +65,7 @@ void KeepTablesOpen() {
 }
 
 Relation FindOpenTable(const TableLayout& layout, LOCKMODE mode) {
-  const OpenTable* open = Find(layout);
+  const OpenTableEntry* open = Find(layout);
   if (open == nullptr || open->mode < mode) {
     return nullptr;
   }
@@ -73,12 +78,54 @@ void KeepTableOpen(const TableLayout& layout, Relation table, LOCKMODE mode) {
   if (!keeps || CurrentResourceOwner != TopTransactionResourceOwner) {
     return;
   }
-  if (OpenTable* open = Find(layout)) {
+  if (OpenTableEntry* open = Find(layout)) {
     open->mode = mode;
   } else if (count < kMost) {
     RelationIncrementReferenceCount(table);
     tables[count++] = {&layout, table, mode, nullptr};
   }
+}
+
+TableHold::TableHold(const TableLayout& layout, LOCKMODE mode) : layout_(&layout) {
+  is_mine_ = Call([&] {
+    if (Find(layout) != nullptr || count == kMost) {
+      return false;
+    }
+    Relation table = OpenTable(layout, mode);
+    tables[count++] = {&layout, table, mode, CatalogOpenIndexes(table)};
+    return true;
+  });
+}
+
+namespace {
+
+OpenTableEntry Remove(const TableLayout& layout) {
+  OpenTableEntry* place = Find(layout);
+  const OpenTableEntry entry = *place;
+  std::copy(place + 1, tables + count, place);
+  count--;
+  return entry;
+}
+
+}  // namespace
+
+// An abort has taken all off already in a process that keeps tables.
+TableHold::~TableHold() {
+  if (is_mine_ && Find(*layout_) != nullptr) {
+    Remove(*layout_);
+  }
+}
+
+void TableHold::Close() {
+  if (!is_mine_) {
+    return;
+  }
+  is_mine_ = false;
+  Call([this] {
+    const OpenTableEntry entry = Remove(*layout_);
+    CatalogCloseIndexes(entry.indexes);
+    table_close(entry.table, NoLock);
+  });
 }
 
 CatalogIndexState OpenIndexesOf(Relation table) {

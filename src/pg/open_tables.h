@@ -24,6 +24,23 @@ Relation FindOpenTable(const TableLayout& layout, LOCKMODE mode);
 // Keeps it for the next one who asks. Nothing happens in a process that does not keep tables.
 void KeepTableOpen(const TableLayout& layout, Relation table, LOCKMODE mode);
 
+// One table for as long as this lives, in any process: for a function that writes many rows. Not
+// for use inside pg::Call. Close() is called when all went well; after an error the server closes
+// what is open.
+class TableHold {
+ public:
+  TableHold(const TableLayout& layout, LOCKMODE mode);
+  TableHold(const TableHold&) = delete;
+  TableHold& operator=(const TableHold&) = delete;
+  ~TableHold();
+
+  void Close();
+
+ private:
+  const TableLayout* layout_;
+  bool is_mine_ = false;
+};
+
 // The indexes of a table that is kept open, null for another one. They are closed with it.
 CatalogIndexState OpenIndexesOf(Relation table);
 

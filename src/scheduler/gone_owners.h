@@ -26,6 +26,8 @@ class GoneOwners {
   }
   // In a transaction: those that are not there any more, and whose jobs have not been done yet.
   std::vector<Oid> Find(std::uint32_t version);
+  // Something is left of roles that are gone: MustLook() stays true.
+  void LookAgain() { checked_version_ = 0; }
   // All of the role's jobs are nobody's; its history is left.
   void JobsAreDone(Oid role);
 

@@ -3,6 +3,7 @@
 #include "scheduler/scheduler.h"
 
 #include "catalog/gone_owner.h"
+#include "catalog/queue.h"
 #include "catalog/role_check.h"
 #include "pg/compat.h"
 #include "scheduler/role_changes.h"
@@ -86,6 +87,9 @@ void Scheduler::LookAtOwners(TimestampTz now) {
     if (DisownJobsOf(role, now)) {
       gone_owners_.JobsAreDone(role);
     }
+  }
+  if (!catalog::RemoveGoneRolesOfQueues()) {
+    gone_owners_.LookAgain();
   }
 }
 
