@@ -3,7 +3,7 @@
 CREATE FUNCTION ratchet.export_jobs() RETURNS jsonb
 LANGUAGE c STABLE SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'ratchet_export_jobs';
 COMMENT ON FUNCTION ratchet.export_jobs IS
-    'the definitions of all jobs that the caller may manage, by name, with the options that are not at their defaults: what ratchet.apply_jobs() takes';
+    'the definitions of all jobs and queues that the caller may manage, by name, with the options that are not at their defaults: what ratchet.apply_jobs() takes';
 
 CREATE FUNCTION ratchet.apply_jobs(
     jobs    jsonb,
@@ -13,7 +13,7 @@ CREATE FUNCTION ratchet.apply_jobs(
 RETURNS SETOF record
 LANGUAGE c VOLATILE ROWS 20 AS 'MODULE_PATHNAME', 'ratchet_apply_jobs';
 COMMENT ON FUNCTION ratchet.apply_jobs IS
-    'defines each job of the document as ratchet.schedule() does; prune drops the jobs that the caller may manage and that are not in it; dry_run changes nothing; tells for each job whether it was created, changed, dropped or unchanged, and which options have changed';
+    'defines each job of the document as ratchet.schedule() does, and each queue as ratchet.create_queue() does; prune drops the jobs that the caller may manage and that are not in it; dry_run changes nothing; tells for each job whether it was created, changed, dropped or unchanged, and which options have changed';
 
 -- The jobs of pg_cron ---------------------------------------------------------------------------
 

@@ -3,6 +3,7 @@
 #include <memory>
 
 #include "batch/analysis.h"
+#include "batch/task_shape.h"
 #include "pg/compat.h"
 #include "pg/guard.h"
 #include "pg/text_context.h"
@@ -19,14 +20,24 @@ extern "C" {
 namespace ratchet::api {
 namespace {
 
+// What the text is to those who read an error about it.
+struct Kind {
+  const char* name;   // of the argument
+  const char* owner;  // what has it
+  bool is_handler;
+};
+constexpr Kind kActionOfBatch = {"action", "a batch job", false};
+constexpr Kind kHandler = {"handler", "a queue", true};
+
 struct Parameters {
   const Oid* types;
   int count;
   const char* list;  // "$1 = id (bigint), $2 = name (text)"
   bool* used;        // of each
+  const Kind* kind;
 };
 
-// Everything up to CheckAction is for use inside pg::Call.
+// Everything up to Check is for use inside pg::Call.
 
 const char* CommandName(Node* statement) { return GetCommandTagName(CreateCommandTag(statement)); }
 
@@ -40,9 +51,14 @@ bool OutlivesTransaction(Node* statement) {
   return !set->is_local && set->kind != VAR_SET_MULTI;
 }
 
-void CheckActionStatements(List* statements) {
+void CheckActionStatements(List* statements, const Kind& kind) {
   if (statements == NIL) {
-    ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("action must not be empty")));
+    ereport(ERROR,
+            (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("%s must not be empty", kind.name)));
+  }
+  if (kind.is_handler && list_length(statements) > 1) {
+    ereport(ERROR, (errcode(ERRCODE_SYNTAX_ERROR), errmsg("handler must be one statement"),
+                    errhint("Put several of them into a function, and call that.")));
   }
   ListCell* cell;
   foreach (cell, statements) {
@@ -50,16 +66,21 @@ void CheckActionStatements(List* statements) {
     if (IsA(statement, TransactionStmt)) {
       ereport(ERROR,
               (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-               errmsg("%s is not allowed in the action of a batch job", CommandName(statement)),
+               errmsg("%s is not allowed in the %s of %s", CommandName(statement), kind.name,
+                      kind.owner),
                errdetail("Each batch is a transaction, which the run itself begins and commits."),
                errhint("Leave it out.")));
     }
     if (OutlivesTransaction(statement)) {
       ereport(ERROR,
               (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-               errmsg("%s is not allowed in the action of a batch job", CommandName(statement)),
-               errdetail("It would hold for the batches behind it, too, and for the source."),
-               errhint("Use SET LOCAL, or the option settings of the job.")));
+               errmsg("%s is not allowed in the %s of %s", CommandName(statement), kind.name,
+                      kind.owner),
+               kind.is_handler
+                   ? errdetail("It would hold for the batches behind it, too.")
+                   : errdetail("It would hold for the batches behind it, too, and for the source."),
+               errhint("Use SET LOCAL, or the option settings of the %s.",
+                       kind.is_handler ? "queue" : "job")));
     }
     if (pg::IsWaitForLsn(statement)) {
       ereport(ERROR,
@@ -70,7 +91,8 @@ void CheckActionStatements(List* statements) {
     }
     if (worker::NeedsTopLevel(statement)) {
       ereport(ERROR, (errcode(ERRCODE_ACTIVE_SQL_TRANSACTION),
-                      errmsg("%s cannot be in the action of a batch job", CommandName(statement)),
+                      errmsg("%s cannot be in the %s of %s", CommandName(statement), kind.name,
+                             kind.owner),
                       errdetail("Each batch is a transaction, and this statement cannot run inside "
                                 "of a transaction block.")));
     }
@@ -82,12 +104,15 @@ Node* ParameterOf(ParseState* state, ParamRef* reference) {
   auto* parameters = static_cast<Parameters*>(state->p_ref_hook_state);
   const int number = reference->number;
   if (number < 1 || number > parameters->count) {
-    ereport(ERROR,
-            (errcode(ERRCODE_UNDEFINED_PARAMETER), errmsg("there is no parameter $%d", number),
-             errdetail_plural("The source has %d column: %s.", "The source has %d columns: %s.",
-                              static_cast<unsigned long>(parameters->count), parameters->count,
-                              parameters->list),
-             parser_errposition(state, reference->location)));
+    ereport(
+        ERROR,
+        (errcode(ERRCODE_UNDEFINED_PARAMETER), errmsg("there is no parameter $%d", number),
+         parameters->kind->is_handler
+             ? errdetail("The parameters of a handler are %s.", parameters->list)
+             : errdetail_plural("The source has %d column: %s.", "The source has %d columns: %s.",
+                                static_cast<unsigned long>(parameters->count), parameters->count,
+                                parameters->list),
+         parser_errposition(state, reference->location)));
   }
   parameters->used[number - 1] = true;
   auto* parameter = makeNode(Param);
@@ -118,10 +143,8 @@ void CheckStatement(RawStmt* statement, const char* text, Parameters* parameters
   }
 }
 
-}  // namespace
-
-std::vector<bool> CheckAction(const std::string& action, const batch::Shape& shape,
-                              catalog::Per per) {
+std::vector<bool> Check(const std::string& action, const batch::Shape& shape, catalog::Per per,
+                        const Kind& kind) {
   const std::vector<Oid> types = batch::ParameterTypes(shape, per);
   std::string list;
   for (std::size_t i = 0; i < types.size(); i++) {
@@ -130,17 +153,29 @@ std::vector<bool> CheckAction(const std::string& action, const batch::Shape& sha
     list += ")";
   }
   const auto used = std::make_unique<bool[]>(types.size());
-  Parameters parameters{types.data(), static_cast<int>(types.size()), list.c_str(), used.get()};
-  const pg::TextContext context(action.c_str(), "action");
+  Parameters parameters{types.data(), static_cast<int>(types.size()), list.c_str(), used.get(),
+                        &kind};
+  const pg::TextContext context(action.c_str(), kind.name, kind.owner);
   pg::Call([&] {
     List* statements = pg_parse_query(action.c_str());
-    CheckActionStatements(statements);
+    CheckActionStatements(statements, kind);
     ListCell* cell;
     foreach (cell, statements) {
       CheckStatement(lfirst_node(RawStmt, cell), action.c_str(), &parameters);
     }
   });
   return std::vector<bool>(used.get(), used.get() + types.size());
+}
+
+}  // namespace
+
+std::vector<bool> CheckAction(const std::string& action, const batch::Shape& shape,
+                              catalog::Per per) {
+  return Check(action, shape, per, kActionOfBatch);
+}
+
+std::vector<bool> CheckHandler(const std::string& handler, catalog::Per per) {
+  return Check(handler, batch::TaskShape(), per, kHandler);
 }
 
 }  // namespace ratchet::api

@@ -1,7 +1,8 @@
-// The action of a batch job, before it ever runs.
+// The action of a batch job, and the handler of a queue, before it ever runs.
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "batch/shape.h"
 
@@ -12,5 +13,8 @@ namespace ratchet::api {
 // the parameters it uses.
 std::vector<bool> CheckAction(const std::string& action, const batch::Shape& shape,
                               catalog::Per per);
+
+// The same for the handler of a queue, which is one statement; its parameters are batch::TaskShape.
+std::vector<bool> CheckHandler(const std::string& handler, catalog::Per per);
 
 }  // namespace ratchet::api

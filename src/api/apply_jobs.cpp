@@ -5,9 +5,11 @@
 
 #include "api/argument.h"
 #include "api/define_job.h"
+#include "api/define_queue.h"
 #include "api/job_check.h"
 #include "api/job_document.h"
 #include "api/privilege.h"
+#include "api/queue_document.h"
 #include "api/row_set.h"
 #include "api/sql_function.h"
 #include "catalog/role_rights.h"
@@ -32,7 +34,9 @@ std::vector<catalog::JobDefinition> JobsOfCaller() {
   std::vector<catalog::JobDefinition> jobs;
   catalog::ScanJobs(
       [](void* argument, const catalog::JobDefinition& job) {
-        static_cast<std::vector<catalog::JobDefinition>*>(argument)->push_back(job);
+        if (!job.is_queue) {
+          static_cast<std::vector<catalog::JobDefinition>*>(argument)->push_back(job);
+        }
       },
       &jobs);
   std::map<Oid, bool> may;
@@ -54,6 +58,9 @@ Datum ExportJobs() {
   for (const catalog::JobDefinition& job : JobsOfCaller()) {
     document += (document.size() > 1 ? ", " : "") + ObjectOf(MembersOf(job, columns));
   }
+  for (const Queue& queue : QueuesOfCaller()) {
+    document += (document.size() > 1 ? ", " : "") + ObjectOf(MembersOf(queue, columns));
+  }
   document += "]";
   return pg::Call(
       [&document] { return DirectFunctionCall1(jsonb_in, CStringGetDatum(document.c_str())); });
@@ -67,15 +74,14 @@ struct Change {
   std::string detail;
 };
 
-void SayWhichJob(void* argument) {
-  errcontext("job \"%s\" of the document", static_cast<const char*>(argument));
+void SayWhich(void* argument) {
+  errcontext("%s of the document", static_cast<const char*>(argument));
 }
 
-// What goes wrong in `step` says which job it is about.
+// What goes wrong in `step` says what it is about: job "nightly".
 template <typename Step>
-auto ForJob(const std::string& job_name, Step step) {
-  ErrorContextCallback context = {error_context_stack, SayWhichJob,
-                                  const_cast<char*>(job_name.c_str())};
+auto For(const std::string& title, Step step) {
+  ErrorContextCallback context = {error_context_stack, SayWhich, const_cast<char*>(title.c_str())};
   error_context_stack = &context;
   try {
     auto result = step();
@@ -83,10 +89,9 @@ auto ForJob(const std::string& job_name, Step step) {
     return result;
   } catch (const pg::Error& error) {
     error_context_stack = context.previous;
-    const std::string job = "job \"" + job_name + "\"";
     const std::string message = error.what();
     throw pg::Error(error.sqlstate(),
-                    message.find(job) != std::string::npos ? message : job + ": " + message,
+                    message.find(title) != std::string::npos ? message : title + ": " + message,
                     error.hint(), error.detail());
   } catch (...) {
     error_context_stack = context.previous;
@@ -134,21 +139,32 @@ std::string DifferenceOf(const JobMembers& from, const JobMembers& to) {
   return difference;
 }
 
+template <typename Definition>
+Change ChangeOf(const std::string& name, const Definition& defined, const JobColumns& columns) {
+  if (!defined.old) {
+    return Change{name, "created", ""};
+  }
+  if (!defined.changed) {
+    return Change{name, "unchanged", ""};
+  }
+  return Change{name, "changed",
+                DifferenceOf(MembersOf(*defined.old, columns), MembersOf(defined.now, columns))};
+}
+
+// What it changes is said in its result, and a dry run says it before.
 Change Apply(const JobElement& element, const JobColumns& columns) {
-  return ForJob(element.job_name, [&] {
+  const Given given = {element.Gives("enabled"), element.Gives("run_as")};
+  return For(element.Title(), [&] {
+    if (element.is_queue) {
+      CheckQueueName(element.job_name, "queue_name");
+      return ChangeOf(catalog::JobNameOf(element.job_name),
+                      DefineQueue(QueueOf(element, columns), given, AnothersJob::kRedefined),
+                      columns);
+    }
     CheckName(element.job_name, "job_name");
-    // What it changes is said in its result, and a dry run says it before.
-    const Defined defined =
-        DefineJob(DefinitionOf(element, columns),
-                  {element.Gives("enabled"), element.Gives("run_as")}, AnothersJob::kRedefined);
-    if (!defined.old) {
-      return Change{element.job_name, "created", ""};
-    }
-    if (!defined.changed) {
-      return Change{element.job_name, "unchanged", ""};
-    }
-    return Change{element.job_name, "changed",
-                  DifferenceOf(MembersOf(*defined.old, columns), MembersOf(defined.now, columns))};
+    return ChangeOf(element.job_name,
+                    DefineJob(DefinitionOf(element, columns), given, AnothersJob::kRedefined),
+                    columns);
   });
 }
 
@@ -158,8 +174,9 @@ std::vector<std::size_t> OrderOf(const std::vector<JobElement>& elements) {
   dependents.reserve(elements.size());
   for (const JobElement& element : elements) {
     const JsonMember* depends_on = element.Find("depends_on");
-    dependents.push_back({element.job_name, depends_on != nullptr ? depends_on->strings
-                                                                  : std::vector<std::string>()});
+    dependents.push_back(
+        {element.is_queue ? catalog::JobNameOf(element.job_name) : element.job_name,
+         depends_on != nullptr ? depends_on->strings : std::vector<std::string>()});
   }
   policy::DependencyOrder order = policy::OrderByNeed(dependents);
   if (!order.circle.empty()) {
@@ -178,7 +195,9 @@ void Prune(const std::vector<JobElement>& elements, std::vector<Change>* changes
   std::vector<catalog::JobDefinition> jobs = JobsOfCaller();
   std::map<std::string, bool> kept;
   for (const JobElement& element : elements) {
-    kept[element.job_name] = true;
+    if (!element.is_queue) {
+      kept[element.job_name] = true;
+    }
   }
   std::erase_if(jobs, [&](const auto& job) { return kept.contains(job.job_name); });
   std::vector<policy::Dependent> dependents;
@@ -190,7 +209,7 @@ void Prune(const std::vector<JobElement>& elements, std::vector<Change>* changes
   std::vector<std::size_t> order = policy::OrderByNeed(dependents).order;
   std::reverse(order.begin(), order.end());
   for (const std::size_t i : order) {
-    ForJob(jobs[i].job_name, [&] {
+    For("job \"" + jobs[i].job_name + "\"", [&] {
       ItemPointerData tid;
       if (const auto job = LockJobIfAny(jobs[i].job_name, &tid)) {
         DropJob(*job, &tid);

@@ -48,6 +48,11 @@ void RefuseInAnothersName(const catalog::JobDefinition& old) {
 }
 
 void RefuseAnothers(const catalog::JobDefinition& old, Given given, AnothersJob anothers_job) {
+  if (old.is_queue) {
+    throw pg::Error(ERRCODE_DUPLICATE_OBJECT,
+                    "\"" + old.job_name + "\" is the name of the runs of a queue",
+                    "Use another name for the job.");
+  }
   RequireMayManage(old);
   if (!given.owner && anothers_job == AnothersJob::kRefused) {
     RefuseInAnothersName(old);

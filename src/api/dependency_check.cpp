@@ -34,7 +34,7 @@ void RequireOwnersRight(const JobDefinition& job, const JobDefinition& parent) {
 
 void RequireParent(const JobDefinition& job, const std::string& name) {
   const auto parent = catalog::FindJobByName(name);
-  if (!parent) {
+  if (!parent || parent->is_queue) {
     const std::string nearest = catalog::NearJobName(name);
     throw pg::Error(ERRCODE_UNDEFINED_OBJECT, "depends_on: job " + Quoted(name) + " does not exist",
                     nearest.empty() ? "Define it before the jobs that depend on it."

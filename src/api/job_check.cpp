@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "api/action_check.h"
 #include "api/batch_check.h"
 #include "api/condition_check.h"
 #include "api/dependency_check.h"
@@ -111,6 +112,23 @@ void CheckCommand(const JobDefinition& job) {
   role.End();
 }
 
+// Of a queue. One without a handler has consumers.
+void CheckHandlerOf(const JobDefinition& job) {
+  if (job.action.empty()) {
+    return;
+  }
+  pg::AsRole role(job.owner, SettingsInForce(job));
+  const std::vector<bool> used = CheckHandler(job.action, job.per);
+  role.End();
+  if (std::find(used.begin(), used.end(), true) == used.end()) {
+    pg::Call([] {
+      ereport(WARNING, (errmsg("the handler uses neither payload nor number of a task"),
+                        errdetail("It does the same for each task."),
+                        errhint("Its parameters are $1, the payload, and $2, the task_id.")));
+    });
+  }
+}
+
 void CompleteSettings(JobDefinition* job, const JobDefinition* old,
                       const std::string& search_path) {
   if (old != nullptr && job->settings == old->settings && job->owner == old->owner) {
@@ -214,6 +232,11 @@ bool CompleteJob(JobDefinition* job, const JobDefinition* old, const std::string
   }
   if (job->is_batch()) {
     CheckBatch(*job, old, uses_items);
+  } else if (job->is_queue) {
+    if (old == nullptr || job->action != old->action || job->per != old->per ||
+        job->settings != old->settings || job->owner != old->owner) {
+      CheckHandlerOf(*job);
+    }
   } else if (old == nullptr || old->is_batch() || job->command != old->command ||
              job->transaction != old->transaction || job->settings != old->settings ||
              job->owner != old->owner) {

@@ -33,7 +33,7 @@ using Kind = JsonMember::Kind;
 // While it exists, an error of the server says which job and which key it is about.
 class ElementContext {
  public:
-  ElementContext(const char* job_name, const char* key) : job_name_(job_name), key_(key) {
+  ElementContext(const char* title, const char* key) : title_(title), key_(key) {
     callback_ = {error_context_stack, Describe, this};
     error_context_stack = &callback_;
   }
@@ -44,10 +44,10 @@ class ElementContext {
  private:
   static void Describe(void* argument) {
     const auto* self = static_cast<const ElementContext*>(argument);
-    errcontext("%s of job \"%s\"", self->key_, self->job_name_);
+    errcontext("%s of %s", self->key_, self->title_);
   }
 
-  const char* job_name_;
+  const char* title_;
   const char* key_;
   ErrorContextCallback callback_;
 };
@@ -168,6 +168,8 @@ Expected ExpectedFor(Oid type) {
       return {Kind::kArray, "an array of strings"};
     case REGCLASSARRAYOID:
       return {Kind::kArray, "an array of the names of tables"};
+    case REGROLEARRAYOID:
+      return {Kind::kArray, "an array of the names of roles"};
     case INTERVALOID:
       return {Kind::kString, "a string such as \"5 minutes\""};
     case TIMESTAMPTZOID:
@@ -190,7 +192,18 @@ void RequireKind(const JsonMember& member, Oid type) {
 }
 
 // For use inside pg::Call.
-Datum ValueOf(const JsonMember& member, Oid type) {
+Datum RolesOf(const std::vector<std::string>& names) {
+  auto* values = static_cast<Datum*>(palloc(sizeof(Datum) * (names.size() + 1)));
+  int count = 0;
+  for (const std::string& name : names) {
+    values[count++] = ObjectIdGetDatum(get_role_oid(name.c_str(), false));
+  }
+  return PointerGetDatum(
+      construct_array(values, count, REGROLEOID, sizeof(Oid), true, TYPALIGN_INT));
+}
+
+// For use inside pg::Call.
+Datum ValueIn(const JsonMember& member, Oid type) {
   char* text = pstrdup(member.text.c_str());
   const Datum string = CStringGetDatum(text);
   switch (type) {
@@ -210,6 +223,8 @@ Datum ValueOf(const JsonMember& member, Oid type) {
       return ObjectIdGetDatum(get_role_oid(text, false));
     case TEXTARRAYOID:
       return pg::TextArrayOf(member.strings);
+    case REGROLEARRAYOID:
+      return RolesOf(member.strings);
     case REGCLASSARRAYOID: {
       auto* values = static_cast<Datum*>(palloc(sizeof(Datum) * (member.strings.size() + 1)));
       int count = 0;
@@ -236,11 +251,7 @@ Datum ValueOf(const JsonMember& member, Oid type) {
 
 void SetOption(const JobElement& element, const JsonMember& member, const Option& option,
                const JobColumns& columns, catalog::JobDefinition* job) {
-  const Oid type = columns.Of(option).type;
-  RequireKind(member, type);
-  const ElementContext context(element.job_name.c_str(), option.name);
-  const Datum value = pg::Call([&] { return ValueOf(member, type); });
-  option.set(job, value, option.name);
+  option.set(job, ValueOf(element, member, columns.Of(option).type), option.name);
 }
 
 std::string* TextOf(const std::string& key, catalog::JobDefinition* job) {
@@ -284,7 +295,38 @@ void RequireKnown(const JobElement& element, const JsonMember& member, const Opt
   }
 }
 
+// "job_name" or "queue_name", which says what it is.
+const JsonMember* FindName(const JobElement& element, int number) {
+  const JsonMember* name = element.Find("job_name");
+  const JsonMember* queue_name = element.Find("queue_name");
+  if (name != nullptr && queue_name != nullptr) {
+    Refuse("element " + std::to_string(number) + " of jobs has both a job_name and a queue_name");
+  }
+  name = name != nullptr ? name : queue_name;
+  if (name == nullptr || name->kind != Kind::kString) {
+    Refuse("element " + std::to_string(number) +
+           " of jobs must have a job_name or a queue_name that is a string");
+  }
+  return name;
+}
+
 }  // namespace
+
+std::string JobElement::Title() const {
+  return (is_queue ? "queue \"" : "job \"") + job_name + "\"";
+}
+
+Datum ValueOf(const JobElement& element, const JsonMember& member, Oid type) {
+  RequireKind(member, type);
+  const std::string title = element.Title();
+  const ElementContext context(title.c_str(), member.key.c_str());
+  return pg::Call([&] { return ValueIn(member, type); });
+}
+
+std::string RequireString(const JsonMember& member) {
+  RequireKind(member, TEXTOID);
+  return member.text;
+}
 
 const JsonMember* JobElement::Find(const char* key) const {
   for (const JsonMember& member : members) {
@@ -315,16 +357,14 @@ std::vector<JobElement> ReadDocument(Datum jsonb) {
   int number = 0;
   for (JobElement& element : elements) {
     number++;
-    const JsonMember* name = element.Find("job_name");
-    if (name == nullptr || name->kind != Kind::kString) {
-      Refuse("element " + std::to_string(number) +
-             " of jobs must have a job_name that is a string");
-    }
+    const JsonMember* name = FindName(element, number);
     element.job_name = name->text;
-    std::erase_if(element.members,
-                  [](const JsonMember& member) { return member.key == "job_name"; });
-    if (!names.insert(element.job_name).second) {
-      Refuse("job \"" + element.job_name + "\" appears twice in jobs");
+    element.is_queue = name->key == "queue_name";
+    std::erase_if(element.members, [](const JsonMember& member) {
+      return member.key == "job_name" || member.key == "queue_name";
+    });
+    if (!names.insert(element.Title()).second) {
+      Refuse(element.Title() + " appears twice in jobs");
     }
   }
   return elements;

@@ -1,5 +1,6 @@
-// Job definitions as JSON, for ratchet.export_jobs() and ratchet.apply_jobs(): an object for each
-// job, whose keys are the arguments of ratchet.schedule() and ratchet.schedule_batch().
+// Definitions as JSON, for ratchet.export_jobs() and ratchet.apply_jobs(): an object for each job,
+// whose keys are the arguments of ratchet.schedule() and ratchet.schedule_batch(), and for each
+// queue, whose keys are those of ratchet.create_queue() (see queue_document.h).
 #pragma once
 
 #include <map>
@@ -9,6 +10,10 @@
 
 #include "api/option.h"
 #include "catalog/job.h"
+
+namespace ratchet::pg {
+struct Row;
+}
 
 namespace ratchet::api {
 
@@ -33,6 +38,9 @@ class JobColumns {
 // the session, and is the same in two databases that have the same job.
 using JobMembers = std::vector<std::pair<std::string, std::string>>;
 JobMembers MembersOf(const catalog::JobDefinition& job, const JobColumns& columns);
+// JSON of a text, and of a value of an option; empty for a null.
+std::string Escaped(const std::string& text);
+std::string JsonOf(const pg::Row& row, int column, Oid type);
 // {"job_name": …}
 std::string ObjectOf(const JobMembers& members);
 
@@ -49,18 +57,28 @@ struct JsonMember {
 // An element of a document: keys whose value is null count as not given.
 struct JobElement {
   std::string job_name;
-  std::vector<JsonMember> members;  // without job_name
+  bool is_queue = false;            // then job_name is its name
+  std::vector<JsonMember> members;  // without the name
+
+  // job "nightly"
+  std::string Title() const;
 
   const JsonMember* Find(const char* key) const;
   bool Gives(const char* key) const { return Find(key) != nullptr; }
 };
 
-// Raises an error unless it is an array of objects with a job_name each, and none of them twice.
+// Raises an error unless it is an array of objects with a job_name or a queue_name each, and none
+// of them twice.
 std::vector<JobElement> ReadDocument(Datum jsonb);
 
 // The definition that it stands for: options that it does not give have their defaults. Errors name
 // the key; whoever calls this says which job it is (see ForJob in apply_jobs.cpp). Those of the
 // server have both in their context.
 catalog::JobDefinition DefinitionOf(const JobElement& element, const JobColumns& columns);
+
+// The value of a member as one of this type; an error that names the key if it is none.
+Datum ValueOf(const JobElement& element, const JsonMember& member, Oid type);
+// One that is a string.
+std::string RequireString(const JsonMember& member);
 
 }  // namespace ratchet::api

@@ -64,16 +64,18 @@ void AppendRole(StringInfo out, Oid role) {
 
 void AppendArray(StringInfo out, Datum array, Oid type) {
   const bool texts = type == TEXTARRAYOID;
+  const Oid element = texts ? TEXTOID : type == REGROLEARRAYOID ? REGROLEOID : REGCLASSOID;
   Datum* values = nullptr;
   int count = 0;
-  deconstruct_array(DatumGetArrayTypeP(array), texts ? TEXTOID : REGCLASSOID,
-                    texts ? -1 : static_cast<int>(sizeof(Oid)), !texts, TYPALIGN_INT, &values,
-                    nullptr, &count);
+  deconstruct_array(DatumGetArrayTypeP(array), element, texts ? -1 : static_cast<int>(sizeof(Oid)),
+                    !texts, TYPALIGN_INT, &values, nullptr, &count);
   appendStringInfoChar(out, '[');
   for (int i = 0; i < count; i++) {
     appendStringInfoString(out, i > 0 ? ", " : "");
     if (texts) {
       escape_json(out, TextDatumGetCString(values[i]));
+    } else if (element == REGROLEOID) {
+      AppendRole(out, DatumGetObjectId(values[i]));
     } else {
       AppendTable(out, DatumGetObjectId(values[i]));
     }
@@ -99,6 +101,7 @@ void AppendValue(StringInfo out, Datum value, Oid type) {
       return AppendRole(out, DatumGetObjectId(value));
     case TEXTARRAYOID:
     case REGCLASSARRAYOID:
+    case REGROLEARRAYOID:
       return AppendArray(out, value, type);
     case JSONBOID: {
       Jsonb* jsonb = DatumGetJsonbP(value);
@@ -111,18 +114,6 @@ void AppendValue(StringInfo out, Datum value, Oid type) {
 }
 
 // ------------------------------------------------------------------------------------------------
-
-std::string Escaped(const std::string& text) {
-  std::string escaped;
-  pg::Call([&] {
-    StringInfoData out;
-    initStringInfo(&out);
-    escape_json(&out, text.c_str());
-    escaped.assign(out.data, out.len);
-    pfree(out.data);
-  });
-  return escaped;
-}
 
 bool IsOwner(const Option& option) { return std::strcmp(option.name, "run_as") == 0; }
 
@@ -137,6 +128,33 @@ bool IsDefault(const Option& option, const catalog::JobDefinition& job) {
 }
 
 }  // namespace
+
+std::string Escaped(const std::string& text) {
+  std::string escaped;
+  pg::Call([&] {
+    StringInfoData out;
+    initStringInfo(&out);
+    escape_json(&out, text.c_str());
+    escaped.assign(out.data, out.len);
+    pfree(out.data);
+  });
+  return escaped;
+}
+
+std::string JsonOf(const pg::Row& row, int column, Oid type) {
+  std::string json;
+  pg::Call([&] {
+    if (row.IsNull(column)) {
+      return;
+    }
+    StringInfoData out;
+    initStringInfo(&out);
+    AppendValue(&out, row.values[column - 1], type);
+    json.assign(out.data, out.len);
+    pfree(out.data);
+  });
+  return json;
+}
 
 JobColumns::JobColumns() {
   pg::Call([this] {
@@ -172,19 +190,9 @@ JobMembers MembersOf(const catalog::JobDefinition& job, const JobColumns& column
       continue;
     }
     const JobColumns::Column column = columns.Of(option);
-    std::string value;
-    pg::Call([&] {
-      pg::Row row;
-      catalog::FillJob(job, &row);
-      if (row.IsNull(column.number)) {
-        return;
-      }
-      StringInfoData out;
-      initStringInfo(&out);
-      AppendValue(&out, row.values[column.number - 1], column.type);
-      value.assign(out.data, out.len);
-      pfree(out.data);
-    });
+    pg::Row row;
+    pg::Call([&] { catalog::FillJob(job, &row); });
+    std::string value = JsonOf(row, column.number, column.type);
     if (!value.empty()) {
       members.emplace_back(option.name, std::move(value));
     }

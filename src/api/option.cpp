@@ -53,19 +53,6 @@ void SetWord(JobDefinition* job, Datum value, const char* name) {
 constexpr std::int64_t kLongestSpan =
     std::int64_t{calendar::kMaxIntervalYears} * 360 * calendar::kDay;
 
-std::int64_t SpanIn(Datum value, const char* name, std::int64_t shortest) {
-  std::int64_t span = 0;
-  if (!pg::SpanOf(*DatumGetIntervalP(value), &span) || span > kLongestSpan) {
-    Refuse(std::string(name) + " must not be longer than " +
-           std::to_string(calendar::kMaxIntervalYears) + " years");
-  }
-  if (span < shortest) {
-    Refuse(shortest == 0 ? std::string(name) + " must not be negative"
-                         : std::string(name) + " must be at least 1 millisecond");
-  }
-  return span;
-}
-
 template <auto kMember>
 void SetSpan(JobDefinition* job, Datum value, const char* name) {
   job->*kMember = SpanIn(value, name, calendar::kMillisecond);
@@ -314,6 +301,19 @@ int RequireOption(const std::string& name) {
 }
 
 }  // namespace
+
+std::int64_t SpanIn(Datum value, const char* name, std::int64_t shortest) {
+  std::int64_t span = 0;
+  if (!pg::SpanOf(*DatumGetIntervalP(value), &span) || span > kLongestSpan) {
+    Refuse(std::string(name) + " must not be longer than " +
+           std::to_string(calendar::kMaxIntervalYears) + " years");
+  }
+  if (span < shortest) {
+    Refuse(shortest == 0 ? std::string(name) + " must not be negative"
+                         : std::string(name) + " must be at least 1 millisecond");
+  }
+  return span;
+}
 
 std::span<const Option> Options() { return kOptions; }
 std::span<const Option> BatchOptions() { return Options().subspan(kBatchOption); }

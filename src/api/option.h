@@ -18,6 +18,10 @@ struct Option {
   void (*copy)(catalog::JobDefinition* to, const catalog::JobDefinition& from);
 };
 
+// Microseconds of an interval that a definition can have, and that is at least `shortest` (0 or a
+// millisecond) long; else throws.
+std::int64_t SpanIn(Datum value, const char* name, std::int64_t shortest);
+
 // All of them, in the order in which people read them; those that only a batch job has come last.
 std::span<const Option> Options();
 std::span<const Option> BatchOptions();

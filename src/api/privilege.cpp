@@ -131,10 +131,19 @@ std::string RoleName(Oid role) {
 
 std::string QuotedRoleName(Oid role) { return Quoted(RoleName(role).c_str()); }
 
+void NoSuchJob(const std::string& job_name, const catalog::JobDefinition* job) {
+  if (job != nullptr && job->is_queue && MaySee(job->owner)) {
+    throw pg::Error(ERRCODE_UNDEFINED_OBJECT, "job \"" + job_name + "\" does not exist",
+                    "A queue has its runs under this name. Use ratchet.alter_queue(), "
+                    "ratchet.pause_queue() and the like.");
+  }
+  throw catalog::MissingJob(job_name);
+}
+
 catalog::JobDefinition RequireJob(const std::string& job_name, ItemPointer tid) {
   std::optional<catalog::JobDefinition> job = catalog::FindJobByName(job_name, tid);
-  if (!job) {
-    throw catalog::MissingJob(job_name);
+  if (!job || job->is_queue) {
+    NoSuchJob(job_name, job ? &*job : nullptr);
   }
   RequireMayManage(*job);
   return *std::move(job);
@@ -142,6 +151,9 @@ catalog::JobDefinition RequireJob(const std::string& job_name, ItemPointer tid) 
 
 std::optional<catalog::JobDefinition> LockJobIfAny(const std::string& job_name, ItemPointer tid) {
   const auto seen = catalog::FindJobByName(job_name);
+  if (seen && seen->is_queue) {
+    return std::nullopt;
+  }
   if (seen) {
     RequireMayManage(*seen);
   }
@@ -161,7 +173,8 @@ std::optional<catalog::JobDefinition> LockJobIfAny(const std::string& job_name, 
 catalog::JobDefinition LockJob(const std::string& job_name, ItemPointer tid) {
   std::optional<catalog::JobDefinition> job = LockJobIfAny(job_name, tid);
   if (!job) {
-    throw catalog::MissingJob(job_name);
+    const auto seen = catalog::FindJobByName(job_name);
+    NoSuchJob(job_name, seen ? &*seen : nullptr);
   }
   return *std::move(job);
 }

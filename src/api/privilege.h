@@ -29,6 +29,8 @@ std::string RoleName(Oid role);
 // The same as SQL would have it: "Alice B" in quotes.
 std::string QuotedRoleName(Oid role);
 
+// Raises 42704. `job` may be null, or is the hidden one of a queue, which has other functions.
+[[noreturn]] void NoSuchJob(const std::string& job_name, const catalog::JobDefinition* job);
 // The job; raises 42704 when there is none, 42501 when the caller may not manage it.
 catalog::JobDefinition RequireJob(const std::string& job_name, ItemPointer tid = nullptr);
 // The same for who is about to change it: whose it is, is looked at before anything is waited for,

@@ -67,6 +67,10 @@ catalog::JobVersion RequireVersion(const catalog::RunRecord& record) {
            "Use ratchet.trigger() for a run of what the job is now.");
   }
   RequireMayManageRun(record.run_id, version->owner);
+  if (version->is_queue) {
+    Refuse("run " + std::to_string(record.run_id) + " cannot be replayed: it is one of a queue",
+           "ratchet.retry_task() and ratchet.redrive() do dead tasks again.");
+  }
   return std::move(*version);
 }
 

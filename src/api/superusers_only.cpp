@@ -1,6 +1,8 @@
 // ratchet._superusers_only(): the trigger that guards the tables against writers other than the
 // library
+#include <algorithm>
 #include <cstring>
+#include <initializer_list>
 
 #include "pg/compat.h"
 #include "pg/guard.h"
@@ -47,23 +49,38 @@ bool IsTable(const TriggerData* trigger, const char* name) {
   return std::strcmp(RelationGetRelationName(trigger->tg_relation), name) == 0;
 }
 
-// Null is no seal: what a superuser writes or restores may come from somebody else, and is held
-// back until ratchet.adopt(). An update keeps the seal, which then fits or does not. In a dump the
-// owner of a checkpoint is a number, which may be another role's here: until it is adopted it has
-// none.
+bool IsAmong(const char* name, std::initializer_list<const char*> names) {
+  return std::any_of(names.begin(), names.end(),
+                     [name](const char* each) { return std::strcmp(name, each) == 0; });
+}
+
+// What a row that comes from elsewhere cannot say here. Null is no seal: what a superuser writes or
+// restores may come from somebody else, and is held back until ratchet.adopt(). An update keeps the
+// seal, which then fits or does not. In a dump the owner of a checkpoint is a number, which may be
+// another role's here: until it is adopted it has none. A task is in nobody's hands here.
+enum class Meaning { kKept, kNull, kNobody };
+Meaning MeaningOf(const TriggerData* trigger, const char* column) {
+  if (IsAmong(column, {"seal"}) ||
+      (IsTable(trigger, "task") &&
+       IsAmong(column, {"enqueued_by", "token", "lease_until", "claimed_by", "claimed_at"}))) {
+    return Meaning::kNull;
+  }
+  return IsTable(trigger, "job_checkpoint") && IsAmong(column, {"owner"}) ? Meaning::kNobody
+                                                                          : Meaning::kKept;
+}
+
 HeapTuple WithoutSeal(const TriggerData* trigger) {
   return pg::Call([trigger] {
     TupleDesc columns = RelationGetDescr(trigger->tg_relation);
     HeapTuple tuple = trigger->tg_trigtuple;
-    const bool is_checkpoint = IsTable(trigger, "job_checkpoint");
     for (int i = 0; i < columns->natts; i++) {
       const Form_pg_attribute column = TupleDescAttr(columns, i);
-      bool is_seal = std::strcmp(NameStr(column->attname), "seal") == 0;
-      const bool is_owner = is_checkpoint && std::strcmp(NameStr(column->attname), "owner") == 0;
-      if (!column->attisdropped && (is_seal || is_owner)) {
+      const Meaning meaning = MeaningOf(trigger, NameStr(column->attname));
+      if (!column->attisdropped && meaning != Meaning::kKept) {
         int number = i + 1;
         Datum none = ObjectIdGetDatum(InvalidOid);
-        tuple = heap_modify_tuple_by_cols(tuple, columns, 1, &number, &none, &is_seal);
+        bool is_null = meaning == Meaning::kNull;
+        tuple = heap_modify_tuple_by_cols(tuple, columns, 1, &number, &none, &is_null);
       }
     }
     return tuple;

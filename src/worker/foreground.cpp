@@ -60,7 +60,7 @@ void CheckCaller(const ForegroundRequest& request) {
 
 catalog::JobDefinition FindOwnJob(const std::string& job_name) {
   std::optional<catalog::JobDefinition> job = catalog::FindJobByName(job_name);
-  if (!job) {
+  if (!job || job->is_queue) {
     throw catalog::MissingJob(job_name);
   }
   // Whoever has come to be the owner can go back to who it was, and so can the job's text.

@@ -26,7 +26,9 @@ value($node, q{
 	SELECT ratchet.schedule('alices', '@manual', 'SELECT 1', mutex => 'alices mutex', payload => '{"k": "alices secret"}');
 	SELECT ratchet.schedule('alices child', '@manual', 'SELECT 1', depends_on => '{alices}');
 	SELECT ratchet.schedule_batch('alices batch', '@manual', 'SELECT n FROM alice.data', 'SELECT 1 / ($1 - 1)');
-	SELECT ratchet.trigger_on_change('alice.data', 'alices')}, user => 'alice');
+	SELECT ratchet.trigger_on_change('alice.data', 'alices');
+	SELECT ratchet.create_queue('alices queue')}, user => 'alice');
+my $task = value($node, q{SELECT ratchet.enqueue('alices queue', '{"k": "alices secret"}')}, user => 'alice');
 value($node, q{SELECT ratchet.schedule('mallorys', '@manual', 'SELECT 1')}, user => 'mallory');
 my $run = value($node, q{SELECT ratchet.trigger('alices')}, user => 'alice');
 wait_run($node, $run, 'succeeded', 'a job of alice has run');
@@ -78,6 +80,18 @@ my %attempts = (
 		[ q{SELECT ratchet.export_jobs()::text LIKE '%alices%'}, 'f' ] ],
 	'apply_jobs'      => [ [ q{SELECT ratchet.apply_jobs('[{"job_name": "alices", "schedule": "@manual", "command": "SELECT 2"}]')}, 42501 ],
 		[ q{SELECT count(*) FROM ratchet.apply_jobs(ratchet.export_jobs(), prune => true) WHERE change <> 'unchanged'}, '0' ] ],
+	'create_queue'    => [ [ q{SELECT ratchet.create_queue('alices queue')}, 42501 ], [ q{SELECT ratchet.create_queue('mine', run_as => 'alice')}, 42501 ] ],
+	'alter_queue'     => [ [ q{SELECT ratchet.alter_queue('alices queue', rate => 1)}, 42501 ] ],
+	'drop_queue'      => [ [ q{SELECT ratchet.drop_queue('alices queue', force => true)}, 42501 ] ],
+	'pause_queue'     => [ [ q{SELECT ratchet.pause_queue('alices queue')}, 42501 ] ],
+	'resume_queue'    => [ [ q{SELECT ratchet.resume_queue('alices queue')}, 42501 ] ],
+	'enqueue'         => [ [ q{SELECT ratchet.enqueue('alices queue')}, 42501 ] ],
+	'enqueue_many'    => [ [ q{SELECT ratchet.enqueue_many('alices queue', '{1}')}, 42501 ] ],
+	'cancel_task'     => [ [ "SELECT ratchet.cancel_task($task)", 42704 ] ],
+	'retry_task'      => [ [ "SELECT ratchet.retry_task($task)", 42704 ] ],
+	'redrive'         => [ [ q{SELECT ratchet.redrive('alices queue')}, 42501 ] ],
+	'_queue_counters' => [ [ 'SELECT count(*) FROM ratchet._queue_counters()', '0' ] ],
+	'_tasks_in_hand'  => [ [ 'SELECT count(*) FROM ratchet._tasks_in_hand()', '0' ] ],
 	'import_pg_cron'  => [ [ q{SELECT ratchet.import_pg_cron()}, '42P01' ] ],
 	'_live_runs'      => [ [ q{SELECT count(*) FROM ratchet._live_runs() WHERE owner <> 'mallory'::regrole}, '0' ] ],
 	'_board_check'    => [ [ 'SELECT ratchet._board_check()', 42501 ] ],
@@ -182,7 +196,8 @@ promise 'to look and not to schedule: EXECUTE can be taken from PUBLIC function 
 		GRANT USAGE ON SCHEMA ratchet TO onlooker, scheduling;
 		REVOKE EXECUTE ON ALL ROUTINES IN SCHEMA ratchet FROM PUBLIC;
 		GRANT EXECUTE ON FUNCTION ratchet._is_quarantined, ratchet._is_recorded, ratchet._live_runs, ratchet._next_run_at, ratchet._node, ratchet._occurrences, ratchet._job_day, ratchet._fit, ratchet._short, ratchet._width,
-			ratchet._waits_for_mutex, ratchet._waits_for_jobs, ratchet._waits_for_window, ratchet._waits_for_worker, ratchet._describe_trigger, ratchet.status TO PUBLIC;
+			ratchet._waits_for_mutex, ratchet._waits_for_jobs, ratchet._waits_for_window, ratchet._waits_for_worker, ratchet._describe_trigger, ratchet._queue_counters,
+			ratchet._tasks_in_hand, ratchet.status TO PUBLIC;
 		GRANT EXECUTE ON FUNCTION ratchet.schedule, ratchet.trigger TO scheduling});
 	psql_fails($node, q{SELECT ratchet.schedule('x', '@manual', 'SELECT 1')}, qr/ERROR:  42501/, 'an onlooker cannot schedule', user => 'onlooker');
 	psql_ok($node, "SELECT count(*) FROM $_", "but read $_", user => 'onlooker') for split /\n/, value($node, q{

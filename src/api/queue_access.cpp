@@ -1,0 +1,182 @@
+#include "api/queue_access.h"
+
+#include <algorithm>
+
+#include "api/held_back.h"
+#include "api/privilege.h"
+#include "pg/guard.h"
+
+extern "C" {
+#include "miscadmin.h"
+#include "utils/acl.h"
+#include "utils/varlena.h"
+}
+
+namespace ratchet::api {
+namespace {
+
+constexpr int kFarthestName = 3;  // letters that may be wrong
+constexpr std::size_t kMostNames = 3;
+
+// What was not written by the library says nothing of who may do what.
+bool IsAmong(const Queue& queue, const std::vector<Oid>& roles) {
+  return !queue.quarantined() && pg::Call([&roles] {
+    const Oid user = GetUserId();
+    for (const Oid role : roles) {
+      if (has_privs_of_role(user, role)) {
+        return true;
+      }
+    }
+    return false;
+  });
+}
+
+const char* HintFor(QueueRight right) {
+  switch (right) {
+    case QueueRight::kEnqueue:
+      return "Its owner lets a role enqueue by the option producers of ratchet.alter_queue().";
+    case QueueRight::kClaim:
+      return "Its owner lets a role claim by the option consumers of ratchet.alter_queue().";
+    default:
+      return "";
+  }
+}
+
+std::optional<Queue> WithJob(std::optional<catalog::QueueDefinition> own, ItemPointer job_tid) {
+  if (!own) {
+    return std::nullopt;
+  }
+  std::optional<catalog::JobDefinition> job = catalog::FindJob(own->queue_id, job_tid);
+  if (!job || !job->is_queue) {
+    return std::nullopt;
+  }
+  return Queue{*std::move(job), *std::move(own)};
+}
+
+// How many letters differ; more than kFarthestName when it does not matter how many.
+int Distance(const std::string& a, const std::string& b) {
+  return pg::Call([&] {
+    return varstr_levenshtein_less_equal(a.c_str(), static_cast<int>(a.size()), b.c_str(),
+                                         static_cast<int>(b.size()), 1, 1, 1, kFarthestName, true);
+  });
+}
+
+// "mail", "mails": of those with which the caller could have done it, the nearest first.
+std::string NearNames(const std::string& queue_name, QueueRight right) {
+  std::vector<catalog::QueueDefinition> all;
+  catalog::ScanQueues(
+      [](void* argument, const catalog::QueueDefinition& queue) {
+        static_cast<std::vector<catalog::QueueDefinition>*>(argument)->push_back(queue);
+      },
+      &all);
+  std::vector<std::pair<int, std::string>> near;
+  for (catalog::QueueDefinition& own : all) {
+    const int distance = Distance(queue_name, own.queue_name);
+    if (distance > kFarthestName || distance >= static_cast<int>(queue_name.size())) {
+      continue;
+    }
+    const std::optional<Queue> queue = WithJob(std::move(own), nullptr);
+    if (queue && HasRight(*queue, right)) {
+      near.emplace_back(distance, queue->name());
+    }
+  }
+  std::sort(near.begin(), near.end());
+  near.resize(std::min(near.size(), kMostNames));
+  std::string names;
+  for (const auto& [distance, name] : near) {
+    names += (names.empty() ? "\"" : ", \"") + name + "\"";
+  }
+  return names;
+}
+
+// In the names of queues nothing is found, so the server does not look for more than that.
+constexpr std::size_t kLongestCompared = 255;
+
+}  // namespace
+
+bool HasRight(const Queue& queue, QueueRight right) {
+  return MayManage(queue.job.owner) ||
+         (right == QueueRight::kEnqueue && IsAmong(queue, queue.own.producers)) ||
+         (right == QueueRight::kClaim && IsAmong(queue, queue.own.consumers));
+}
+
+void RequireRight(const Queue& queue, QueueRight right) {
+  if (HasRight(queue, right)) {
+    return;
+  }
+  throw pg::Error(ERRCODE_INSUFFICIENT_PRIVILEGE,
+                  right == QueueRight::kManage
+                      ? "must be owner of queue \"" + queue.name() + "\""
+                      : "permission denied for queue \"" + queue.name() + "\"",
+                  HintFor(right));
+}
+
+std::optional<Queue> FindQueue(const std::string& queue_name) {
+  return WithJob(catalog::FindQueueByName(queue_name), nullptr);
+}
+
+std::optional<Queue> FindQueue(std::int64_t queue_id) {
+  return WithJob(catalog::FindQueue(queue_id), nullptr);
+}
+
+void NoSuchQueue(const std::string& queue_name, QueueRight right) {
+  std::string hint;
+  if (queue_name.size() <= kLongestCompared) {
+    const std::string names = NearNames(queue_name, right);
+    hint = names.empty() ? "" : "Perhaps you meant " + names + ".";
+  }
+  throw pg::Error(ERRCODE_UNDEFINED_OBJECT, "queue \"" + queue_name + "\" does not exist",
+                  std::move(hint));
+}
+
+Queue RequireQueue(const std::string& queue_name, QueueRight right) {
+  std::optional<Queue> queue = FindQueue(queue_name);
+  if (!queue) {
+    NoSuchQueue(queue_name, right);
+  }
+  RequireRight(*queue, right);
+  return *std::move(queue);
+}
+
+std::optional<Queue> LockQueueIfAny(const std::string& queue_name, QueuePlace* place) {
+  const std::string job_name = catalog::JobNameOf(queue_name);
+  const auto seen = FindQueue(queue_name);
+  if (seen) {
+    RequireRight(*seen, QueueRight::kManage);
+  }
+  // The owner of a queue that is there may be none: its role was dropped.
+  const Oid owner = seen ? seen->job.owner : catalog::OwnerOfName(job_name);
+  if ((!seen && !OidIsValid(owner)) || !MayManage(owner)) {
+    return std::nullopt;
+  }
+  catalog::LockJobName(job_name, owner);
+  std::optional<Queue> queue =
+      WithJob(catalog::FindQueueByName(queue_name, &place->own), &place->job);
+  if (queue) {
+    RequireRight(*queue, QueueRight::kManage);
+  }
+  return queue;
+}
+
+Queue LockQueue(const std::string& queue_name, QueuePlace* place) {
+  std::optional<Queue> queue = LockQueueIfAny(queue_name, place);
+  if (!queue) {
+    NoSuchQueue(queue_name, QueueRight::kManage);
+  }
+  return *std::move(queue);
+}
+
+void TellIfQueueHeldBack(const Queue& queue) {
+  if (queue.quarantined()) {
+    pg::Call([&queue] {
+      ereport(NOTICE, (errmsg("queue \"%s\" is held back, because it was not written by pg_ratchet "
+                              "in this database",
+                              queue.name().c_str()),
+                       errhint("A superuser lets it run by SELECT ratchet.adopt().")));
+    });
+  } else {
+    TellIfHeldBack(queue.job);
+  }
+}
+
+}  // namespace ratchet::api
