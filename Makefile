@@ -2,6 +2,7 @@
 #
 #   make demo        install what is missing, build, show a job on a private server
 #   make check       install what is missing, run every test
+#   make quick       the same without those that take long
 #
 # and, as every extension that is built with PGXS (PG_CONFIG=... chooses the server):
 #
@@ -15,7 +16,7 @@ top := $(patsubst %/,%,$(dir $(lastword $(MAKEFILE_LIST))))
 
 # ---- Targets for people: each is a script, none needs PostgreSQL to be installed already --------
 
-people_targets := demo demo-stop setup check lint format tidy unit fuzz regress isolation tap bench soak matrix deb dist \
+people_targets := demo demo-stop setup check quick lint format tidy unit fuzz regress isolation tap bench soak matrix deb dist \
 	sanitize check-cassert valgrind
 
 ifneq ($(filter $(people_targets),$(MAKECMDGOALS)),)
@@ -37,7 +38,7 @@ setup:
 	@$(top)/script/setup check
 check:
 	@$(top)/script/check
-lint unit regress isolation tap:
+quick lint unit regress isolation tap:
 	@$(top)/script/check $@
 format:
 	@$(top)/script/format
