@@ -2,10 +2,10 @@
 SET TIME ZONE 'UTC';
 
 \pset format unaligned
-SELECT view, string_agg(attname, ', ' ORDER BY attnum) AS columns
-  FROM unnest(ARRAY['jobs', 'runs', 'running', 'failed_items', 'job_health', 'overview', 'stat_jobs']) AS view
-  JOIN pg_attribute ON attrelid = ('ratchet.' || view)::regclass AND attnum > 0
- GROUP BY view ORDER BY view;
+SELECT relname AS view, string_agg(attname, ', ' ORDER BY attnum) AS columns
+  FROM pg_class c JOIN pg_attribute ON attrelid = c.oid AND attnum > 0
+ WHERE relnamespace = 'ratchet'::regnamespace AND relkind = 'v'
+ GROUP BY relname ORDER BY relname;
 \pset format aligned
 
 -- The views look as whoever asks.

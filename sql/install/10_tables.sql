@@ -1,6 +1,6 @@
 -- The extension's tables. All rows are written by the library through the heap, never by user SQL:
 -- ordinary roles hold SELECT only, and row-level security shows them their own jobs.
--- Columns and their order are known to the library, which refuses others: src/catalog/table_layouts.cpp.
+-- Columns and their order are known to the library, which refuses others: src/catalog/declaration.h.
 -- Each table has a primary key: without one, a publication of all tables would stop its subscribers.
 
 -- Job definitions -----------------------------------------------------------------------------

@@ -16,9 +16,11 @@ DO $$
 DECLARE
     name text;
 BEGIN
-    FOREACH name IN ARRAY ARRAY['job', 'job_version', 'job_state', 'run_queue', 'run_log', 'job_stat',
-                                'job_checkpoint', 'failed_item', 'backfill', 'queue', 'task', 'finished_task',
-                                'task_claim', 'home'] LOOP
+    -- All tables but that in which people write themselves.
+    FOR name IN SELECT c.relname FROM pg_catalog.pg_class c
+                 WHERE c.relnamespace OPERATOR(pg_catalog.=) 'ratchet'::pg_catalog.regnamespace
+                   AND c.relkind OPERATOR(pg_catalog.=) 'r' AND c.relname OPERATOR(pg_catalog.<>) 'calendar_days'
+                 ORDER BY c.oid LOOP
         EXECUTE format('CREATE TRIGGER superusers_only BEFORE INSERT OR UPDATE OR DELETE ON ratchet.%1$I '
                        'FOR EACH ROW EXECUTE FUNCTION ratchet._superusers_only(); '
                        'CREATE TRIGGER superusers_truncate BEFORE TRUNCATE ON ratchet.%1$I '

@@ -25,7 +25,6 @@ extern "C" {
 namespace ratchet::api {
 namespace {
 
-using catalog::BatchDefinition;
 using catalog::JobDefinition;
 
 constexpr std::size_t kLongestName = board::kNameSize - 1;
@@ -140,15 +139,6 @@ void CompleteSettings(JobDefinition* job, const JobDefinition* old,
   }
 }
 
-// A run pins these: see catalog/job_version.h.
-bool RunsTheSame(const JobDefinition& a, const JobDefinition& b) {
-  return a.job_name == b.job_name && a.owner == b.owner && a.schedule == b.schedule &&
-         a.time_zone == b.time_zone && a.command == b.command && a.transaction == b.transaction &&
-         a.timeout == b.timeout && a.only_if == b.only_if && a.settings == b.settings &&
-         a.payload == b.payload &&
-         static_cast<const BatchDefinition&>(a) == static_cast<const BatchDefinition&>(b);
-}
-
 bool IsDueTheSame(const JobDefinition& a, const JobDefinition& b) {
   return a.schedule == b.schedule && a.time_zone == b.time_zone && a.start_at == b.start_at &&
          (a.job_name == b.job_name || !calendar::DependsOnName(a.schedule));
@@ -216,7 +206,7 @@ bool CompleteJob(JobDefinition* job, const JobDefinition* old, const std::string
     job->schedule_since = now;
     job->created_at = now;
   } else {
-    job->version = old->version + (RunsTheSame(*job, *old) ? 0 : 1);
+    job->version = old->version + (job->pinned() == old->pinned() ? 0 : 1);
     job->schedule_since = IsDueTheSame(*job, *old) ? old->schedule_since : now;
   }
   job->changed_at = now;

@@ -197,7 +197,7 @@ void SetDependsOn(JobDefinition* job, Datum value, const char* name) {
 
 void SetEnvironments(JobDefinition* job, Datum value, const char* name) {
   job->environments = VisibleTextsOf(value, name);
-  job->any_environment = false;
+  job->has_environments = true;
   if (job->environments.empty()) {
     Refuse(std::string(name) + " must not be empty",
            "Leave it out to run in any environment, or disable the job to run in none.");
@@ -259,7 +259,7 @@ constexpr Option kOptions[] = {
     {"only_if", SetText<&Job::only_if>, Copy<&Job::only_if>},
     {"watch", SetWatch, Copy<&Job::watch>},
     {"depends_on", SetDependsOn, Copy<&Job::depends_on>},
-    {"environments", SetEnvironments, Copy<&Job::any_environment, &Job::environments>},
+    {"environments", SetEnvironments, Copy<&Job::has_environments, &Job::environments>},
     {"priority", SetPriority, Copy<&Job::priority>},
     {"settings", SetJsonb<&Job::settings>, Copy<&Job::settings>},
     {"payload", SetJsonb<&Job::payload>, Copy<&Job::payload>},

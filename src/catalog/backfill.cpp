@@ -18,47 +18,40 @@ extern "C" {
 namespace ratchet::catalog {
 namespace {
 
+// clang-format off
+constexpr auto kColumns = Declare<Backfill>(
+    Column<Int8, &Backfill::backfill_id>("backfill_id").Sealed(),
+    Column<Int8, &Backfill::job_id>("job_id").Sealed(),
+    Column<Role, &Backfill::owner>("owner").Sealed(),
+    Column<Time, &Backfill::after_time>("after_time").Sealed(),
+    Nullable<Time, &Backfill::to_time>("to_time").Sealed(),
+    Column<Bool, &Backfill::holds_schedule>("holds_schedule").Sealed(),
+    Column<Time, &Backfill::requested_at>("requested_at"),
+    Nullable<Role, &Backfill::requested_by>("requested_by").Sealed(),
+    Other<Int8>("seal"));
+// clang-format on
+
+}  // namespace
+
+constexpr pg::TableLayout kBackfillTable("backfill", kColumns.layout);
+
+namespace {
+
 constexpr const pg::TableLayout& kTable = kBackfillTable;
+constexpr int kBackfillId = kTable.Number("backfill_id");
+constexpr int kJobId = kTable.Number("job_id");
 
-enum Column {
-  kBackfillId = 1,
-  kJobId,
-  kOwner,
-  kAfterTime,
-  kToTime,
-  kHoldsSchedule,
-  kRequestedAt,
-  kRequestedBy,
-  kSealColumn,
-};
-
-constexpr RowSeal kSeal(kTable, kSealColumn,
-                        {kBackfillId, kJobId, kOwner, kAfterTime, kToTime, kHoldsSchedule,
-                         kRequestedBy});
+constexpr RowSeal kSeal(kTable, kColumns);
 
 // For use inside pg::Call.
 
 void Read(const pg::Row& row, Backfill* backfill) {
-  backfill->backfill_id = row.Int64(kBackfillId);
-  backfill->job_id = row.Int64(kJobId);
-  backfill->owner = row.ObjectId(kOwner);
-  backfill->after_time = row.Time(kAfterTime);
-  backfill->to_time = row.TimeOrZero(kToTime);
-  backfill->holds_schedule = row.Bool(kHoldsSchedule);
-  backfill->requested_at = row.Time(kRequestedAt);
-  backfill->requested_by = row.ObjectIdOrNone(kRequestedBy);
+  kColumns.Read(row, backfill);
   backfill->quarantined = !kSeal.Fits(row);
 }
 
 void Fill(const Backfill& backfill, pg::Row* row) {
-  row->SetInt64(kBackfillId, backfill.backfill_id);
-  row->SetInt64(kJobId, backfill.job_id);
-  row->SetOid(kOwner, backfill.owner);
-  row->SetTime(kAfterTime, backfill.after_time);
-  row->SetTimeOrNull(kToTime, backfill.to_time);
-  row->SetBool(kHoldsSchedule, backfill.holds_schedule);
-  row->SetTime(kRequestedAt, backfill.requested_at);
-  row->SetOidOrNull(kRequestedBy, backfill.requested_by);
+  kColumns.Fill(backfill, row);
   kSeal.Put(row);
 }
 
@@ -120,7 +113,7 @@ void EndHold(std::int64_t job_id) {
 
 }  // namespace
 
-constinit const SealedTable kSealedBackfills{&kSeal, kJobId, kOwner};
+constinit const SealedTable kSealedBackfills(kSeal);
 
 void InsertBackfill(Backfill* backfill) {
   const std::int64_t highest = HighestBackfill(backfill->job_id);

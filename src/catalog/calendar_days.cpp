@@ -1,5 +1,6 @@
 #include "catalog/calendar_days.h"
 
+#include "catalog/declaration.h"
 #include "catalog/table_layouts.h"
 #include "pg/guard.h"
 #include "pg/table.h"
@@ -11,7 +12,21 @@ extern "C" {
 namespace ratchet::catalog {
 namespace {
 
-enum Column { kCalendar = 1, kDay };
+// clang-format off
+constexpr auto kColumns = Declare<NoObject>(
+    Other<Text>("calendar"),
+    Other<Date>("day"),
+    Other<Text>("comment"));
+// clang-format on
+
+}  // namespace
+
+constexpr pg::TableLayout kCalendarDaysTable("calendar_days", kColumns.layout);
+
+namespace {
+
+constexpr int kCalendar = kCalendarDaysTable.Number("calendar");
+constexpr int kDay = kCalendarDaysTable.Number("day");
 
 }  // namespace
 

@@ -16,70 +16,54 @@ extern "C" {
 namespace ratchet::catalog {
 namespace {
 
-constexpr const pg::TableLayout& kTable = kJobCheckpointTable;
 constexpr char kPrimaryKey[] = "job_checkpoint_pkey";
 
-enum Column {
-  kJobId = 1,
-  kWalk,
-  kOwner,
-  kRunId,
-  kSavedAt,
-  kValue,
-  kRunFrom,
-  kItemsDone,
-  kItemsFailed,
-  kBatches,
-  kRowsAffected,
-  kWalkItems,
-  kFirstRun,
-  kKey,
-  kRunMark,
-  kSealColumn,
-};
+using Counters = board::RunCounters;
+// clang-format off
+constexpr auto kColumns = Declare<Checkpoint>(
+    Column<Int8, &Checkpoint::job_id>("job_id").Sealed(),
+    Column<Int8, &Checkpoint::walk>("walk").Sealed(),
+    Column<RoleNumber, &Checkpoint::owner>("owner").Sealed(),
+    Column<Int8, &Checkpoint::run_id>("run_id").Sealed(),
+    Other<Time>("saved_at"),
+    Nullable<Json, &Checkpoint::value>("value").Sealed(),
+    Nullable<Json, &Checkpoint::run_from>("run_from").Sealed(),
+    Column<Int8, &Checkpoint::counters, &Counters::items_done>("items_done"),
+    Column<Int8, &Checkpoint::counters, &Counters::items_failed>("items_failed"),
+    Column<Int8, &Checkpoint::counters, &Counters::batches>("batches"),
+    Column<Int8, &Checkpoint::counters, &Counters::rows_affected>("rows_affected"),
+    Column<Int8, &Checkpoint::walk_items>("walk_items"),
+    Column<Int8, &Checkpoint::first_run>("first_run").Sealed(),
+    Nullable<Text, &Checkpoint::key>("key").Sealed(),
+    Column<Int8, &Checkpoint::run_mark>("run_mark").Sealed(),
+    Other<Int8>("seal"));
+// clang-format on
 
-constexpr RowSeal kSeal(kTable, kSealColumn,
-                        {kJobId, kWalk, kOwner, kRunId, kValue, kRunFrom, kFirstRun, kKey,
-                         kRunMark});
+}  // namespace
+
+constexpr pg::TableLayout kJobCheckpointTable("job_checkpoint", kColumns.layout);
+
+namespace {
+
+constexpr const pg::TableLayout& kTable = kJobCheckpointTable;
+constexpr int kJobId = kTable.Number("job_id");
+constexpr int kWalk = kTable.Number("walk");
+constexpr int kRunId = kTable.Number("run_id");
+constexpr int kSavedAt = kTable.Number("saved_at");
+constexpr int kFirstRun = kTable.Number("first_run");
+
+constexpr RowSeal kSeal(kTable, kColumns);
 
 // All that follows is for use inside pg::Call.
 
 void Read(const pg::Row& row, Checkpoint* checkpoint) {
-  checkpoint->job_id = row.Int64(kJobId);
-  checkpoint->walk = row.Int64(kWalk);
-  checkpoint->owner = row.ObjectId(kOwner);
-  checkpoint->run_id = row.Int64(kRunId);
-  checkpoint->value = row.JsonbText(kValue);
-  checkpoint->run_from = row.JsonbText(kRunFrom);
-  checkpoint->counters.items_done = row.Int64(kItemsDone);
-  checkpoint->counters.items_failed = row.Int64(kItemsFailed);
-  checkpoint->counters.batches = row.Int64(kBatches);
-  checkpoint->counters.rows_affected = row.Int64(kRowsAffected);
-  checkpoint->walk_items = row.Int64(kWalkItems);
-  checkpoint->first_run = row.Int64(kFirstRun);
-  checkpoint->key = row.Text(kKey);
-  checkpoint->run_mark = row.Int64(kRunMark);
+  kColumns.Read(row, checkpoint);
   checkpoint->quarantined = !kSeal.Fits(row);
 }
 
 void Fill(const Checkpoint& checkpoint, pg::Row* row) {
-  row->SetInt64(kJobId, checkpoint.job_id);
-  row->SetInt64(kWalk, checkpoint.walk);
-  row->SetOid(kOwner, checkpoint.owner);
-  row->SetInt64(kRunId, checkpoint.run_id);
+  kColumns.Fill(checkpoint, row);
   row->SetTime(kSavedAt, GetCurrentTimestamp());
-  row->SetJsonb(kValue, checkpoint.value);
-  row->SetJsonb(kRunFrom, checkpoint.run_from);
-  row->SetInt64(kItemsDone, checkpoint.counters.items_done);
-  row->SetInt64(kItemsFailed, checkpoint.counters.items_failed);
-  row->SetInt64(kBatches, checkpoint.counters.batches);
-  row->SetInt64(kRowsAffected, checkpoint.counters.rows_affected);
-  row->SetInt64(kWalkItems, checkpoint.walk_items);
-  row->SetInt64(kFirstRun, checkpoint.first_run);
-  row->SetInt64(kRunMark, checkpoint.run_mark);
-  if (!checkpoint.key.empty()) {
-    row->SetText(kKey, checkpoint.key);
-  }
   kSeal.Put(row);
 }
 
@@ -103,7 +87,7 @@ bool HasRows(Relation table) { return RelationGetNumberOfBlocks(table) > 0; }
 
 }  // namespace
 
-constinit const SealedTable kSealedCheckpoints{&kSeal, kJobId, kOwner};
+constinit const SealedTable kSealedCheckpoints(kSeal);
 
 std::int64_t WalkOfPayload(const std::string& payload) {
   return -1 - (pg::HashOf(payload) & PG_INT64_MAX);

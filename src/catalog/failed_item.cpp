@@ -18,31 +18,54 @@ extern "C" {
 namespace ratchet::catalog {
 namespace {
 
-constexpr const pg::TableLayout& kTable = kFailedItemTable;
 constexpr char kPrimaryKey[] = "failed_item_pkey";
 constexpr char kOpenIndex[] = "failed_item_open_idx";
 
-enum Column {
-  kItemId = 1,
-  kJobId,
-  kRunId,
-  kOwner,
-  kJobName,
-  kKeyHash,
-  kKey,
-  kItem,
-  kSqlstate,
-  kError,
-  kErrorDetail,
-  kAttempts,
-  kFailedAt,
-  kResolvedAt,
-  kResolvedBy,
-  kKeyOrder,
-  kSealColumn,
-};
+// What HoldFailedItems() does not give is not read: an item may be large.
+using Item = FailedItem;
+// clang-format off
+constexpr auto kColumns = Declare<Item>(
+    Column<Int8, &Item::item_id>("item_id").Sealed(),
+    Column<Int8, &Item::job_id>("job_id").Sealed().NotRead(),
+    Column<Int8, &Item::run_id>("run_id").Sealed().NotRead(),
+    Column<RoleNumber, &Item::owner>("owner").Sealed().NotRead(),
+    Column<Text, &Item::job_name>("job_name").NotRead(),
+    Other<Int8>("key_hash"),
+    Column<Json, &Item::key>("key").Sealed(),
+    Other<Json>("item"),
+    Other<Text>("sqlstate"),
+    Other<Text>("error"),
+    Other<Text>("error_detail"),
+    Column<Int4, &Item::attempts>("attempts"),
+    Other<Time>("failed_at"),
+    Other<Time>("resolved_at"),
+    Other<Int8>("resolved_by"),
+    Nullable<Text, &Item::key_order>("key_order").Sealed(),
+    Other<Int8>("seal"));
+// clang-format on
 
-constexpr RowSeal kSeal(kTable, kSealColumn, {kItemId, kJobId, kRunId, kOwner, kKey, kKeyOrder});
+}  // namespace
+
+constexpr pg::TableLayout kFailedItemTable("failed_item", kColumns.layout);
+
+namespace {
+
+constexpr const pg::TableLayout& kTable = kFailedItemTable;
+constexpr int kItemId = kTable.Number("item_id");
+constexpr int kJobId = kTable.Number("job_id");
+constexpr int kRunId = kTable.Number("run_id");
+constexpr int kKeyHash = kTable.Number("key_hash");
+constexpr int kKey = kTable.Number("key");
+constexpr int kItem = kTable.Number("item");
+constexpr int kSqlstate = kTable.Number("sqlstate");
+constexpr int kError = kTable.Number("error");
+constexpr int kErrorDetail = kTable.Number("error_detail");
+constexpr int kAttempts = kTable.Number("attempts");
+constexpr int kFailedAt = kTable.Number("failed_at");
+constexpr int kResolvedAt = kTable.Number("resolved_at");
+constexpr int kResolvedBy = kTable.Number("resolved_by");
+
+constexpr RowSeal kSeal(kTable, kColumns);
 
 // All that follows is for use inside pg::Call.
 
@@ -117,25 +140,16 @@ void ChangeItem(std::int64_t run_id, std::int64_t item_id, Change change) {
 
 }  // namespace
 
-constinit const SealedTable kSealedFailedItems{&kSeal, kJobId, kOwner};
+constinit const SealedTable kSealedFailedItems(kSeal);
 
 void InsertFailedItem(FailedItem* item, bool may_have_failed_before) {
   pg::Call([item, may_have_failed_before] {
     item->attempts = may_have_failed_before ? 1 + EarlierAttempts(item->job_id, item->key) : 1;
     item->item_id = NextItemId(item->run_id);
     pg::Row row;
-    row.SetInt64(kItemId, item->item_id);
-    row.SetInt64(kJobId, item->job_id);
-    row.SetInt64(kRunId, item->run_id);
-    row.SetOid(kOwner, item->owner);
-    row.SetText(kJobName, item->job_name);
+    kColumns.Fill(*item, &row);
     row.SetInt64(kKeyHash, pg::HashOf(item->key));
-    row.SetJsonb(kKey, item->key);
     SetFailure(&row, *item);
-    row.SetInt32(kAttempts, item->attempts);
-    if (!item->key_order.empty()) {
-      row.SetText(kKeyOrder, item->key_order);
-    }
     kSeal.Put(&row);
     Relation table = pg::OpenTable(kTable, RowExclusiveLock);
     pg::InsertRow(table, row);
@@ -186,13 +200,7 @@ bool HoldFailedItems(std::int64_t run_id, std::int64_t after, int limit,
       }
       hold = pg::HoldRow(scan.table(), &tid, pg::IfBusy::kGiveUp, &row);
       if (hold == pg::RowHold::kHeld && row.IsNull(kResolvedAt)) {
-        FailedItem& item = items->emplace_back();
-        item.item_id = row.Int64(kItemId);
-        item.key = row.JsonbText(kKey);
-        item.attempts = row.Int32(kAttempts);
-        if (!row.IsNull(kKeyOrder)) {
-          item.key_order = row.Text(kKeyOrder);
-        }
+        kColumns.Read(row, &items->emplace_back());
       }
     }
     scan.End();

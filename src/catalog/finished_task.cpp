@@ -7,29 +7,7 @@
 namespace ratchet::catalog {
 namespace {
 
-constexpr const pg::TableLayout& kTable = kFinishedTaskTable;
-constexpr char kPrimaryKey[] = "finished_task_pkey";
-constexpr char kStateIndex[] = "finished_task_state_idx";
-
-enum Column {
-  kTaskId = 1,
-  kQueueId,
-  kPayload = 5,
-  kEnqueuedAt = 10,
-  kEnqueuedBy,
-  kState = kTaskColumns + 1,
-  kFinishedAt,
-  kStartedAt,
-  kResult,
-  kRunId,
-  kSealColumn,
-};
-
-constexpr RowSeal kSeal(kTable, kSealColumn, {kTaskId, kQueueId, kEnqueuedAt, kEnqueuedBy});
-
 constexpr const char* kStates[] = {"completed", "dead", "canceled", "expired"};
-
-// All that follows and takes a Row is for use inside pg::Call.
 
 TaskState StateOf(std::string_view word) {
   for (std::size_t i = 0; i < std::size(kStates); i++) {
@@ -40,13 +18,70 @@ TaskState StateOf(std::string_view word) {
   return TaskState::kDead;  // a row that was written by hand
 }
 
+struct StateWord {
+  static constexpr Oid kType = TEXTOID;
+  static bool Read(const pg::Row& row, int column, TaskState* state) {
+    *state = StateOf(row.Text(column));
+    return true;
+  }
+  static void Set(pg::Row* row, int column, TaskState state) { row->SetText(column, Name(state)); }
+};
+
+// The first ones are those of ratchet.task: see ReadTaskColumns().
+// clang-format off
+using Finished = FinishedTask;
+constexpr auto kColumns = Declare<Finished>(
+    Other<Int8>("task_id").Sealed(),
+    Other<Int8>("queue_id").Sealed(),
+    Other<Time>("run_at"),
+    Other<Int4>("priority"),
+    Other<Json>("payload"),
+    Other<Text>("unique_key"),
+    Other<Text>("ordering_key"),
+    Other<Text>("group_key"),
+    Other<Time>("expires_at"),
+    Other<Time>("enqueued_at").Sealed(),
+    Other<RoleNumber>("enqueued_by").Sealed(),
+    Other<Int4>("attempts"),
+    Other<Int4>("crashes"),
+    Other<Bool>("alone"),
+    Other<Text>("sqlstate"),
+    Other<Text>("error"),
+    Column<StateWord, &Finished::state>("state"),
+    Column<Time, &Finished::finished_at>("finished_at"),
+    Nullable<Time, &Finished::started_at>("started_at"),
+    Other<Json>("result"),
+    Nullable<Int8, &Finished::run_id>("run_id"),
+    Other<Int8>("seal"));
+// clang-format on
+
+}  // namespace
+
+constexpr pg::TableLayout kFinishedTaskTable("finished_task", kColumns.layout);
+
+namespace {
+
+constexpr const pg::TableLayout& kTable = kFinishedTaskTable;
+constexpr char kPrimaryKey[] = "finished_task_pkey";
+constexpr char kStateIndex[] = "finished_task_state_idx";
+constexpr int kTaskId = kTable.Number("task_id");
+constexpr int kQueueId = kTable.Number("queue_id");
+constexpr int kPayload = kTable.Number("payload");
+constexpr int kState = kTable.Number("state");
+constexpr int kFinishedAt = kTable.Number("finished_at");
+constexpr int kStartedAt = kTable.Number("started_at");
+constexpr int kResult = kTable.Number("result");
+constexpr int kRunId = kTable.Number("run_id");
+static_assert(kState == kTaskColumns + 1);
+
+constexpr RowSeal kSeal(kTable, kColumns);
+
+// All that follows and takes a Row is for use inside pg::Call.
+
 void Read(const pg::Row& row, FinishedTask* task) {
   ReadTaskColumns(row, &task->task);
+  kColumns.Read(row, task);
   task->task.quarantined = !kSeal.Fits(row);
-  task->state = StateOf(row.Text(kState));
-  task->finished_at = row.Time(kFinishedAt);
-  task->started_at = row.TimeOrZero(kStartedAt);
-  task->run_id = row.Int64Or(kRunId, 0);
 }
 
 void FillEnd(const Task& task, const TaskEnd& end, pg::Row* row) {
@@ -98,7 +133,7 @@ void ScanState(std::int64_t queue_id, TaskState state, LOCKMODE mode, F&& visit)
 
 }  // namespace
 
-constinit const SealedTable kSealedFinishedTasks{&kSeal, kQueueId, 0};
+constinit const SealedTable kSealedFinishedTasks(kSeal, "queue_id", nullptr);
 
 const char* Name(TaskState state) { return kStates[static_cast<std::size_t>(state)]; }
 

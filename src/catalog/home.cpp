@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "board/board.h"
+#include "catalog/declaration.h"
 #include "catalog/table_layouts.h"
 #include "pg/guard.h"
 #include "pg/relation_changes.h"
@@ -18,18 +19,33 @@ extern "C" {
 namespace ratchet::catalog {
 namespace {
 
-constexpr const pg::TableLayout& kTable = kHomeTable;
+// clang-format off
+constexpr auto kColumns = Declare<NoObject>(
+    Other<Int8>("system_identifier"),
+    Other<RoleNumber>("database_oid"),
+    Other<RoleNumber>("job_table_oid"),
+    Other<Time>("since"),
+    Other<Int8>("copy_id"),
+    Other<Bytes>("seal_key"),
+    Other<Time>("paused_at"),
+    Other<RoleNumber>("paused_by"));
+// clang-format on
 
-enum Column {
-  kSystemIdentifier = 1,
-  kDatabaseOid,
-  kJobTableOid,
-  kSince,
-  kCopyId,
-  kSealKeyColumn,  // bytea, which has text's form
-  kPausedAt,
-  kPausedBy,
-};
+}  // namespace
+
+constexpr pg::TableLayout kHomeTable("home", kColumns.layout);
+
+namespace {
+
+constexpr const pg::TableLayout& kTable = kHomeTable;
+constexpr int kSystemIdentifier = kTable.Number("system_identifier");
+constexpr int kDatabaseOid = kTable.Number("database_oid");
+constexpr int kJobTableOid = kTable.Number("job_table_oid");
+constexpr int kSince = kTable.Number("since");
+constexpr int kCopyId = kTable.Number("copy_id");
+constexpr int kPausedAt = kTable.Number("paused_at");
+constexpr int kPausedBy = kTable.Number("paused_by");
+constexpr int kSealKeyColumn = kTable.Number("seal_key");  // bytea, which has text's form
 
 // In this process, as long as nothing happens to the table.
 constinit Oid key_table = InvalidOid;

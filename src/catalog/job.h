@@ -49,25 +49,38 @@ struct BatchDefinition {
   bool is_queue = false;
 
   bool is_batch() const { return !source.empty(); }
+  bool has_items() const { return is_batch() || is_queue; }
   friend bool operator==(const BatchDefinition&, const BatchDefinition&) = default;
 };
 
-// A definition with every option. Times are PostgreSQL's, spans are microseconds where the calendar
-// does not matter; 0 stands for "none" in start_at, end_at, timeout, max_runs, backfill_from,
-// and -1 in keep_history.
-struct JobDefinition : BatchDefinition {
-  std::int64_t job_id = 0;
+// What each run does, which it pins: another value makes another version of the job, and
+// ratchet.job_version keeps both. Times are PostgreSQL's, spans are microseconds where the calendar
+// does not matter.
+struct PinnedDefinition : BatchDefinition {
   std::string job_name;
   Oid owner = InvalidOid;
-  std::int32_t version = 1;
-  bool enabled = true;
   std::string schedule;
   std::string time_zone;
-  TimestampTz schedule_since = 0;
-  std::string command;
+  std::string command;  // empty for a batch job and a queue
   TransactionMode transaction = TransactionMode::kSingle;
+  std::int64_t timeout = 0;  // 0: none
+  std::string only_if;       // a query; empty: none
+  std::string settings;      // jsonb as text, empty: none
+  std::string payload;       // jsonb as text, empty: none
+
+  PinnedDefinition& pinned() { return *this; }
+  const PinnedDefinition& pinned() const { return *this; }
+  friend bool operator==(const PinnedDefinition&, const PinnedDefinition&) = default;
+};
+
+// A definition with every option. 0 stands for "none" in start_at, end_at, max_runs,
+// backfill_from, and -1 in keep_history.
+struct JobDefinition : PinnedDefinition {
+  std::int64_t job_id = 0;
+  std::int32_t version = 1;
+  bool enabled = true;
+  TimestampTz schedule_since = 0;
   Overlap overlap = Overlap::kSkip;
-  std::int64_t timeout = 0;
   std::int32_t max_attempts = 1;
   std::int64_t backoff = 60LL * 1000000;
   double backoff_factor = 2;
@@ -82,14 +95,11 @@ struct JobDefinition : BatchDefinition {
   std::string mutex;                    // empty: none, as in the texts that follow
   std::string active_window;            // as calendar::Window reads it
   std::string calendar;                 // in ratchet.calendar_days
-  std::string only_if;                  // a query
   std::vector<Oid> watch;               // tables
   std::vector<std::string> depends_on;  // jobs
-  bool any_environment = true;
+  bool has_environments = false;        // else it may run in any
   std::vector<std::string> environments;
   std::int32_t priority = 0;
-  std::string settings;  // jsonb as text, empty: none
-  std::string payload;   // jsonb as text, empty: none
   std::int64_t keep_history = -1;
   std::string comment;
   bool has_comment = false;
@@ -151,12 +161,6 @@ bool Parse(std::string_view word, Choice* choice) {
   }
   return false;
 }
-
-// The columns of a batch job or a queue, which follow each other in ratchet.job and
-// ratchet.job_version; null for other jobs. For use inside pg::Call.
-constexpr int kBatchColumns = 12;
-void ReadBatch(const pg::Row& row, int first_column, BatchDefinition* batch);
-void FillBatch(const BatchDefinition& batch, int first_column, pg::Row* row);
 
 // Keeps transactions that define, change or drop a job of this name apart until they end. Waits
 // only for those that have to do with a job of the same owner, and raises 42710 when the name is

@@ -1,7 +1,6 @@
 #include "catalog/job_state.h"
 
-#include <string_view>
-
+#include "catalog/declaration.h"
 #include "catalog/table_layouts.h"
 #include "pg/guard.h"
 #include "pg/row_change.h"
@@ -9,78 +8,38 @@
 namespace ratchet::catalog {
 namespace {
 
-constexpr const pg::TableLayout& kTable = kJobStateTable;
 constexpr char kJobIndex[] = "job_state_pkey";
 
-enum Column {
-  kJobId = 1,
-  kNextRunAt,
-  kLastScheduledAt,
-  kLastOccurrence,
-  kLastRunId,
-  kLastRunAt,
-  kLastFinishedAt,
-  kLastStatus,
-  kLastSuccessAt,
-  kConsecutiveFailures,
-  kCrashStreak,
-  kBackoffUntil,
-  kRunCount,
-  kLastNotNeededAt,
-  kWatchSeen,
-  kDependsSince,
-  kScheduleProblem,
-};
+using State = JobState;
+// clang-format off
+constexpr auto kColumns = Declare<State>(
+    Column<Int8, &State::job_id>("job_id"),
+    Nullable<Time, &State::next_run_at>("next_run_at"),
+    Nullable<Time, &State::last_scheduled_at>("last_scheduled_at"),
+    Nullable<Time, &State::last_occurrence>("last_occurrence"),
+    Nullable<Int8, &State::last_run_id>("last_run_id"),
+    Nullable<Time, &State::last_run_at>("last_run_at"),
+    Nullable<Time, &State::last_finished_at>("last_finished_at"),
+    Nullable<Word<policy::RunStatusOf>, &State::last_status>("last_status"),
+    Nullable<Time, &State::last_success_at>("last_success_at"),
+    Column<Int4, &State::consecutive_failures>("consecutive_failures"),
+    Column<Int4, &State::crash_streak>("crash_streak"),
+    Nullable<Time, &State::backoff_until>("backoff_until"),
+    Column<Int8, &State::run_count>("run_count"),
+    Nullable<Time, &State::last_not_needed_at>("last_not_needed_at"),
+    Nullable<Text, &State::watch_seen>("watch_seen"),
+    Nullable<Time, &State::depends_since>("depends_since"),
+    Nullable<Text, &State::schedule_problem>("schedule_problem"));
+// clang-format on
 
-// For use inside pg::Call, as all functions here that take a Row.
-void Read(const pg::Row& row, JobState* state) {
-  state->job_id = row.Int64(kJobId);
-  state->next_run_at = row.TimeOrZero(kNextRunAt);
-  state->last_scheduled_at = row.TimeOrZero(kLastScheduledAt);
-  state->last_occurrence = row.TimeOrZero(kLastOccurrence);
-  state->last_run_id = row.Int64Or(kLastRunId, 0);
-  state->last_run_at = row.TimeOrZero(kLastRunAt);
-  state->last_finished_at = row.TimeOrZero(kLastFinishedAt);
-  state->last_status = row.IsNull(kLastStatus) ? policy::RunStatus::kQueued
-                                               : policy::RunStatusOf(row.Text(kLastStatus));
-  state->last_success_at = row.TimeOrZero(kLastSuccessAt);
-  state->consecutive_failures = row.Int32(kConsecutiveFailures);
-  state->crash_streak = row.Int32(kCrashStreak);
-  state->backoff_until = row.TimeOrZero(kBackoffUntil);
-  state->run_count = row.Int64(kRunCount);
-  state->last_not_needed_at = row.TimeOrZero(kLastNotNeededAt);
-  state->watch_seen = row.Text(kWatchSeen);
-  state->depends_since = row.TimeOrZero(kDependsSince);
-  state->schedule_problem = row.Text(kScheduleProblem);
-}
+}  // namespace
 
-void Fill(const JobState& state, pg::Row* row) {
-  row->SetInt64(kJobId, state.job_id);
-  row->SetTimeOrNull(kNextRunAt, state.next_run_at);
-  row->SetTimeOrNull(kLastScheduledAt, state.last_scheduled_at);
-  row->SetTimeOrNull(kLastOccurrence, state.last_occurrence);
-  if (state.last_run_id != 0) {
-    row->SetInt64(kLastRunId, state.last_run_id);
-  }
-  row->SetTimeOrNull(kLastRunAt, state.last_run_at);
-  row->SetTimeOrNull(kLastFinishedAt, state.last_finished_at);
-  if (state.last_status != policy::RunStatus::kQueued) {
-    row->SetText(kLastStatus, policy::Name(state.last_status));
-  }
-  row->SetTimeOrNull(kLastSuccessAt, state.last_success_at);
-  row->SetInt32(kConsecutiveFailures, state.consecutive_failures);
-  row->SetInt32(kCrashStreak, state.crash_streak);
-  row->SetTimeOrNull(kBackoffUntil, state.backoff_until);
-  row->SetInt64(kRunCount, state.run_count);
-  row->SetTimeOrNull(kLastNotNeededAt, state.last_not_needed_at);
-  if (!state.watch_seen.empty()) {
-    row->SetText(kWatchSeen, state.watch_seen);
-  }
-  row->SetTimeOrNull(kDependsSince, state.depends_since);
-  if (!state.schedule_problem.empty()) {
-    row->SetText(kScheduleProblem, state.schedule_problem);
-  }
-}
+constexpr pg::TableLayout kJobStateTable("job_state", kColumns.layout);
+
+namespace {
+
+constexpr const pg::TableLayout& kTable = kJobStateTable;
+constexpr int kJobId = kTable.Number("job_id");
 
 constexpr pg::Key KeyOf(std::int64_t job_id) { return {kJobIndex, kJobId, job_id}; }
 
@@ -98,7 +57,7 @@ void ScanJobStates(void (*visit)(void* context, const JobState& state, const Ite
     auto& state = *kept;
     while (scan.Next(&row, &tid)) {
       CHECK_FOR_INTERRUPTS();
-      Read(row, &state);
+      kColumns.Read(row, &state);
       visit(context, state, tid);
     }
     scan.End();
@@ -112,7 +71,7 @@ bool FindJobState(std::int64_t job_id, ItemPointer tid, JobState* state) {
     const bool found = pg::FindRowAt(table, kTable, KeyOf(job_id), tid, &row);
     table_close(table, NoLock);
     if (found) {
-      Read(row, state);
+      kColumns.Read(row, state);
     }
     return found;
   });
@@ -122,7 +81,7 @@ void WriteJobState(ItemPointer tid, const JobState& state) {
   pg::Call([tid, &state] {
     Relation table = pg::OpenTable(kTable, RowExclusiveLock);
     pg::Row row;
-    Fill(state, &row);
+    kColumns.Fill(state, &row);
     if (ItemPointerIsValid(tid) && pg::LocateRow(table, kTable, KeyOf(state.job_id), tid)) {
       pg::UpdateRowOfSameKey(table, tid, row);
     } else {

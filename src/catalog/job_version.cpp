@@ -1,5 +1,6 @@
 #include "catalog/job_version.h"
 
+#include "catalog/job_columns.h"
 #include "catalog/seal.h"
 #include "catalog/table_layouts.h"
 #include "pg/guard.h"
@@ -14,82 +15,50 @@ extern "C" {
 }
 
 namespace ratchet::catalog {
+
+constexpr pg::TableLayout kJobVersionTable("job_version", kJobVersionColumns.layout);
+
 namespace {
 
-constexpr const pg::TableLayout& kTable = kJobVersionTable;
 constexpr char kPrimaryKey[] = "job_version_pkey";
 
 // Classes of advisory locks: see job_name_lock.cpp, which has those up to 5.
 constexpr uint16 kPinLockClass = 6;
 
-enum Column {
-  kJobId = 1,
-  kVersion,
-  kJobName,
-  kOwner,
-  kOwnerName,
-  kSchedule,
-  kTimeZone,
-  kCommand,
-  kTransaction,
-  kTimeout,
-  kOnlyIf,
-  kSettings,
-  kPayload,
-  kPinnedAt,
-  kSource,  // and the other columns of a batch job
-  kKeepHistory = kSource + kBatchColumns,
-  kSealColumn,
-};
+constexpr const pg::TableLayout& kTable = kJobVersionTable;
+constexpr int kJobId = kTable.Number("job_id");
+constexpr int kVersion = kTable.Number("version");
+constexpr int kOwner = kTable.Number("owner");
+constexpr int kOwnerName = kTable.Number("owner_name");
+constexpr int kPinnedAt = kTable.Number("pinned_at");
+constexpr int kSource = kTable.Number("source");
+constexpr int kPer = kTable.Number("per");
+constexpr int kKeepHistory = kTable.Number("keep_history");
+constexpr int kSealColumn = kTable.Number("seal");
 
-constexpr RowSeal kSeal(kTable, kSealColumn,
-                        {kJobId, kVersion, kOwner, kCommand, kTransaction, kOnlyIf, kSettings,
-                         kPayload, kSource, kSource + 1, kSource + 2, kSource + 3, kSource + 6,
-                         kKeepHistory - 1});
+constexpr RowSeal kSeal(kTable, kJobVersionColumns);
 
-void Read(const pg::Row& row, JobVersion* version) {
-  version->job_id = row.Int64(kJobId);
-  version->version = row.Int32(kVersion);
-  version->job_name = row.Text(kJobName);
-  version->owner = row.ObjectId(kOwner);
-  version->command = row.Text(kCommand);
-  Parse(row.Text(kTransaction), &version->transaction);
-  version->timeout = 0;
-  if (!row.IsNull(kTimeout)) {
-    pg::SpanOf(*DatumGetIntervalP(row.values[kTimeout - 1]), &version->timeout);
-  }
-  version->only_if = row.Text(kOnlyIf);
-  version->settings = row.JsonbText(kSettings);
-  version->payload = row.JsonbText(kPayload);
-  ReadBatch(row, kSource, version);
-  version->keep_history = row.SpanOr(kKeepHistory, -1);
+JobVersion VersionOf(const JobDefinition& job) {
+  JobVersion version;
+  version.pinned() = job;
+  version.job_id = job.job_id;
+  version.version = job.version;
+  return version;
 }
 
-void Fill(const JobDefinition& job, pg::Row* row) {
-  row->SetInt64(kJobId, job.job_id);
-  row->SetInt32(kVersion, job.version);
-  row->SetText(kJobName, job.job_name);
-  row->SetOid(kOwner, job.owner);
+// For use inside pg::Call, as all that follows and takes a Row.
+void Read(const pg::Row& row, JobVersion* version) {
+  kJobVersionColumns.Read(row, version);
+  version->is_queue = !row.IsNull(kPer) && row.IsNull(kSource);
+}
+
+void Fill(const JobVersion& version, pg::Row* row) {
+  kJobVersionColumns.Fill(version, row);
   // The role may be dropped one day: its name is what people will know it by.
-  const char* owner_name = GetUserNameFromId(job.owner, true);
+  const char* owner_name = GetUserNameFromId(version.owner, true);
   auto* name = static_cast<NameData*>(palloc0(sizeof(NameData)));
   namestrcpy(name, owner_name != nullptr ? owner_name : "");
   row->Set(kOwnerName, NameGetDatum(name));
-  row->SetText(kSchedule, job.schedule);
-  row->SetText(kTimeZone, job.time_zone);
-  if (!job.is_batch() && !job.is_queue) {
-    row->SetText(kCommand, job.command);
-  }
-  row->SetText(kTransaction, Name(job.transaction));
-  if (job.timeout != 0) {
-    row->Set(kTimeout, IntervalPGetDatum(pg::IntervalOf(job.timeout)));
-  }
-  if (!job.only_if.empty()) {
-    row->SetText(kOnlyIf, job.only_if);
-  }
-  row->SetJsonb(kSettings, job.settings);
-  row->SetJsonb(kPayload, job.payload);
-  FillBatch(job, kSource, row);
   row->SetTime(kPinnedAt, GetCurrentTransactionStartTimestamp());
   kSeal.Put(row);
 }
@@ -110,12 +79,12 @@ LOCKTAG LockOfPins(std::int64_t job_id) {
 
 // The transaction that inserts or deletes the row of this version and has not ended, if there is
 // one.
-TransactionId WhoPins(const JobDefinition& job) {
+TransactionId WhoPins(const JobVersion& version) {
   SnapshotData dirty;
   InitDirtySnapshot(dirty);
   pg::IndexScan scan(kTable, kPrimaryKey, AccessShareLock);
-  scan.Equal(kJobId, job.job_id)
-      .EqualInt32(kVersion, job.version)
+  scan.Equal(kJobId, version.job_id)
+      .EqualInt32(kVersion, version.version)
       .Begin(ForwardScanDirection, &dirty);
   pg::Row row;
   const bool found = scan.Next(&row);
@@ -128,17 +97,17 @@ TransactionId WhoPins(const JobDefinition& job) {
 // is one. It is looked for first: what has ended by then is seen by the scan. A row that
 // says something else was not written by the library, or for another job that had the number: what
 // the job is now is what runs.
-TransactionId Pin(const JobDefinition& job, pg::IfBusy if_busy) {
-  const TransactionId other = WhoPins(job);
+TransactionId Pin(const JobVersion& version, pg::IfBusy if_busy) {
+  const TransactionId other = WhoPins(version);
   if (TransactionIdIsValid(other)) {
     return other;
   }
   pg::Row wanted;
-  Fill(job, &wanted);
+  Fill(version, &wanted);
   pg::Row row;
   ItemPointerData tid;
   pg::IndexScan scan(kTable, kPrimaryKey, RowExclusiveLock);
-  scan.Equal(kJobId, job.job_id).EqualInt32(kVersion, job.version).Begin();
+  scan.Equal(kJobId, version.job_id).EqualInt32(kVersion, version.version).Begin();
   if (!scan.Next(&row, &tid)) {
     pg::InsertRow(scan.table(), wanted);
     CommandCounterIncrement();
@@ -154,7 +123,7 @@ TransactionId Pin(const JobDefinition& job, pg::IfBusy if_busy) {
 
 }  // namespace
 
-constinit const SealedTable kSealedVersions{&kSeal, kJobId, kOwner};
+constinit const SealedTable kSealedVersions(kSeal);
 
 bool PinJobVersion(std::int64_t job_id, std::int32_t version, pg::IfBusy if_busy) {
   for (;;) {
@@ -165,9 +134,10 @@ bool PinJobVersion(std::int64_t job_id, std::int32_t version, pg::IfBusy if_busy
       pg::Call([&lock] { LockRelease(&lock, ExclusiveLock, false); });
       return false;
     }
+    const JobVersion pinned = VersionOf(*job);
     TransactionId other = InvalidTransactionId;
     pg::Call([&] {
-      other = Pin(*job, if_busy);
+      other = Pin(pinned, if_busy);
       LockRelease(&lock, ExclusiveLock, false);
     });
     if (!TransactionIdIsValid(other)) {

@@ -10,17 +10,9 @@
 
 namespace ratchet::catalog {
 
-struct JobVersion : BatchDefinition {
+struct JobVersion : PinnedDefinition {
   std::int64_t job_id = 0;
   std::int32_t version = 0;
-  std::string job_name;
-  Oid owner = InvalidOid;
-  std::string command;  // empty for a batch job
-  TransactionMode transaction = TransactionMode::kSingle;
-  std::int64_t timeout = 0;  // microseconds, 0: none
-  std::string only_if;       // empty: none
-  std::string settings;      // jsonb as text, empty: none
-  std::string payload;       // jsonb as text, empty: none
   // Of a job that was dropped, in one of its versions: microseconds, -1: that of the setting.
   std::int64_t keep_history = -1;
 };

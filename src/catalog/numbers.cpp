@@ -27,42 +27,43 @@ constexpr std::int64_t kLostRuns = 1'000'000;
 struct Place {
   const pg::TableLayout* table;
   const char* index;
-  int column;
+  const char* column;
 };
 
 constexpr Place kRuns[] = {
-    {&kRunLogTable, "run_log_pkey", 1},
-    {&kRunQueueTable, "run_queue_pkey", 1},
-    {&kFailedItemTable, "failed_item_pkey", 3},
+    {&kRunLogTable, "run_log_pkey", "run_id"},
+    {&kRunQueueTable, "run_queue_pkey", "run_id"},
+    {&kFailedItemTable, "failed_item_pkey", "run_id"},
 };
 
 // A job that is gone for long has left something behind, perhaps.
 constexpr Place kJobs[] = {
-    {&kJobTable, "job_pkey", 1},
-    {&kJobVersionTable, "job_version_pkey", 1},
-    {&kJobStateTable, "job_state_pkey", 1},
-    {&kJobStatTable, "job_stat_pkey", 1},
-    {&kJobCheckpointTable, "job_checkpoint_pkey", 1},
-    {&kRunLogTable, "run_log_job_idx", 2},
-    {&kRunQueueTable, "run_queue_job_idx", 2},
-    {&kFailedItemTable, "failed_item_open_idx", 2},
-    {&kBackfillTable, "backfill_job_idx", 2},
-    {&kQueueTable, "queue_pkey", 1},
-    {&kFinishedTaskTable, "finished_task_state_idx", 2},
+    {&kJobTable, "job_pkey", "job_id"},
+    {&kJobVersionTable, "job_version_pkey", "job_id"},
+    {&kJobStateTable, "job_state_pkey", "job_id"},
+    {&kJobStatTable, "job_stat_pkey", "job_id"},
+    {&kJobCheckpointTable, "job_checkpoint_pkey", "job_id"},
+    {&kRunLogTable, "run_log_job_idx", "job_id"},
+    {&kRunQueueTable, "run_queue_job_idx", "job_id"},
+    {&kFailedItemTable, "failed_item_open_idx", "job_id"},
+    {&kBackfillTable, "backfill_job_idx", "job_id"},
+    {&kQueueTable, "queue_pkey", "queue_id"},
+    {&kFinishedTaskTable, "finished_task_state_idx", "queue_id"},
 };
 
 constexpr const char* kSequences[] = {"run_id_seq", "job_id_seq"};
 
 std::int64_t LargestAt(const Place& place) {
   return pg::Call([&place] {
+    const int column = place.table->Number(place.column);
     std::int64_t largest = 0;
     pg::IndexScan scan(*place.table, place.index, AccessShareLock);
     scan.Begin(BackwardScanDirection);
     pg::Row row;
     while (scan.Next(&row) && largest == 0) {
       CHECK_FOR_INTERRUPTS();
-      if (row.Int64(place.column) <= policy::kGreatestNumber) {
-        largest = row.Int64(place.column);
+      if (row.Int64(column) <= policy::kGreatestNumber) {
+        largest = row.Int64(column);
       }
     }
     scan.End();

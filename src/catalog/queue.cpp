@@ -3,9 +3,7 @@
 #include "catalog/seal.h"
 #include "catalog/table_layouts.h"
 #include "pg/guard.h"
-#include "pg/oid_array.h"
 #include "pg/row_change.h"
-#include "pg/span.h"
 
 extern "C" {
 #include "catalog/pg_authid.h"
@@ -17,93 +15,52 @@ extern "C" {
 namespace ratchet::catalog {
 namespace {
 
+// Sealed is who may put work into it and take it out.
+// clang-format off
+using Queue = QueueDefinition;
+constexpr auto kColumns = Declare<Queue>(
+    Column<Int8, &Queue::queue_id>("queue_id").Sealed(),
+    Column<Text, &Queue::queue_name>("queue_name").Sealed(),
+    Nullable<Int4, &Queue::concurrency>("concurrency"),
+    Nullable<Int4, &Queue::concurrency_per_key>("concurrency_per_key"),
+    Nullable<Int4, &Queue::rate>("rate"),
+    Column<Span, &Queue::rate_period>("rate_period"),
+    Column<Bool, &Queue::rate_per_key>("rate_per_key"),
+    Column<Int4, &Queue::max_crashes>("max_crashes"),
+    Column<Span, &Queue::retention>("retention"),
+    Column<Span, &Queue::keep_dead>("keep_dead"),
+    Column<Span, &Queue::lease>("lease"),
+    Nullable<RoleArray, &Queue::producers>("producers").Sealed(),
+    Nullable<RoleArray, &Queue::consumers>("consumers").Sealed(),
+    Column<Bool, &Queue::synchronous>("synchronous"),
+    Other<Int8>("seal"));
+// clang-format on
+
+}  // namespace
+
+constexpr pg::TableLayout kQueueTable("queue", kColumns.layout);
+
+namespace {
+
 constexpr const pg::TableLayout& kTable = kQueueTable;
 constexpr char kPrimaryKey[] = "queue_pkey";
 constexpr char kNameIndex[] = "queue_name_key";
+constexpr int kQueueId = kTable.Number("queue_id");
+constexpr int kQueueName = kTable.Number("queue_name");
+constexpr int kProducers = kTable.Number("producers");
+constexpr int kConsumers = kTable.Number("consumers");
 
-enum Column {
-  kQueueId = 1,
-  kQueueName,
-  kConcurrency,
-  kConcurrencyPerKey,
-  kRate,
-  kRatePeriod,
-  kRatePerKey,
-  kMaxCrashes,
-  kRetention,
-  kKeepDead,
-  kLease,
-  kProducers,
-  kConsumers,
-  kSynchronous,
-  kSealColumn,
-};
-
-// Who may put work into it and take it out.
-constexpr RowSeal kSeal(kTable, kSealColumn, {kQueueId, kQueueName, kProducers, kConsumers});
+constexpr RowSeal kSeal(kTable, kColumns);
 
 // All that follows and takes a Row is for use inside pg::Call.
 
-std::int32_t Int32OrZero(const pg::Row& row, int column) {
-  return row.IsNull(column) ? 0 : row.Int32(column);
-}
-
-void ReadRoles(const pg::Row& row, int column, std::vector<Oid>* roles) {
-  roles->clear();
-  if (!row.IsNull(column)) {
-    pg::AppendOidArray(row.values[column - 1], roles);
-  }
-}
-
 void Read(const pg::Row& row, QueueDefinition* queue) {
-  queue->queue_id = row.Int64(kQueueId);
-  queue->queue_name = row.Text(kQueueName);
-  queue->concurrency = Int32OrZero(row, kConcurrency);
-  queue->concurrency_per_key = Int32OrZero(row, kConcurrencyPerKey);
-  queue->rate = Int32OrZero(row, kRate);
-  queue->rate_period = row.SpanOr(kRatePeriod, QueueDefinition().rate_period);
-  queue->rate_per_key = row.Bool(kRatePerKey);
-  queue->max_crashes = row.Int32(kMaxCrashes);
-  queue->retention = row.SpanOr(kRetention, 0);
-  queue->keep_dead = row.SpanOr(kKeepDead, QueueDefinition().keep_dead);
-  queue->lease = row.SpanOr(kLease, QueueDefinition().lease);
-  ReadRoles(row, kProducers, &queue->producers);
-  ReadRoles(row, kConsumers, &queue->consumers);
-  queue->synchronous = row.Bool(kSynchronous);
+  kColumns.Read(row, queue);
   queue->quarantined = !kSeal.Fits(row);
 }
 
-void SetCount(pg::Row* row, int column, std::int32_t count) {
-  if (count != 0) {
-    row->SetInt32(column, count);
-  }
-}
-
-void SetSpan(pg::Row* row, int column, std::int64_t span) {
-  row->Set(column, IntervalPGetDatum(pg::IntervalOf(span)));
-}
-
-void SetRoles(pg::Row* row, int column, const std::vector<Oid>& roles) {
-  if (!roles.empty()) {
-    row->Set(column, pg::OidArrayOf(roles, REGROLEOID));
-  }
-}
-
 void Fill(const QueueDefinition& queue, pg::Row* row) {
-  row->SetInt64(kQueueId, queue.queue_id);
-  row->SetText(kQueueName, queue.queue_name);
-  SetCount(row, kConcurrency, queue.concurrency);
-  SetCount(row, kConcurrencyPerKey, queue.concurrency_per_key);
-  SetCount(row, kRate, queue.rate);
-  SetSpan(row, kRatePeriod, queue.rate_period);
-  row->SetBool(kRatePerKey, queue.rate_per_key);
-  row->SetInt32(kMaxCrashes, queue.max_crashes);
-  SetSpan(row, kRetention, queue.retention);
-  SetSpan(row, kKeepDead, queue.keep_dead);
-  SetSpan(row, kLease, queue.lease);
-  SetRoles(row, kProducers, queue.producers);
-  SetRoles(row, kConsumers, queue.consumers);
-  row->SetBool(kSynchronous, queue.synchronous);
+  kColumns.Fill(queue, row);
   if (!queue.quarantined) {
     kSeal.Put(row);
   }
@@ -135,7 +92,7 @@ LOCKMODE LockFor(ItemPointer tid) { return tid != nullptr ? RowExclusiveLock : A
 
 }  // namespace
 
-constinit const SealedTable kSealedQueues{&kSeal, kQueueId, 0};
+constinit const SealedTable kSealedQueues(kSeal, "queue_id", nullptr);
 
 void FillQueue(const QueueDefinition& queue, pg::Row* row) { Fill(queue, row); }
 

@@ -18,201 +18,104 @@ extern "C" {
 namespace ratchet::catalog {
 namespace {
 
-// Columns of ratchet.run_log.
-enum Column {
-  kRunId = 1,
-  kJobId,
-  kJobName,
-  kOwner,
-  kVersion,
-  kCause,
-  kStatus,
-  kAttempt,
-  kScheduledAt,
-  kQueuedAt,
-  kStartedAt,
-  kFinishedAt,
-  kItemsDone,
-  kItemsFailed,
-  kBatches,
-  kCheckpointFrom,
-  kCheckpointTo,
-  kRowsAffected,
-  kSqlstate,
-  kError,
-  kErrorDetail,
-  kErrorHint,
-  kErrorContext,
-  kReason,
-  kWorkerPid,
-  kNode,
-  kPayload,
-  kReplayOf,
-  kRetryOf,
-  kDryRun,
-  kWalBytes,
-  kBlocksRead,
-  kBlocksHit,
-  kCpuTime,
-  kResult,
-  kOccurrences,
-  kPreviousScheduledAt,
-  kItemsOf,
-  kKey,
-  kMark,
-  kSealColumn,
-  kMessages,
+// What a run has used, in hours: days are for people.
+struct CpuTime {
+  static constexpr Oid kType = INTERVALOID;
+  static bool Read(const pg::Row& row, int column, std::int64_t* value) {
+    *value = DatumGetIntervalP(row.values[column - 1])->time;
+    return true;
+  }
+  static void Set(pg::Row* row, int column, std::int64_t value) {
+    auto* interval = static_cast<Interval*>(palloc0(sizeof(Interval)));
+    interval->time = value;
+    row->Set(column, IntervalPGetDatum(interval));
+  }
 };
 
-// What a replay takes from a record.
-constexpr RowSeal kSeal(kRunLogTable, kSealColumn,
-                        {kRunId, kJobId, kOwner, kVersion, kStatus, kScheduledAt, kStartedAt,
-                         kCheckpointFrom, kCheckpointTo, kPayload, kReplayOf, kDryRun,
-                         kPreviousScheduledAt, kItemsOf, kKey, kMark});
+// Sealed is what a replay takes from a record.
+using Record = RunRecord;
+using Counters = board::RunCounters;
+// clang-format off
+constexpr auto kColumns = Declare<Record>(
+    Column<Int8, &Record::run_id>("run_id").Sealed(),
+    Column<Int8, &Record::job_id>("job_id").Sealed(),
+    Column<Text, &Record::job_name>("job_name"),
+    Column<RoleNumber, &Record::owner>("owner").Sealed(),
+    Column<Int4, &Record::version>("version").Sealed(),
+    Column<Word<policy::CauseOf>, &Record::cause>("cause"),
+    Column<Word<policy::RunStatusOf>, &Record::status>("status").Sealed(),
+    Column<Int4, &Record::attempt>("attempt"),
+    Column<Time, &Record::scheduled_at>("scheduled_at").Sealed(),
+    Column<Time, &Record::queued_at>("queued_at"),
+    Nullable<Time, &Record::started_at>("started_at").Sealed(),
+    Column<Time, &Record::finished_at>("finished_at"),
+    Where<&Record::has_counters, Int8, &Record::counters, &Counters::items_done>("items_done"),
+    Where<&Record::has_counters, Int8, &Record::counters, &Counters::items_failed>("items_failed"),
+    Where<&Record::has_counters, Int8, &Record::counters, &Counters::batches>("batches"),
+    Nullable<Json, &Record::checkpoint_from>("checkpoint_from").Sealed(),
+    Nullable<Json, &Record::checkpoint_to>("checkpoint_to").Sealed(),
+    Where<&Record::has_counters, Int8, &Record::counters, &Counters::rows_affected>("rows_affected"),
+    Nullable<Sqlstate, &Record::error, &RunError::sqlstate>("sqlstate"),
+    Nullable<Text, &Record::error, &RunError::message>("error"),
+    Nullable<Text, &Record::error, &RunError::detail>("error_detail"),
+    Nullable<Text, &Record::error, &RunError::hint>("error_hint"),
+    Nullable<Text, &Record::error, &RunError::context>("error_context"),
+    Nullable<Text, &Record::reason>("reason"),
+    Nullable<Int4, &Record::worker_pid>("worker_pid"),
+    Other<Text>("node"),
+    Nullable<Json, &Record::payload>("payload").Sealed(),
+    Nullable<Int8, &Record::replay_of>("replay_of").Sealed(),
+    Nullable<Int8, &Record::retry_of>("retry_of"),
+    Column<Bool, &Record::dry_run>("dry_run").Sealed(),
+    Where<&Record::KnowsUsage, Int8, &Record::counters, &Counters::wal_bytes>("wal_bytes"),
+    Where<&Record::KnowsUsage, Int8, &Record::counters, &Counters::blocks_read>("blocks_read"),
+    Where<&Record::KnowsUsage, Int8, &Record::counters, &Counters::blocks_hit>("blocks_hit"),
+    Where<&Record::KnowsUsage, CpuTime, &Record::counters, &Counters::cpu_time>("cpu_time"),
+    Nullable<Text, &Record::result>("result"),
+    Column<Int8, &Record::occurrences>("occurrences"),
+    Nullable<Time, &Record::previous_scheduled_at>("previous_scheduled_at").Sealed(),
+    Nullable<Int8, &Record::items_of>("items_of").Sealed(),
+    Nullable<Text, &Record::key>("key").Sealed(),
+    Column<Int8, &Record::mark>("mark").Sealed(),
+    Other<Int8>("seal"),
+    Nullable<Json, &Record::messages>("messages").NotRead());
+// clang-format on
+
+}  // namespace
+
+constexpr pg::TableLayout kRunLogTable("run_log", kColumns.layout);
+
+namespace {
+
+constexpr const pg::TableLayout& kTable = kRunLogTable;
+constexpr int kRunId = kTable.Number("run_id");
+constexpr int kJobId = kTable.Number("job_id");
+constexpr int kOwner = kTable.Number("owner");
+constexpr int kStatus = kTable.Number("status");
+constexpr int kScheduledAt = kTable.Number("scheduled_at");
+constexpr int kStartedAt = kTable.Number("started_at");
+constexpr int kFinishedAt = kTable.Number("finished_at");
+constexpr int kItemsFailed = kTable.Number("items_failed");
+constexpr int kNode = kTable.Number("node");
+constexpr int kReplayOf = kTable.Number("replay_of");
+constexpr int kDryRun = kTable.Number("dry_run");
+constexpr int kItemsOf = kTable.Number("items_of");
+constexpr int kMark = kTable.Number("mark");
+
+constexpr RowSeal kSeal(kTable, kColumns);
 
 // For use inside pg::Call.
-void SetTextOrNull(pg::Row& row, int column, const std::string& text) {
-  if (!text.empty()) {
-    row.SetText(column, text);
-  }
-}
-
-void SetPositive(pg::Row& row, int column, std::int64_t value) {
-  if (value > 0) {
-    row.SetInt64(column, value);
-  }
-}
-
-void SetCounters(pg::Row& row, const board::RunCounters& counters) {
-  row.SetInt64(kItemsDone, counters.items_done);
-  row.SetInt64(kItemsFailed, counters.items_failed);
-  row.SetInt64(kBatches, counters.batches);
-  row.SetInt64(kRowsAffected, counters.rows_affected);
-}
-
-void SetUsage(pg::Row& row, const board::RunCounters& counters) {
-  row.SetInt64(kWalBytes, counters.wal_bytes);
-  row.SetInt64(kBlocksRead, counters.blocks_read);
-  row.SetInt64(kBlocksHit, counters.blocks_hit);
-  auto* cpu_time = static_cast<Interval*>(palloc0(sizeof(Interval)));
-  cpu_time->time = counters.cpu_time;
-  row.Set(kCpuTime, IntervalPGetDatum(cpu_time));
-}
-
-void SetError(pg::Row& row, const RunError& error) {
-  if (error.sqlstate == 0) {
-    return;
-  }
-  row.SetText(kSqlstate, unpack_sql_state(error.sqlstate));
-  SetTextOrNull(row, kError, error.message);
-  SetTextOrNull(row, kErrorDetail, error.detail);
-  SetTextOrNull(row, kErrorHint, error.hint);
-  SetTextOrNull(row, kErrorContext, error.context);
-}
-
-void SetRecord(pg::Row& row, const RunRecord& record) {
-  const std::string_view cause = policy::Name(record.cause);
-  const std::string_view status = policy::Name(record.status);
-  row.SetInt64(kRunId, record.run_id);
-  row.SetInt64(kJobId, record.job_id);
-  row.SetText(kJobName, record.job_name);
-  row.SetOid(kOwner, record.owner);
-  row.SetInt32(kVersion, record.version);
-  row.SetText(kCause, cause);
-  row.SetText(kStatus, status);
-  row.SetInt32(kAttempt, record.attempt);
-  row.SetTime(kScheduledAt, record.scheduled_at);
-  row.SetTime(kQueuedAt, record.queued_at);
-  row.SetTimeOrNull(kStartedAt, record.started_at);
-  row.SetTime(kFinishedAt, record.finished_at);
-  if (record.has_counters) {
-    SetCounters(row, record.counters);
-    if (record.has_usage) {
-      SetUsage(row, record.counters);
-    }
-  }
-  SetError(row, record.error);
-  row.SetJsonb(kCheckpointFrom, record.checkpoint_from);
-  row.SetJsonb(kCheckpointTo, record.checkpoint_to);
-  SetTextOrNull(row, kReason, record.reason);
-  if (record.worker_pid != 0) {
-    row.SetInt32(kWorkerPid, record.worker_pid);
-  }
-  row.SetText(kNode, pg::NodeName());
-  row.SetJsonb(kPayload, record.payload);
-  SetPositive(row, kReplayOf, record.replay_of);
-  SetPositive(row, kRetryOf, record.retry_of);
-  row.SetBool(kDryRun, record.dry_run);
-  SetTextOrNull(row, kResult, record.result);
-  row.SetInt64(kOccurrences, record.occurrences);
-  row.SetTimeOrNull(kPreviousScheduledAt, record.previous_scheduled_at);
-  SetPositive(row, kItemsOf, record.items_of);
-  SetTextOrNull(row, kKey, record.key);
-  row.SetInt64(kMark, record.mark);
-  row.SetJsonb(kMessages, record.messages);
-  kSeal.Put(&row);
-}
-
-board::RunCounters CountersIn(const pg::Row& row) {
-  board::RunCounters counters{};
-  counters.items_done = row.Int64Or(kItemsDone, 0);
-  counters.items_failed = row.Int64Or(kItemsFailed, 0);
-  counters.batches = row.Int64Or(kBatches, 0);
-  counters.rows_affected = row.Int64Or(kRowsAffected, 0);
-  counters.wal_bytes = row.Int64Or(kWalBytes, 0);
-  counters.blocks_read = row.Int64Or(kBlocksRead, 0);
-  counters.blocks_hit = row.Int64Or(kBlocksHit, 0);
-  if (!row.IsNull(kCpuTime)) {
-    counters.cpu_time = DatumGetIntervalP(row.values[kCpuTime - 1])->time;
-  }
-  return counters;
-}
-
-void ReadError(const pg::Row& row, RunError* error) {
-  if (row.IsNull(kSqlstate)) {
-    return;
-  }
-  const std::string_view code = row.Text(kSqlstate);
-  error->sqlstate =
-      code.size() == 5 ? MAKE_SQLSTATE(code[0], code[1], code[2], code[3], code[4]) : 0;
-  error->message = row.Text(kError);
-  error->detail = row.Text(kErrorDetail);
-  error->hint = row.Text(kErrorHint);
-  error->context = row.Text(kErrorContext);
-}
 
 void Read(const pg::Row& row, RunRecord* record) {
-  record->run_id = row.Int64(kRunId);
-  record->job_id = row.Int64(kJobId);
-  record->job_name = row.Text(kJobName);
-  record->owner = row.ObjectId(kOwner);
-  record->version = row.Int32(kVersion);
-  record->cause = policy::CauseOf(row.Text(kCause));
-  record->status = policy::RunStatusOf(row.Text(kStatus));
-  record->attempt = row.Int32(kAttempt);
-  record->scheduled_at = row.Time(kScheduledAt);
-  record->previous_scheduled_at = row.TimeOrZero(kPreviousScheduledAt);
-  record->queued_at = row.Time(kQueuedAt);
-  record->started_at = row.TimeOrZero(kStartedAt);
-  record->finished_at = row.Time(kFinishedAt);
-  record->has_counters = !row.IsNull(kItemsDone);
-  record->counters = CountersIn(row);
-  record->checkpoint_from = row.JsonbText(kCheckpointFrom);
-  record->checkpoint_to = row.JsonbText(kCheckpointTo);
-  record->key = row.Text(kKey);
-  ReadError(row, &record->error);
-  record->reason = row.Text(kReason);
-  record->worker_pid = row.IsNull(kWorkerPid) ? 0 : row.Int32(kWorkerPid);
-  record->payload = row.JsonbText(kPayload);
+  kColumns.Read(row, record);
   record->has_payload = !record->payload.empty();
-  record->replay_of = row.Int64Or(kReplayOf, 0);
-  record->retry_of = row.Int64Or(kRetryOf, 0);
-  record->items_of = row.Int64Or(kItemsOf, 0);
-  record->dry_run = row.Bool(kDryRun);
-  record->result = row.Text(kResult);
-  record->occurrences = row.Int64(kOccurrences);
   record->quarantined = !kSeal.Fits(row);
-  record->mark = row.Int64(kMark);
+}
+
+void Fill(const RunRecord& record, pg::Row* row) {
+  kColumns.Fill(record, row);
+  row->SetText(kNode, pg::NodeName());
+  kSeal.Put(row);
 }
 
 bool TextsAreStorable(const RunRecord& record) {
@@ -225,9 +128,9 @@ bool TextsAreStorable(const RunRecord& record) {
 
 void Insert(const RunRecord& record) {
   pg::Call([&record] {
-    Relation table = pg::OpenTable(kRunLogTable, RowExclusiveLock);
+    Relation table = pg::OpenTable(kTable, RowExclusiveLock);
     pg::Row row;
-    SetRecord(row, record);
+    Fill(record, &row);
     pg::InsertRow(table, row);
     table_close(table, NoLock);
   });
@@ -235,7 +138,7 @@ void Insert(const RunRecord& record) {
 
 }  // namespace
 
-constinit const SealedTable kSealedRecords{&kSeal, kJobId, kOwner};
+constinit const SealedTable kSealedRecords(kSeal);
 
 RunRecord RecordOf(const policy::RunIdentity& run, std::string job_name, std::string payload) {
   RunRecord record;
@@ -270,13 +173,13 @@ void InsertRunRecordAnyway(RunRecord* record) {
 }
 
 bool HoldRunLog() {
-  return pg::Call([] { return pg::TryLockTable(kRunLogTable.name, RowExclusiveLock); });
+  return pg::Call([] { return pg::TryLockTable(kTable.name, RowExclusiveLock); });
 }
 
 std::optional<RecordedEnd> FindRunRecord(std::int64_t run_id) {
   RecordedEnd end{};
   const bool found = pg::Call([&] {
-    pg::IndexScan scan(kRunLogTable, "run_log_pkey", AccessShareLock);
+    pg::IndexScan scan(kTable, "run_log_pkey", AccessShareLock);
     scan.Equal(kRunId, run_id).Begin();
     pg::Row row;
     const bool is_there = scan.Next(&row);
@@ -294,7 +197,7 @@ std::optional<RecordedEnd> FindRunRecord(std::int64_t run_id) {
 std::optional<RunRecord> ReadRunRecord(std::int64_t run_id) {
   std::optional<RunRecord> record(std::in_place);
   const bool found = pg::Call([&record, run_id] {
-    pg::IndexScan scan(kRunLogTable, "run_log_pkey", AccessShareLock);
+    pg::IndexScan scan(kTable, "run_log_pkey", AccessShareLock);
     scan.Equal(kRunId, run_id).Begin();
     pg::Row row;
     const bool is_there = scan.Next(&row);
@@ -315,7 +218,7 @@ std::optional<RunRecord> ReadOwnRunRecord(std::int64_t run_id, std::int64_t mark
 std::optional<Success> FindNewestSuccess(std::int64_t job_id, std::int64_t after) {
   Success success{};
   const bool found = pg::Call([&success, job_id, after] {
-    pg::IndexScan scan(kRunLogTable, "run_log_job_idx", AccessShareLock);
+    pg::IndexScan scan(kTable, "run_log_job_idx", AccessShareLock);
     scan.Equal(kJobId, job_id).Behind(kRunId, after).Begin(BackwardScanDirection);
     pg::Row row;
     bool is_there = false;
@@ -351,7 +254,7 @@ TimestampTz FindOldRecords(std::int64_t job_id, const PurgeLimits& limits,
   std::size_t certain = 0;
   const TimestampTz oldest = pg::Call([&, job_id] {
     TimestampTz first_left = 0;
-    pg::IndexScan scan(kRunLogTable, "run_log_job_idx", RowExclusiveLock);
+    pg::IndexScan scan(kTable, "run_log_job_idx", RowExclusiveLock);
     scan.Equal(kJobId, job_id).Begin();
     pg::Row row;
     ItemPointerData tid;
@@ -378,7 +281,7 @@ TimestampTz FindOldRecords(std::int64_t job_id, const PurgeLimits& limits,
 // False when another transaction has it in hand.
 bool DeleteRecord(OldRecord* record) {
   return pg::Call([record] {
-    Relation table = pg::OpenTable(kRunLogTable, RowExclusiveLock);
+    Relation table = pg::OpenTable(kTable, RowExclusiveLock);
     const pg::RowHold deleted = pg::DeleteRow(table, &record->tid, pg::IfBusy::kGiveUp);
     table_close(table, NoLock);
     return deleted != pg::RowHold::kBusy;

@@ -33,6 +33,8 @@ struct RunRecord : policy::RunIdentity {
   std::int64_t occurrences = 1;
   bool quarantined = false;  // the row was not written by the library: see seal.h
   std::string messages;      // jsonb as text; empty: none. Not read again
+
+  bool KnowsUsage() const { return has_counters && has_usage; }
 };
 
 // Of the run, with its own payload (empty: none); how it ended is for the caller to fill in.

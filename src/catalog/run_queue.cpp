@@ -12,68 +12,56 @@
 namespace ratchet::catalog {
 namespace {
 
-constexpr const pg::TableLayout& kTable = kRunQueueTable;
 constexpr char kPrimaryKey[] = "run_queue_pkey";
 constexpr char kJobIndex[] = "run_queue_job_idx";
 
-enum Column {
-  kRunId = 1,
-  kJobId,
-  kVersion,
-  kOwner,
-  kCause,
-  kAttempt,
-  kScheduledAt,
-  kPreviousScheduledAt,
-  kRunAt,
-  kQueuedAt,
-  kClaimedAt,
-  kPayload,
-  kCoalesce,
-  kDryRun,
-  kReplayOf,
-  kRetryOf,
-  kWalk,
-  kItemsOf,
-  kBackfillId,
-  kOnChange,
-  kShareHash,
-  kMark,
-  kWalkBegan,
-  kRequestedBy,
-  kSealColumn,
-};
+using Run = QueuedRun;
+// clang-format off
+constexpr auto kColumns = Declare<Run>(
+    Column<Int8, &Run::run_id>("run_id").Sealed(),
+    Column<Int8, &Run::job_id>("job_id").Sealed(),
+    Column<Int4, &Run::version>("version").Sealed(),
+    Column<RoleNumber, &Run::owner>("owner").Sealed(),
+    Column<Word<policy::CauseOf>, &Run::cause>("cause").Sealed(),
+    Column<Int4, &Run::attempt>("attempt"),
+    Column<Time, &Run::scheduled_at>("scheduled_at").Sealed(),
+    Nullable<Time, &Run::previous_scheduled_at>("previous_scheduled_at"),
+    Column<Time, &Run::run_at>("run_at"),
+    Column<Time, &Run::queued_at>("queued_at"),
+    Nullable<Time, &Run::claimed_at>("claimed_at"),
+    Nullable<Json, &Run::payload>("payload").Sealed(),
+    Column<Bool, &Run::coalesce>("coalesce"),
+    Column<Bool, &Run::dry_run>("dry_run").Sealed(),
+    Nullable<Int8, &Run::replay_of>("replay_of").Sealed(),
+    Nullable<Int8, &Run::retry_of>("retry_of").Sealed(),
+    Column<Int8, &Run::walk>("walk").Sealed(),
+    Nullable<Int8, &Run::items_of>("items_of").Sealed(),
+    Nullable<Int8, &Run::backfill_id>("backfill_id").Sealed(),
+    Column<Bool, &Run::on_change>("on_change").Sealed(),
+    Other<Int8>("share_hash"),
+    Column<Int8, &Run::mark>("mark").Sealed(),
+    Nullable<Int8, &Run::walk_began>("walk_began").Sealed(),
+    Nullable<RoleNumber, &Run::requested_by>("requested_by").Sealed(),
+    Other<Int8>("seal"));
+// clang-format on
 
-constexpr RowSeal kSeal(kTable, kSealColumn,
-                        {kRunId, kJobId, kVersion, kOwner, kCause, kScheduledAt, kPayload, kDryRun,
-                         kReplayOf, kRetryOf, kWalk, kItemsOf, kBackfillId, kOnChange, kMark,
-                         kWalkBegan, kRequestedBy});
+}  // namespace
+
+constexpr pg::TableLayout kRunQueueTable("run_queue", kColumns.layout);
+
+namespace {
+
+constexpr const pg::TableLayout& kTable = kRunQueueTable;
+constexpr int kRunId = kTable.Number("run_id");
+constexpr int kJobId = kTable.Number("job_id");
+constexpr int kShareHash = kTable.Number("share_hash");
+constexpr int kMark = kTable.Number("mark");
+
+constexpr RowSeal kSeal(kTable, kColumns);
 
 void Read(const pg::Row& row, QueuedRun* run) {
-  run->run_id = row.Int64(kRunId);
-  run->job_id = row.Int64(kJobId);
-  run->version = row.Int32(kVersion);
-  run->owner = row.ObjectId(kOwner);
-  run->cause = policy::CauseOf(row.Text(kCause));
-  run->attempt = row.Int32(kAttempt);
-  run->scheduled_at = row.Time(kScheduledAt);
-  run->previous_scheduled_at = row.TimeOrZero(kPreviousScheduledAt);
-  run->run_at = row.Time(kRunAt);
-  run->queued_at = row.Time(kQueuedAt);
-  run->claimed_at = row.TimeOrZero(kClaimedAt);
-  run->payload = row.JsonbText(kPayload);
+  kColumns.Read(row, run);
   run->has_payload = !run->payload.empty();
-  run->coalesce = row.Bool(kCoalesce);
-  run->dry_run = row.Bool(kDryRun);
-  run->replay_of = row.Int64Or(kReplayOf, 0);
-  run->retry_of = row.Int64Or(kRetryOf, 0);
-  run->walk = row.Int64(kWalk);
-  run->items_of = row.Int64Or(kItemsOf, 0);
-  run->backfill_id = row.Int64Or(kBackfillId, 0);
-  run->on_change = row.Bool(kOnChange);
-  run->mark = row.Int64(kMark);
-  run->walk_began = row.Int64Or(kWalkBegan, 0);
-  run->requested_by = row.ObjectIdOrNone(kRequestedBy);
   run->quarantined = !kSeal.Fits(row);
 }
 
@@ -89,39 +77,7 @@ bool IsShared(const QueuedRun& run) {
 }
 
 void Fill(const QueuedRun& run, pg::Row* row) {
-  row->SetInt64(kRunId, run.run_id);
-  row->SetInt64(kJobId, run.job_id);
-  row->SetInt32(kVersion, run.version);
-  row->SetOid(kOwner, run.owner);
-  row->SetText(kCause, policy::Name(run.cause));
-  row->SetInt32(kAttempt, run.attempt);
-  row->SetTime(kScheduledAt, run.scheduled_at);
-  row->SetTimeOrNull(kPreviousScheduledAt, run.previous_scheduled_at);
-  row->SetTime(kRunAt, run.run_at);
-  row->SetTime(kQueuedAt, run.queued_at);
-  row->SetTimeOrNull(kClaimedAt, run.claimed_at);
-  row->SetJsonb(kPayload, run.payload);
-  row->SetBool(kCoalesce, run.coalesce);
-  row->SetBool(kDryRun, run.dry_run);
-  if (run.replay_of != 0) {
-    row->SetInt64(kReplayOf, run.replay_of);
-  }
-  if (run.retry_of != 0) {
-    row->SetInt64(kRetryOf, run.retry_of);
-  }
-  row->SetInt64(kWalk, run.walk);
-  if (run.items_of != 0) {
-    row->SetInt64(kItemsOf, run.items_of);
-  }
-  if (run.backfill_id != 0) {
-    row->SetInt64(kBackfillId, run.backfill_id);
-  }
-  row->SetBool(kOnChange, run.on_change);
-  row->SetInt64(kMark, run.mark);
-  if (run.walk_began != 0) {
-    row->SetInt64(kWalkBegan, run.walk_began);
-  }
-  row->SetOidOrNull(kRequestedBy, run.requested_by);
+  kColumns.Fill(run, row);
   if (IsShared(run)) {
     row->SetInt64(kShareHash, ShareHash(run, run.run_at > run.queued_at ? run.run_at : 0));
   }
@@ -146,7 +102,7 @@ bool FindAt(Relation table, std::int64_t run_id, ItemPointer tid) {
 
 }  // namespace
 
-constinit const SealedTable kSealedRuns{&kSeal, kJobId, kOwner};
+constinit const SealedTable kSealedRuns(kSeal);
 
 void InsertQueuedRun(const QueuedRun& run, ItemPointer tid) {
   pg::Call([&run, tid] {

@@ -13,8 +13,8 @@
 #pragma once
 
 #include <cstddef>
-#include <initializer_list>
 
+#include "catalog/declaration.h"
 #include "pg/table.h"
 #include "policy/sip_hash.h"
 
@@ -22,12 +22,15 @@ namespace ratchet::catalog {
 
 class RowSeal {
  public:
-  // The seal's column, and those that it covers. A column that a later version adds to the table
-  // can only be covered if it was null until then.
-  constexpr RowSeal(const pg::TableLayout& table, int column, std::initializer_list<int> covered)
-      : table_(&table), column_(column) {
-    for (const int each : covered) {
-      covered_[count_++] = each;
+  // In the column "seal", over those that are declared as sealed. A column that a later version
+  // adds to the table can only be covered if it was null until then.
+  template <typename Object, int kColumns>
+  constexpr RowSeal(const pg::TableLayout& table, const DeclaredColumns<Object, kColumns>& columns)
+      : table_(&table), column_(table.Number("seal")) {
+    for (int i = 0; i < kColumns; i++) {
+      if (columns.is_sealed[i]) {
+        covered_[count_++] = i + 1;
+      }
     }
   }
 
@@ -36,7 +39,7 @@ class RowSeal {
   // Whether it was sealed like that.
   bool Fits(const pg::Row& row) const;
 
-  const pg::TableLayout& table() const { return *table_; }
+  constexpr const pg::TableLayout& table() const { return *table_; }
 
  private:
   std::uint64_t HashOf(const pg::Row& row, const policy::SipKey& key) const;
@@ -50,6 +53,12 @@ class RowSeal {
 
 // A table whose rows can be adopted, and where they say whose they are: owner = 0, nowhere.
 struct SealedTable {
+  explicit constexpr SealedTable(const RowSeal& row_seal, const char* job_column = "job_id",
+                                 const char* owner_column = "owner")
+      : seal(&row_seal),
+        job_id(row_seal.table().Number(job_column)),
+        owner(owner_column != nullptr ? row_seal.table().Number(owner_column) : 0) {}
+
   const RowSeal* seal;
   int job_id;
   int owner;

@@ -1,5 +1,4 @@
-// The extension's tables as the library was compiled for them: sql/install says the same in SQL,
-// and a test of either fails where the other one has been forgotten.
+// The extension's tables. Each is declared in its own file, as catalog/declaration.h says.
 #pragma once
 
 #include "pg/table_layout.h"
@@ -23,7 +22,10 @@ extern const pg::TableLayout kHomeTable;
 extern const pg::TableLayout kCalendarDaysTable;
 
 // All of them.
-constexpr int kTableCount = 15;
-extern const pg::TableLayout* const kTables[kTableCount];
+inline constexpr const pg::TableLayout* kTables[] = {
+    &kJobTable,     &kJobVersionTable,    &kJobStateTable,   &kRunQueueTable, &kRunLogTable,
+    &kJobStatTable, &kJobCheckpointTable, &kFailedItemTable, &kBackfillTable, &kQueueTable,
+    &kTaskTable,    &kFinishedTaskTable,  &kTaskClaimTable,  &kHomeTable,     &kCalendarDaysTable,
+};
 
 }  // namespace ratchet::catalog

@@ -14,73 +14,61 @@ extern "C" {
 namespace ratchet::catalog {
 namespace {
 
+// Sealed is that the library has enqueued it. A payload is read by the handler only, as any data
+// of a table.
+// clang-format off
+constexpr auto kColumns = Declare<Task>(
+    Column<Int8, &Task::task_id>("task_id").Sealed(),
+    Column<Int8, &Task::queue_id>("queue_id").Sealed(),
+    Nullable<Time, &Task::run_at>("run_at"),
+    Column<Int4, &Task::priority>("priority"),
+    Other<Json>("payload"),
+    Nullable<Text, &Task::unique_key>("unique_key"),
+    Nullable<Text, &Task::ordering_key>("ordering_key"),
+    Nullable<Text, &Task::group_key>("group_key"),
+    Nullable<Time, &Task::expires_at>("expires_at"),
+    Column<Time, &Task::enqueued_at>("enqueued_at").Sealed(),
+    Nullable<RoleNumber, &Task::enqueued_by>("enqueued_by").Sealed(),
+    Column<Int4, &Task::attempts>("attempts"),
+    Column<Int4, &Task::crashes>("crashes"),
+    Column<Bool, &Task::alone>("alone"),
+    Nullable<Text, &Task::sqlstate>("sqlstate"),
+    Nullable<Text, &Task::error>("error"),
+    Nullable<Int8, &Task::token>("token"),
+    Nullable<Time, &Task::lease_until>("lease_until"),
+    Nullable<RoleNumber, &Task::claimed_by>("claimed_by"),
+    Nullable<Time, &Task::claimed_at>("claimed_at"),
+    Other<Int8>("seal"));
+// clang-format on
+
+}  // namespace
+
+constexpr pg::TableLayout kTaskTable("task", kColumns.layout);
+
+namespace {
+
 constexpr const pg::TableLayout& kTable = kTaskTable;
 constexpr char kPrimaryKey[] = "task_pkey";
 constexpr char kUniqueKeyIndex[] = "task_unique_key_idx";
 constexpr char kRunAtIndex[] = "task_run_at_idx";
+constexpr int kTaskId = kTable.Number("task_id");
+constexpr int kQueueId = kTable.Number("queue_id");
+constexpr int kRunAt = kTable.Number("run_at");
+constexpr int kPayload = kTable.Number("payload");
+constexpr int kUniqueKey = kTable.Number("unique_key");
+static_assert(kTable.Number("error") == kTaskColumns);
 
-enum Column {
-  kTaskId = 1,
-  kQueueId,
-  kRunAt,
-  kPriority,
-  kPayload,
-  kUniqueKey,
-  kOrderingKey,
-  kGroupKey,
-  kExpiresAt,
-  kEnqueuedAt,
-  kEnqueuedBy,
-  kAttempts,
-  kCrashes,
-  kAlone,
-  kSqlstate,
-  kError,
-  kToken,
-  kLeaseUntil,
-  kClaimedBy,
-  kClaimedAt,
-  kSealColumn,
-};
-static_assert(kError == kTaskColumns);
-
-// That the library has enqueued it. A payload is read by the handler only, as any data of a table.
-constexpr RowSeal kSeal(kTable, kSealColumn, {kTaskId, kQueueId, kEnqueuedAt, kEnqueuedBy});
+constexpr RowSeal kSeal(kTable, kColumns);
 
 // All that follows and takes a Row is for use inside pg::Call.
 
-void SetTextOrNull(pg::Row* row, int column, const std::string& text) {
-  if (text.empty()) {
-    row->SetNull(column);
-  } else {
-    row->SetText(column, text);
-  }
-}
-
-void SetOidOrNull(pg::Row* row, int column, Oid oid) {
-  row->SetNull(column);
-  row->SetOidOrNull(column, oid);
-}
-
 void Read(const pg::Row& row, Task* task) {
-  ReadTaskColumns(row, task);
-  task->token = row.Int64Or(kToken, 0);
-  task->lease_until = row.TimeOrZero(kLeaseUntil);
-  task->claimed_by = row.ObjectIdOrNone(kClaimedBy);
-  task->claimed_at = row.TimeOrZero(kClaimedAt);
+  kColumns.Read(row, task);
   task->quarantined = !kSeal.Fits(row);
 }
 
 void Fill(const Task& task, pg::Row* row) {
-  FillTaskColumns(task, row);
-  if (task.token != 0) {
-    row->SetInt64(kToken, task.token);
-  } else {
-    row->SetNull(kToken);
-  }
-  row->SetTimeOrNull(kLeaseUntil, task.lease_until);
-  SetOidOrNull(row, kClaimedBy, task.claimed_by);
-  row->SetTimeOrNull(kClaimedAt, task.claimed_at);
+  kColumns.Fill(task, row);
   if (!task.quarantined) {
     kSeal.Put(row);
   }
@@ -178,42 +166,14 @@ bool IsOf(const pg::Row& row, std::int64_t queue_id) { return row.Int64(kQueueId
 
 }  // namespace
 
-constinit const SealedTable kSealedTasks{&kSeal, kQueueId, 0};
+constinit const SealedTable kSealedTasks(kSeal, "queue_id", nullptr);
 
 void ReadTaskColumns(const pg::Row& row, Task* task) {
-  task->task_id = row.Int64(kTaskId);
-  task->queue_id = row.Int64(kQueueId);
-  task->run_at = row.TimeOrZero(kRunAt);
-  task->priority = row.Int32(kPriority);
-  task->unique_key = row.Text(kUniqueKey);
-  task->ordering_key = row.Text(kOrderingKey);
-  task->group_key = row.Text(kGroupKey);
-  task->expires_at = row.TimeOrZero(kExpiresAt);
-  task->enqueued_at = row.Time(kEnqueuedAt);
-  task->enqueued_by = row.ObjectIdOrNone(kEnqueuedBy);
-  task->attempts = row.Int32(kAttempts);
-  task->crashes = row.Int32(kCrashes);
-  task->alone = row.Bool(kAlone);
-  task->sqlstate = row.Text(kSqlstate);
-  task->error = row.Text(kError);
+  ReadColumns(kColumns.transfers, kTaskColumns, row, task);
 }
 
 void FillTaskColumns(const Task& task, pg::Row* row) {
-  row->SetInt64(kTaskId, task.task_id);
-  row->SetInt64(kQueueId, task.queue_id);
-  row->SetTimeOrNull(kRunAt, task.run_at);
-  row->SetInt32(kPriority, task.priority);
-  SetTextOrNull(row, kUniqueKey, task.unique_key);
-  SetTextOrNull(row, kOrderingKey, task.ordering_key);
-  SetTextOrNull(row, kGroupKey, task.group_key);
-  row->SetTimeOrNull(kExpiresAt, task.expires_at);
-  row->SetTime(kEnqueuedAt, task.enqueued_at);
-  SetOidOrNull(row, kEnqueuedBy, task.enqueued_by);
-  row->SetInt32(kAttempts, task.attempts);
-  row->SetInt32(kCrashes, task.crashes);
-  row->SetBool(kAlone, task.alone);
-  SetTextOrNull(row, kSqlstate, task.sqlstate);
-  SetTextOrNull(row, kError, task.error);
+  FillColumns(kColumns.transfers, kTaskColumns, &task, row);
 }
 
 TaskPayload HeldTask::payload() const {

@@ -1,46 +1,31 @@
 #include "catalog/task_claim.h"
 
+#include "catalog/declaration.h"
 #include "catalog/table_layouts.h"
 #include "pg/guard.h"
 #include "pg/row_change.h"
 
-extern "C" {
-#include "catalog/pg_type.h"
-#include "utils/array.h"
-}
-
 namespace ratchet::catalog {
+namespace {
+
+// clang-format off
+constexpr auto kColumns = Declare<TaskClaim>(
+    Column<Int8, &TaskClaim::run_id>("run_id"),
+    Column<Int8, &TaskClaim::queue_id>("queue_id"),
+    Column<Int8Array, &TaskClaim::task_ids>("task_ids"));
+// clang-format on
+
+}  // namespace
+
+constexpr pg::TableLayout kTaskClaimTable("task_claim", kColumns.layout);
+
 namespace {
 
 constexpr const pg::TableLayout& kTable = kTaskClaimTable;
 constexpr char kPrimaryKey[] = "task_claim_pkey";
-
-enum Column { kRunId = 1, kQueueId, kTaskIds };
-
-// All that follows is for use inside pg::Call.
-
-Datum ArrayOf(std::span<const std::int64_t> numbers) {
-  auto* values = static_cast<Datum*>(palloc(sizeof(Datum) * (numbers.size() + 1)));
-  int count = 0;
-  for (const std::int64_t number : numbers) {
-    values[count++] = Int64GetDatum(number);
-  }
-  return PointerGetDatum(construct_array(values, count, INT8OID, sizeof(std::int64_t),
-                                         FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
-}
-
-void AppendNumbers(Datum array, std::vector<std::int64_t>* numbers) {
-  Datum* values = nullptr;
-  bool* nulls = nullptr;
-  int count = 0;
-  deconstruct_array(DatumGetArrayTypeP(array), INT8OID, sizeof(std::int64_t), FLOAT8PASSBYVAL,
-                    TYPALIGN_DOUBLE, &values, &nulls, &count);
-  for (int i = 0; i < count; i++) {
-    if (!nulls[i]) {
-      numbers->push_back(DatumGetInt64(values[i]));
-    }
-  }
-}
+constexpr int kRunId = kTable.Number("run_id");
+constexpr int kQueueId = kTable.Number("queue_id");
+constexpr int kTaskIds = kTable.Number("task_ids");
 
 }  // namespace
 
@@ -51,7 +36,7 @@ void InsertTaskClaim(std::int64_t run_id, std::int64_t queue_id,
     pg::Row row;
     row.SetInt64(kRunId, run_id);
     row.SetInt64(kQueueId, queue_id);
-    row.Set(kTaskIds, ArrayOf(task_ids));
+    Int8Array::Set(&row, kTaskIds, task_ids);
     pg::InsertRow(table, row, tid);
     table_close(table, NoLock);
   });
@@ -79,10 +64,7 @@ void ScanTaskClaims(void (*visit)(void* context, const TaskClaim& claim), void* 
     pg::Row row;
     while (scan.Next(&row)) {
       CHECK_FOR_INTERRUPTS();
-      claim.run_id = row.Int64(kRunId);
-      claim.queue_id = row.Int64(kQueueId);
-      claim.task_ids.clear();
-      AppendNumbers(row.values[kTaskIds - 1], &claim.task_ids);
+      kColumns.Read(row, &claim);
       visit(context, claim);
     }
     scan.End();

@@ -143,6 +143,11 @@ bool HasPlainIndexes(Relation table, Misfit* misfit) {
 
 }  // namespace
 
+void TableHasNoSuchColumn(const char* table, std::string_view column) {
+  elog(ERROR, "table ratchet.%s is declared without a column \"%.*s\"", table,
+       static_cast<int>(column.size()), column.data());
+}
+
 bool HasLayout(Relation table, const TableLayout& layout, Misfit* misfit) {
   const Oid oid = RelationGetRelid(table);
   if (IsKnownToFit(oid)) {

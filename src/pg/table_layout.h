@@ -4,6 +4,8 @@
 // has made.
 #pragma once
 
+#include <string_view>
+
 #include "pg/server.h"
 
 extern "C" {
@@ -19,12 +21,25 @@ struct Column {
   Oid type;
 };
 
+// Raises an internal error; where a constant is asked for, the compiler refuses it.
+[[noreturn]] void TableHasNoSuchColumn(const char* table, std::string_view column);
+
 // A table of the extension: its columns in their order.
 struct TableLayout {
   template <int N>
   constexpr TableLayout(const char* table, const Column (&table_columns)[N])
       : name(table), columns(table_columns), count(N) {
     static_assert(N <= kMaxColumns);
+  }
+
+  // From 1.
+  constexpr int Number(std::string_view column) const {
+    for (int i = 0; i < count; i++) {
+      if (columns[i].name == column) {
+        return i + 1;
+      }
+    }
+    TableHasNoSuchColumn(name, column);
   }
 
   const char* name;

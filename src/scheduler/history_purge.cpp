@@ -73,7 +73,7 @@ void HistoryPurge::Purge(std::int64_t job_id, TimestampTz believed, TimestampTz 
   const std::int64_t keep = KeepOf(job_id);
   if (jobs_.Find(job_id) == JobTable::kNoJob) {
     // Where it stood, should that have been left behind.
-    Statistics::Delete(job_id);
+    catalog::DeleteJobStat(job_id);
     catalog::DeleteCheckpoints(job_id, pg::IfBusy::kGiveUp);
   }
   const catalog::Purged purged =

@@ -37,7 +37,7 @@ void Scheduler::DropJob(std::uint32_t index, TimestampTz now) {
   states_.erase(job_id);
   watched_.Remove(job_id);
   statistics_.Forget(job_id);
-  Statistics::Delete(job_id);
+  catalog::DeleteJobStat(job_id);
   std::vector<catalog::Backfill> backfills;
   catalog::FindBackfills(job_id, &backfills);
   for (const catalog::Backfill& backfill : backfills) {
@@ -69,7 +69,7 @@ void Scheduler::DropLeftovers(const std::vector<std::pair<std::int64_t, ItemPoin
                               TimestampTz now) {
   for (auto [job_id, tid] : states) {
     catalog::DeleteJobState(&tid);
-    Statistics::Delete(job_id);
+    catalog::DeleteJobStat(job_id);
     statistics_.Forget(job_id);
     if (jobs_.Find(job_id) == JobTable::kNoJob) {
       catalog::DeleteCheckpoints(job_id, pg::IfBusy::kGiveUp);

@@ -23,7 +23,7 @@ void Scheduler::WriteLastStatistics() {
     return;
   }
   pg::Transaction transaction;
-  if (Statistics::LockTable() && catalog::FindIncarnation() == entry_->incarnation) {
+  if (catalog::HoldJobStatTable() && catalog::FindIncarnation() == entry_->incarnation) {
     statistics_.Write();
     statistics_.Written();
   }

@@ -2,41 +2,12 @@
 
 #include <algorithm>
 
-#include "catalog/table_layouts.h"
-#include "pg/guard.h"
-#include "pg/row_change.h"
-
 extern "C" {
 #include "common/int.h"
-#include "storage/lmgr.h"
 }
 
 namespace ratchet::scheduler {
 namespace {
-
-constexpr const pg::TableLayout& kTable = catalog::kJobStatTable;
-constexpr char kJobIndex[] = "job_stat_pkey";
-
-enum Column {
-  kJobId = 1,
-  kRuns,
-  kSucceeded,
-  kFailures,
-  kSkipped,
-  kNotNeeded,
-  kItems,
-  kRowsAffected,
-  kTotalTime,
-  kMaxTime,
-  kTotalLag,
-  kMaxLag,
-  kCpuTime,
-  kWalBytes,
-  kBlocksRead,
-  kBlocksHit,
-  kStatsReset,
-  kDay,
-};
 
 double Milliseconds(std::int64_t microseconds) {
   return static_cast<double>(microseconds) / 1000.0;
@@ -49,18 +20,22 @@ void Add(std::int64_t* sum, std::int64_t more) {
   }
 }
 
-void AddInt64(pg::Row* row, int column, std::int64_t more) {
-  std::int64_t sum = row->Int64Or(column, 0);
-  Add(&sum, more);
-  row->SetInt64(column, sum);
-}
-
-void AddFloat8(pg::Row* row, int column, double more) {
-  row->SetFloat8(column, (row->IsNull(column) ? 0 : row->Float8(column)) + more);
-}
-
-void RaiseFloat8(pg::Row* row, int column, double value) {
-  row->SetFloat8(column, row->IsNull(column) ? value : std::max(row->Float8(column), value));
+void Add(catalog::JobStat* sum, const catalog::JobStat& more) {
+  Add(&sum->runs, more.runs);
+  Add(&sum->succeeded, more.succeeded);
+  Add(&sum->failures, more.failures);
+  Add(&sum->skipped, more.skipped);
+  Add(&sum->not_needed, more.not_needed);
+  Add(&sum->items, more.items);
+  Add(&sum->rows_affected, more.rows_affected);
+  sum->total_time += more.total_time;
+  sum->max_time = std::max(sum->max_time, more.max_time);
+  sum->total_lag += more.total_lag;
+  sum->max_lag = std::max(sum->max_lag, more.max_lag);
+  sum->cpu_time += more.cpu_time;
+  Add(&sum->wal_bytes, more.wal_bytes);
+  Add(&sum->blocks_read, more.blocks_read);
+  Add(&sum->blocks_hit, more.blocks_hit);
 }
 
 }  // namespace
@@ -100,7 +75,7 @@ void Statistics::Keep() {
 }
 
 void Statistics::Gather(const Counted& counted) {
-  Gathered& gathered = gathered_[counted.job_id];
+  auto& [gathered, day] = gathered_[counted.job_id];
   Add(&gathered.skipped, counted.skipped);
   Add(&gathered.not_needed, counted.not_needed);
   if (!counted.is_run) {
@@ -111,7 +86,7 @@ void Statistics::Gather(const Counted& counted) {
   gathered.succeeded += counted.status == policy::RunStatus::kSucceeded ? 1 : 0;
   gathered.failures += failed ? 1 : 0;
   Add(&gathered.items, counted.counters.items_done);
-  Add(&gathered.rows, counted.counters.rows_affected);
+  Add(&gathered.rows_affected, counted.counters.rows_affected);
   Add(&gathered.wal_bytes, counted.counters.wal_bytes);
   Add(&gathered.blocks_read, counted.counters.blocks_read);
   Add(&gathered.blocks_hit, counted.counters.blocks_hit);
@@ -121,7 +96,7 @@ void Statistics::Gather(const Counted& counted) {
   gathered.total_lag += Milliseconds(counted.lag);
   gathered.max_lag = std::max(gathered.max_lag, Milliseconds(counted.lag));
   if (!counted.is_replay) {  // which costs, but says nothing about how the job is
-    gathered.day.Add(counted.finished_at, failed, counted.duration, counted.lag);
+    day.Add(counted.finished_at, failed, counted.duration, counted.lag);
   }
 }
 
@@ -129,11 +104,6 @@ void Statistics::Forget(std::int64_t job_id) {
   std::erase_if(counted_, [job_id](const Counted& counted) { return counted.job_id == job_id; });
   gathered_.erase(job_id);
   places_.erase(job_id);
-}
-
-bool Statistics::LockTable() {
-  return pg::Call(
-      [] { return ConditionalLockRelationOid(pg::TableOid(kTable.name), RowExclusiveLock); });
 }
 
 void Statistics::Write() {
@@ -150,88 +120,27 @@ void Statistics::Reset(std::int64_t job_id, TimestampTz now) {
     std::erase_if(counted_, [job_id](const Counted& counted) { return counted.job_id == job_id; });
     gathered_.erase(job_id);
   }
-  pg::Call([job_id, now] {
-    pg::Row row;
-    ItemPointerData tid;
-    pg::TableScan scan(kTable, RowExclusiveLock);
-    while (scan.Next(&row, &tid)) {
-      if (job_id != 0 && row.Int64(kJobId) != job_id) {
-        continue;
-      }
-      for (int column = kRuns; column <= kRowsAffected; column++) {
-        row.SetInt64(column, 0);
-      }
-      for (int column = kTotalTime; column <= kCpuTime; column++) {
-        row.SetFloat8(column, 0);
-      }
-      for (int column = kWalBytes; column <= kBlocksHit; column++) {
-        row.SetInt64(column, 0);
-      }
-      row.SetTime(kStatsReset, now);
-      pg::UpdateRowOfSameKey(scan.table(), &tid, row);
-    }
-    scan.End();
-    CommandCounterIncrement();
-  });
+  catalog::ResetJobStats(job_id, now);
   places_.clear();
 }
 
-void Statistics::Delete(std::int64_t job_id) {
-  pg::Call([job_id] {
-    pg::Row row;
-    ItemPointerData tid;
-    pg::IndexScan scan(kTable, kJobIndex, RowExclusiveLock);
-    scan.Equal(kJobId, job_id).Begin();
-    if (scan.Next(&row, &tid)) {
-      pg::DeleteRow(scan.table(), &tid);
-    }
-    scan.End();
-  });
-}
-
 void Statistics::WriteRow(std::int64_t job_id, const Gathered& gathered) {
-  pg::Row row;
   ItemPointerData& tid = places_[job_id];
-  const bool exists = pg::Call([&] {
-    Relation table = pg::OpenTable(kTable, AccessShareLock);
-    const bool found = pg::FindRowAt(table, kTable, {kJobIndex, kJobId, job_id}, &tid, &row);
-    table_close(table, NoLock);
-    return found;
-  });
-  std::string day;
-  if (exists && !row.IsNull(kDay)) {
-    policy::JobDay before = policy::JobDay::Decode(row.Text(kDay));
-    before.Merge(gathered.day);
-    day = before.Encode();
-  } else {
-    day = gathered.day.Encode();
+  catalog::JobStat stat;
+  const bool exists = catalog::FindJobStat(job_id, &tid, &stat);
+  policy::JobDay day = gathered.day;
+  if (!stat.day.empty()) {
+    day = policy::JobDay::Decode(stat.day);
+    day.Merge(gathered.day);
   }
-  pg::Call([&] {
-    row.SetInt64(kJobId, job_id);
-    AddInt64(&row, kRuns, gathered.runs);
-    AddInt64(&row, kSucceeded, gathered.succeeded);
-    AddInt64(&row, kFailures, gathered.failures);
-    AddInt64(&row, kSkipped, gathered.skipped);
-    AddInt64(&row, kNotNeeded, gathered.not_needed);
-    AddInt64(&row, kItems, gathered.items);
-    AddInt64(&row, kRowsAffected, gathered.rows);
-    AddFloat8(&row, kTotalTime, gathered.total_time);
-    RaiseFloat8(&row, kMaxTime, gathered.max_time);
-    AddFloat8(&row, kTotalLag, gathered.total_lag);
-    RaiseFloat8(&row, kMaxLag, gathered.max_lag);
-    AddFloat8(&row, kCpuTime, gathered.cpu_time);
-    AddInt64(&row, kWalBytes, gathered.wal_bytes);
-    AddInt64(&row, kBlocksRead, gathered.blocks_read);
-    AddInt64(&row, kBlocksHit, gathered.blocks_hit);
-    row.SetText(kDay, day);  // bytea has text's form
-    Relation table = pg::OpenTable(kTable, RowExclusiveLock);
-    if (exists) {
-      pg::UpdateRowOfSameKey(table, &tid, row);
-    } else {
-      pg::InsertRow(table, row, &tid);
-    }
-    table_close(table, NoLock);
-  });
+  stat.job_id = job_id;
+  stat.day = day.Encode();
+  Add(&stat, gathered.counters);
+  if (exists) {
+    catalog::UpdateJobStat(&tid, stat);
+  } else {
+    catalog::InsertJobStat(stat, &tid);
+  }
 }
 
 }  // namespace ratchet::scheduler

@@ -12,6 +12,7 @@ extern "C" {
 #include "storage/itemptr.h"
 }
 
+#include "catalog/job_stat.h"
 #include "policy/job_day.h"
 #include "scheduler/run_end.h"
 
@@ -38,11 +39,6 @@ class Statistics {
   }
   // Starts again from zero; 0: for all jobs. In the transaction that is open.
   void Reset(std::int64_t job_id, TimestampTz now);
-  // Whether the table's lock is free now, and taken: for who cannot wait.
-  static bool LockTable();
-  // Removes the row of a job that was dropped.
-  static void Delete(std::int64_t job_id);
-
   bool empty() const { return gathered_.empty() && counted_.empty(); }
   // Writes what was gathered since the last call, in the transaction that is open; it is dropped
   // only by Written(), after the commit.
@@ -51,21 +47,7 @@ class Statistics {
 
  private:
   struct Gathered {
-    std::int64_t runs = 0;
-    std::int64_t succeeded = 0;
-    std::int64_t failures = 0;
-    std::int64_t skipped = 0;
-    std::int64_t not_needed = 0;
-    std::int64_t items = 0;
-    std::int64_t rows = 0;
-    double total_time = 0;  // times in milliseconds
-    double max_time = 0;
-    double total_lag = 0;
-    double max_lag = 0;
-    double cpu_time = 0;
-    std::int64_t wal_bytes = 0;
-    std::int64_t blocks_read = 0;
-    std::int64_t blocks_hit = 0;
+    catalog::JobStat counters;  // without its day, which is not encoded yet
     policy::JobDay day;
   };
   // A run that has ended, or occurrences that were left out.

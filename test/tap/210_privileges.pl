@@ -83,24 +83,12 @@ promise 'without USAGE on the schema nothing can be done' => sub {
 };
 
 promise 'people see their own jobs and runs only' => sub {
-	my %rows = (
-		'ratchet.jobs'           => 'job_name',
-		'ratchet.runs'           => 'job_name',
-		'ratchet.running'        => 'job_name',
-		'ratchet.job_health'     => 'job_name',
-		'ratchet.overview'       => 'job',
-		'ratchet.stat_jobs'      => 'job_name',
-		'ratchet.job'            => 'job_name',
-		'ratchet.job_version'    => 'job_name',
-		'ratchet.run_log'        => 'job_name',
-		'ratchet.job_state'      => 'job_id',
-		'ratchet.run_queue'      => 'job_id',
-		'ratchet.job_stat'       => 'job_id',
-		'ratchet.job_checkpoint' => 'job_id',
-		'ratchet.failed_items'   => 'job_name',
-		'ratchet.failed_item'    => 'job_name',
-		'ratchet.backfill'       => 'job_id',
-		'ratchet._live_runs()'   => 'job_name');
+	# All tables and views that say of which job a row is.
+	my %rows = map { split /\|/ } split /\n/, value($node, q{
+		SELECT c.oid::regclass, max(a.attname) FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid
+		 WHERE c.relnamespace = 'ratchet'::regnamespace AND c.relkind IN ('r', 'v') AND a.attname IN ('job', 'job_id', 'job_name')
+		 GROUP BY c.oid});
+	$rows{'ratchet._live_runs()'} = 'job_name';
 	my $bobs_job = value($node, q{SELECT job_id FROM ratchet.job WHERE job_name = 'bobs'});
 	for my $from (sort keys %rows)
 	{

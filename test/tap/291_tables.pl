@@ -59,7 +59,7 @@ check_misfit('CREATE INDEX partial ON ratchet.run_queue (job_id) WHERE claimed_a
 	'run_queue', 'Its index "partial" has expressions or a predicate', $trigger);
 
 # Each table, also those that are read now and then only.
-for my $table (qw(job job_version job_state run_queue run_log job_stat job_checkpoint failed_item backfill home calendar_days))
+for my $table (split /\n/, value($node, q{SELECT relname FROM pg_class WHERE relnamespace = 'ratchet'::regnamespace AND relkind = 'r'}))
 {
 	check_misfit("ALTER TABLE ratchet.$table ADD COLUMN extra text", "ALTER TABLE ratchet.$table DROP COLUMN extra",
 		$table, 'It has a column "extra" that the library does not know\.');
