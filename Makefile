@@ -76,6 +76,7 @@ OBJS := $(sources:.cpp=.o)
 # The install script is put together from its parts in the order of their names.
 install_script := $(EXTENSION)--$(version).sql
 install_parts := $(sort $(wildcard $(top)/sql/install/*.sql))
+options := $(top)/src/api/option.cpp
 
 # Upgrade scripts get what each of them needs at its beginning and at its end.
 upgrade_parts := $(sort $(wildcard $(top)/sql/upgrade/$(EXTENSION)--*.sql))
@@ -171,9 +172,11 @@ $(OBJS): %.o: $(top)/%.cpp | $(object_dirs)
 $(object_dirs):
 	mkdir -p $@
 
-$(install_script): $(install_parts) $(top)/$(EXTENSION).control
+$(install_script): $(install_parts) $(options) $(top)/sql/options.awk $(top)/$(EXTENSION).control
+	awk -f $(top)/sql/options.awk $(options) $(install_parts) > $@.parts
 	{ printf '%s\n' '\echo Use "CREATE EXTENSION $(EXTENSION)" to load this file. \quit'; \
-	  sed 's/@VERSION@/$(version)/' $(install_parts); } > $@.new
+	  sed 's/@VERSION@/$(version)/' $@.parts; } > $@.new
+	rm $@.parts
 	mv $@.new $@
 
 $(upgrade_scripts): %.sql: $(top)/sql/upgrade/%.sql

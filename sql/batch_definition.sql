@@ -231,7 +231,9 @@ SELECT ratchet.schedule('b', '@manual', 'SELECT 1', batch_size => 5);
 SELECT ratchet.alter_job('b', source => 'SELECT 1');
 SELECT ratchet.alter_job('b', batch_size => 5);
 SELECT ratchet.alter_job('b', reset => '{timeout,key}');
+\set VERBOSITY terse
 SELECT ratchet.alter_job('b', reset => '{keys}');
+\set VERBOSITY default
 CALL save();
 SELECT ratchet.schedule_batch('b', '@manual', 'SELECT id FROM orders', 'CALL work($1)') = :job_id AS same;
 SELECT version FROM definition;

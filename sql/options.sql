@@ -131,5 +131,11 @@ SET TIME ZONE '+02:30';
 SELECT ratchet.schedule('o', '@daily', 'VACUUM');
 RESET TIME ZONE;
 
+-- An option that is none: the hint names those that there are, the arguments behind the action.
+SELECT a.message, a.hint = 'The options are ' ||
+       (SELECT string_agg(name, ', ' ORDER BY n) FROM unnest(p.proargnames) WITH ORDINALITY AS argument (name, n)
+         WHERE n > array_position(p.proargnames, 'action')) || '.' AS names_all
+  FROM attempt($$ SELECT ratchet.alter_job('o', reset => '{none}') $$) AS a,
+       pg_proc p WHERE p.oid = 'ratchet.schedule_batch'::regproc;
 SELECT ratchet.unschedule('o');
 DROP FUNCTION attempt;

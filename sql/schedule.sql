@@ -36,7 +36,9 @@ SELECT timeout, priority, payload, comment FROM ratchet.job WHERE job_id = :job_
 SELECT ratchet.alter_job('nightly', reset => '{payload,comment,max_attempts}');
 SELECT timeout, priority, payload, comment, max_attempts FROM ratchet.job WHERE job_id = :job_id;
 SELECT ratchet.alter_job('nightly', timeout => '1 minute', reset => '{timeout}');
+\set VERBOSITY terse
 SELECT ratchet.alter_job('nightly', reset => '{timeout,mutexes}');
+\set VERBOSITY default
 SELECT ratchet.alter_job('no such job', priority => 1);
 
 -- A new schedule counts from now on, other changes leave the count alone.

@@ -235,61 +235,64 @@ void SetEnabled(JobDefinition* job, Datum value, const char* /*name*/) {
   job->enabled = DatumGetBool(value);
 }
 
-// In the order of the arguments of ratchet.schedule_batch and ratchet.alter_job.
+// The one declaration of each: sql/options.awk makes the arguments of ratchet.schedule,
+// ratchet.schedule_batch and ratchet.alter_job of it, in this order.
 using Job = JobDefinition;
 constexpr Option kOptions[] = {
-    {"time_zone", SetTimeZone, Copy<&Job::time_zone>},
-    {"overlap", SetWord<&Job::overlap>, Copy<&Job::overlap>},
-    {"transaction", SetWord<&Job::transaction>, Copy<&Job::transaction>},
-    {"timeout", SetSpan<&Job::timeout>, Copy<&Job::timeout>},
-    {"max_attempts", SetCount<&Job::max_attempts>, Copy<&Job::max_attempts>},
-    {"backoff", SetSpan<&Job::backoff>, Copy<&Job::backoff>},
-    {"backoff_factor", SetBackoffFactor, Copy<&Job::backoff_factor>},
-    {"backoff_cap", SetSpan<&Job::backoff_cap>, Copy<&Job::backoff_cap>},
-    {"backoff_jitter", SetBackoffJitter, Copy<&Job::backoff_jitter>},
-    {"on_crash", SetWord<&Job::on_crash>, Copy<&Job::on_crash>},
-    {"misfire", SetWord<&Job::misfire>, Copy<&Job::misfire>},
-    {"misfire_limit", SetCount<&Job::misfire_limit>, Copy<&Job::misfire_limit>},
-    {"start_at", SetTime<&Job::start_at>, Copy<&Job::start_at>},
-    {"end_at", SetTime<&Job::end_at>, Copy<&Job::end_at>},
-    {"max_runs", SetCount<&Job::max_runs>, Copy<&Job::max_runs>},
-    {"mutex", SetName<&Job::mutex>, Copy<&Job::mutex>},
-    {"active_window", SetActiveWindow, Copy<&Job::active_window>},
-    {"calendar", SetName<&Job::calendar>, Copy<&Job::calendar>},
-    {"only_if", SetText<&Job::only_if>, Copy<&Job::only_if>},
-    {"watch", SetWatch, Copy<&Job::watch>},
-    {"depends_on", SetDependsOn, Copy<&Job::depends_on>},
-    {"environments", SetEnvironments, Copy<&Job::has_environments, &Job::environments>},
-    {"priority", SetPriority, Copy<&Job::priority>},
-    {"settings", SetJsonb<&Job::settings>, Copy<&Job::settings>},
-    {"payload", SetJsonb<&Job::payload>, Copy<&Job::payload>},
-    {"run_as", SetOwner, Copy<&Job::owner>},
-    {"keep_history", SetSpanOrZero<&Job::keep_history>, Copy<&Job::keep_history>},
-    {"enabled", SetEnabled, Copy<&Job::enabled>},
-    {"comment", SetComment, Copy<&Job::has_comment, &Job::comment>},
-    {"tags", SetTags, Copy<&Job::has_tags, &Job::tags>},
-    {"backfill_from", SetTime<&Job::backfill_from>, Copy<&Job::backfill_from>},
-    {"key", SetKey, Copy<&Job::key>},
-    {"per", SetWord<&Job::per>, Copy<&Job::per>},
-    {"batch_size", SetCount<&Job::batch_size>, Copy<&Job::batch_size>},
-    {"batch_target", SetSpan<&Job::batch_target>, Copy<&Job::batch_target>},
-    {"mode", SetWord<&Job::mode>, Copy<&Job::mode>},
-    {"max_run_time", SetSpan<&Job::max_run_time>, Copy<&Job::max_run_time>},
-    {"max_failed_items", SetMaxFailedItems, Copy<&Job::max_failed_items>},
-    {"pause_ratio", SetPauseRatio, Copy<&Job::pause_ratio>},
-    {"max_replication_lag", SetSpanOrZero<&Job::max_replication_lag>,
+    {"time_zone", "text", kAllJobs, SetTimeZone, Copy<&Job::time_zone>},
+    {"overlap", "text", kAllJobs, SetWord<&Job::overlap>, Copy<&Job::overlap>},
+    {"transaction", "text", kAllJobs, SetWord<&Job::transaction>, Copy<&Job::transaction>},
+    {"timeout", "interval", kAllJobs, SetSpan<&Job::timeout>, Copy<&Job::timeout>},
+    {"max_attempts", "integer", kAllJobs, SetCount<&Job::max_attempts>, Copy<&Job::max_attempts>},
+    {"backoff", "interval", kAllJobs, SetSpan<&Job::backoff>, Copy<&Job::backoff>},
+    {"backoff_factor", "float8", kAllJobs, SetBackoffFactor, Copy<&Job::backoff_factor>},
+    {"backoff_cap", "interval", kAllJobs, SetSpan<&Job::backoff_cap>, Copy<&Job::backoff_cap>},
+    {"backoff_jitter", "float8", kAllJobs, SetBackoffJitter, Copy<&Job::backoff_jitter>},
+    {"on_crash", "text", kAllJobs, SetWord<&Job::on_crash>, Copy<&Job::on_crash>},
+    {"misfire", "text", kAllJobs, SetWord<&Job::misfire>, Copy<&Job::misfire>},
+    {"misfire_limit", "integer", kAllJobs, SetCount<&Job::misfire_limit>,
+     Copy<&Job::misfire_limit>},
+    {"start_at", "timestamptz", kAllJobs, SetTime<&Job::start_at>, Copy<&Job::start_at>},
+    {"end_at", "timestamptz", kAllJobs, SetTime<&Job::end_at>, Copy<&Job::end_at>},
+    {"max_runs", "integer", kAllJobs, SetCount<&Job::max_runs>, Copy<&Job::max_runs>},
+    {"mutex", "text", kAllJobs, SetName<&Job::mutex>, Copy<&Job::mutex>},
+    {"active_window", "text", kAllJobs, SetActiveWindow, Copy<&Job::active_window>},
+    {"calendar", "text", kAllJobs, SetName<&Job::calendar>, Copy<&Job::calendar>},
+    {"only_if", "text", kAllJobs, SetText<&Job::only_if>, Copy<&Job::only_if>},
+    {"watch", "regclass[]", kAllJobs, SetWatch, Copy<&Job::watch>},
+    {"depends_on", "text[]", kAllJobs, SetDependsOn, Copy<&Job::depends_on>},
+    {"environments", "text[]", kAllJobs, SetEnvironments,
+     Copy<&Job::has_environments, &Job::environments>},
+    {"priority", "integer", kAllJobs, SetPriority, Copy<&Job::priority>},
+    {"settings", "jsonb", kAllJobs, SetJsonb<&Job::settings>, Copy<&Job::settings>},
+    {"payload", "jsonb", kAllJobs, SetJsonb<&Job::payload>, Copy<&Job::payload>},
+    {"run_as", "regrole", kAllJobs, SetOwner, Copy<&Job::owner>},
+    {"keep_history", "interval", kAllJobs, SetSpanOrZero<&Job::keep_history>,
+     Copy<&Job::keep_history>},
+    {"enabled", "boolean", kAllJobs, SetEnabled, Copy<&Job::enabled>},
+    {"comment", "text", kAllJobs, SetComment, Copy<&Job::has_comment, &Job::comment>},
+    {"tags", "text[]", kAllJobs, SetTags, Copy<&Job::has_tags, &Job::tags>},
+    {"backfill_from", "timestamptz", kAllJobs, SetTime<&Job::backfill_from>,
+     Copy<&Job::backfill_from>},
+    {"key", "text[]", kBatchJobs, SetKey, Copy<&Job::key>},
+    {"per", "text", kBatchJobs, SetWord<&Job::per>, Copy<&Job::per>},
+    {"batch_size", "integer", kBatchJobs, SetCount<&Job::batch_size>, Copy<&Job::batch_size>},
+    {"batch_target", "interval", kBatchJobs, SetSpan<&Job::batch_target>, Copy<&Job::batch_target>},
+    {"mode", "text", kBatchJobs, SetWord<&Job::mode>, Copy<&Job::mode>},
+    {"max_run_time", "interval", kBatchJobs, SetSpan<&Job::max_run_time>, Copy<&Job::max_run_time>},
+    {"max_failed_items", "integer", kBatchJobs, SetMaxFailedItems, Copy<&Job::max_failed_items>},
+    {"pause_ratio", "float8", kBatchJobs, SetPauseRatio, Copy<&Job::pause_ratio>},
+    {"max_replication_lag", "interval", kBatchJobs, SetSpanOrZero<&Job::max_replication_lag>,
      Copy<&Job::max_replication_lag>},
 };
 constexpr int kOptionCount = static_cast<int>(std::size(kOptions));
 
+constexpr bool IsOfAllJobs(const Option& option) { return option.jobs == kAllJobs; }
+static_assert(std::is_partitioned(std::begin(kOptions), std::end(kOptions), IsOfAllJobs),
+              "the options of batch jobs come behind those of all jobs");
 // The first one that only a batch job has.
-constexpr int kBatchOption = [] {
-  int option = 0;
-  while (std::string_view(kOptions[option].name) != "key") {
-    option++;
-  }
-  return option;
-}();
+constexpr int kBatchOption =
+    static_cast<int>(std::count_if(std::begin(kOptions), std::end(kOptions), IsOfAllJobs));
 
 int RequireOption(const std::string& name) {
   const Option* option = FindOption(name);

@@ -10,8 +10,12 @@
 
 namespace ratchet::api {
 
+enum OptionJobs { kAllJobs, kBatchJobs };
+
 struct Option {
   const char* name;
+  const char* type;  // in SQL, that of its column in ratchet.job
+  OptionJobs jobs;   // that have it
   // Reads the value; throws when it is not a sensible one.
   void (*set)(catalog::JobDefinition* job, Datum value, const char* name);
   // Takes the option over from another definition.
