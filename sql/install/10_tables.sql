@@ -46,6 +46,7 @@ CREATE TABLE ratchet.job (
     settings       jsonb,
     payload        jsonb,
     keep_history   interval,
+    runbook        text,
     comment        text,
     tags           text[],
     created_at     timestamptz NOT NULL DEFAULT pg_catalog.now(),
