@@ -62,6 +62,12 @@ COMMENT ON COLUMN ratchet.jobs.last_not_needed_at IS
 COMMENT ON COLUMN ratchet.jobs.schedule_since IS
     'since when the schedule has been in force; without start_at also the anchor of an interval';
 
+CREATE VIEW ratchet.job_notes WITH (security_invoker = true) AS
+SELECT j.job_name, n.written_at, n.author::regrole AS author, n.note, n.link, n.job_id
+  FROM ratchet.job_note n JOIN ratchet.job j ON j.job_id = n.job_id;
+COMMENT ON VIEW ratchet.job_notes IS 'what people have written beside jobs';
+GRANT SELECT ON ratchet.job_notes TO PUBLIC;
+
 -- Runs ------------------------------------------------------------------------------------------
 -- Runs that ended, runs that wait or are running, and what only the board shows: foreground runs, which no queue
 -- knows, and what a former owner has under way, which holds up the job and is of no more interest. The types
