@@ -46,7 +46,6 @@ CREATE TABLE ratchet.job (
     settings       jsonb,
     payload        jsonb,
     keep_history   interval,
-    runbook        text,
     comment        text,
     tags           text[],
     created_at     timestamptz NOT NULL DEFAULT pg_catalog.now(),
@@ -418,23 +417,6 @@ COMMENT ON COLUMN ratchet.backfill.requested_by IS
     'the role that has asked for it: without the rights to do so it ends; null: the definition of the job has (backfill_from)';
 COMMENT ON COLUMN ratchet.backfill.holds_schedule IS 'the schedule starts when the backfill is done';
 
--- Notes -------------------------------------------------------------------------------------------
-
-CREATE TABLE ratchet.job_note (
-    job_id     bigint      NOT NULL,
-    written_at timestamptz NOT NULL,
-    author     oid         NOT NULL,
-    note       text        NOT NULL,
-    link       text,
-    PRIMARY KEY (job_id, written_at)
-);
-COMMENT ON TABLE ratchet.job_note IS
-    'what people have written beside jobs; read it through the view ratchet.job_notes';
-ALTER TABLE ratchet.job_note ENABLE ROW LEVEL SECURITY;
-CREATE POLICY own_jobs ON ratchet.job_note FOR SELECT USING (
-    (SELECT pg_catalog.pg_has_role('pg_monitor', 'USAGE'))
-    OR job_id OPERATOR(pg_catalog.=) ANY (SELECT j.job_id FROM ratchet.job j));
-GRANT SELECT ON ratchet.job_note TO PUBLIC;
 
 -- Where these jobs are at home: a restored or cloned copy finds a foreign row and holds still -----
 

@@ -17,7 +17,7 @@ SELECT j.job_id, j.job_name, j.owner, j.enabled, j.schedule, j.time_zone, j.comm
        j.overlap, j.timeout, j.max_attempts, j.backoff, j.backoff_factor, j.backoff_cap,
        j.backoff_jitter, j.on_crash, j.misfire, j.misfire_limit, j.start_at, j.end_at, j.max_runs,
        j.backfill_from, j.mutex, j.active_window, j.calendar, j.only_if, j.watch, j.depends_on,
-       j.environments, j.priority, j.settings, j.payload, j.keep_history, j.runbook, j.comment, j.tags,
+       j.environments, j.priority, j.settings, j.payload, j.keep_history, j.comment, j.tags,
        j.version, j.schedule_since, s.last_run_id, s.last_finished_at, j.created_at, j.changed_at,
        s.last_not_needed_at,
        coalesce(CASE WHEN j.mutex IS NOT NULL THEN ratchet._waits_for_mutex(j.job_id) END,
@@ -61,12 +61,6 @@ COMMENT ON COLUMN ratchet.jobs.last_not_needed_at IS
     'when it was last due and there was nothing to do: only_if was false, or watch saw no change';
 COMMENT ON COLUMN ratchet.jobs.schedule_since IS
     'since when the schedule has been in force; without start_at also the anchor of an interval';
-
-CREATE VIEW ratchet.job_notes WITH (security_invoker = true) AS
-SELECT j.job_name, n.written_at, n.author::regrole AS author, n.note, n.link, n.job_id
-  FROM ratchet.job_note n JOIN ratchet.job j ON j.job_id = n.job_id;
-COMMENT ON VIEW ratchet.job_notes IS 'what people have written beside jobs';
-GRANT SELECT ON ratchet.job_notes TO PUBLIC;
 
 -- Runs ------------------------------------------------------------------------------------------
 -- Runs that ended, runs that wait or are running, and what only the board shows: foreground runs, which no queue

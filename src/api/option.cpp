@@ -270,7 +270,6 @@ constexpr Option kOptions[] = {
     {"keep_history", "interval", kAllJobs, SetSpanOrZero<&Job::keep_history>,
      Copy<&Job::keep_history>},
     {"enabled", "boolean", kAllJobs, SetEnabled, Copy<&Job::enabled>},
-    {"runbook", "text", kAllJobs, SetText<&Job::runbook>, Copy<&Job::runbook>},
     {"comment", "text", kAllJobs, SetComment, Copy<&Job::has_comment, &Job::comment>},
     {"tags", "text[]", kAllJobs, SetTags, Copy<&Job::has_tags, &Job::tags>},
     {"backfill_from", "timestamptz", kAllJobs, SetTime<&Job::backfill_from>,

@@ -101,7 +101,6 @@ struct JobDefinition : PinnedDefinition {
   std::vector<std::string> environments;
   std::int32_t priority = 0;
   std::int64_t keep_history = -1;
-  std::string runbook;  // what to do when it fails
   std::string comment;
   bool has_comment = false;
   bool has_tags = false;

@@ -18,16 +18,14 @@ extern const pg::TableLayout kQueueTable;
 extern const pg::TableLayout kTaskTable;
 extern const pg::TableLayout kFinishedTaskTable;
 extern const pg::TableLayout kTaskClaimTable;
-extern const pg::TableLayout kJobNoteTable;
 extern const pg::TableLayout kHomeTable;
 extern const pg::TableLayout kCalendarDaysTable;
 
 // All of them.
 inline constexpr const pg::TableLayout* kTables[] = {
-    &kJobTable,       &kJobVersionTable, &kJobStateTable,      &kRunQueueTable,
-    &kRunLogTable,    &kJobStatTable,    &kJobCheckpointTable, &kFailedItemTable,
-    &kBackfillTable,  &kQueueTable,      &kTaskTable,          &kFinishedTaskTable,
-    &kTaskClaimTable, &kHomeTable,       &kCalendarDaysTable,  &kJobNoteTable,
+    &kJobTable,     &kJobVersionTable,    &kJobStateTable,   &kRunQueueTable, &kRunLogTable,
+    &kJobStatTable, &kJobCheckpointTable, &kFailedItemTable, &kBackfillTable, &kQueueTable,
+    &kTaskTable,    &kFinishedTaskTable,  &kTaskClaimTable,  &kHomeTable,     &kCalendarDaysTable,
 };
 
 }  // namespace ratchet::catalog
