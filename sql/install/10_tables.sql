@@ -417,7 +417,6 @@ COMMENT ON COLUMN ratchet.backfill.requested_by IS
     'the role that has asked for it: without the rights to do so it ends; null: the definition of the job has (backfill_from)';
 COMMENT ON COLUMN ratchet.backfill.holds_schedule IS 'the schedule starts when the backfill is done';
 
-
 -- Where these jobs are at home: a restored or cloned copy finds a foreign row and holds still -----
 
 CREATE TABLE ratchet.home (
