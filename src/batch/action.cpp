@@ -25,11 +25,10 @@ ParamListInfo Parameters(const std::vector<Oid>& types) {
   return parameters;
 }
 
-// What it returns is of no interest.
-std::int64_t Run(Statement* statement, ParamListInfo parameters) {
+std::int64_t Run(Statement* statement, ParamListInfo parameters, DestReceiver* receiver) {
   SPIExecuteOptions options{};
   options.params = parameters;
-  options.dest = None_Receiver;
+  options.dest = receiver != nullptr ? receiver : None_Receiver;
   const int code = statement->Execute(options);
   if (code < 0) {
     elog(ERROR, "the action could not be executed: %s", SPI_result_code_string(code));
@@ -128,8 +127,18 @@ std::int64_t Action::Execute(const Items& items, int first, int count, int* in_h
   // What would be found out at the commit is found out here, while it can still be isolated.
   // Nothing is pending from before the subtransaction, so that this is the same as at a commit.
   *in_hand = count == 1 ? first : -1;
-  pg::Call([] { AfterTriggerFireDeferred(); });
+  pg::Call([this] { FireDeferredTriggers(); });
   return rows;
+}
+
+// Inside of a statement by SET CONSTRAINTS ALL IMMEDIATE, which ends with the subtransaction.
+void Action::FireDeferredTriggers() const {
+  if (!inside_statement_) {
+    AfterTriggerFireDeferred();
+    return;
+  }
+  auto* all_immediate = makeNode(ConstraintsSetStmt);
+  AfterTriggerSetState(all_immediate);
 }
 
 std::int64_t Action::ExecuteForEach(const Items& items, int first, int count, int* in_hand) {
@@ -139,8 +148,8 @@ std::int64_t Action::ExecuteForEach(const Items& items, int first, int count, in
   }
   ParamListInfo parameters = NewParameters();
   for (int item = first; item < first + count; item++) {
-    *in_hand = item;
     Bind(items, item, parameters);
+    pg::Call([&] { Begin(item, in_hand); });
     rows += ExecuteOnce(parameters);
   }
   return rows;
@@ -165,7 +174,7 @@ std::int64_t Action::ExecuteOnce(ParamListInfo parameters) {
       statement.ChoosePlan();
     }
     rows += pg::Call([&] {
-      const std::int64_t changed = Run(&statement, parameters);
+      const std::int64_t changed = Run(&statement, parameters, receiver_);
       RequireRightPlan(&statement);
       return changed;
     });
@@ -192,8 +201,8 @@ bool Action::Repeat(const Items& items, int first, int count, int* in_hand, std:
     RequireRightPlan(&statement);
     const bool logged = pg::StatementsAreLogged();
     for (int item = first; item < first + count; item++) {
-      *in_hand = item;
       Bind(items, item, parameters);
+      Begin(item, in_hand);
       if (logged) {
         pg::StatementLog log = statement.LogOf(parameters);
         log.Begin();
@@ -207,6 +216,13 @@ bool Action::Repeat(const Items& items, int first, int count, int* in_hand, std:
     return true;
   });
   return repeatable_;
+}
+
+void Action::Begin(int item, int* in_hand) const {
+  *in_hand = item;
+  if (watch_.begin != nullptr) {
+    watch_.begin(watch_.self, item);
+  }
 }
 
 ParamListInfo Action::NewParameters() const {

@@ -6,23 +6,13 @@
 #include <string>
 #include <vector>
 
+#include "batch/isolated_work.h"
 #include "batch/item_text.h"
 #include "batch/source.h"
 #include "board/board.h"
 #include "catalog/failed_item.h"
 
 namespace ratchet::batch {
-
-// An item of the batch that failed.
-struct Failure {
-  int item;
-  catalog::RunError error;
-  std::string words;      // see policy/error_words.h
-  std::string key;        // as JSON
-  std::string key_order;  // see catalog::FailedItem
-  std::string row;        // as JSON
-  std::int64_t item_id;   // of ratchet.failed_item, when it has been saved there
-};
 
 class Supply {
  public:

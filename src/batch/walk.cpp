@@ -2,13 +2,10 @@
 
 #include <algorithm>
 
-#include "batch/failure_words.h"
 #include "batch/in_the_way.h"
 #include "pg/clock.h"
 #include "pg/guard.h"
 #include "pg/settings.h"
-#include "pg/subtransaction.h"
-#include "policy/error_class.h"
 
 extern "C" {
 #include "utils/guc.h"
@@ -17,40 +14,7 @@ extern "C" {
 namespace ratchet::batch {
 namespace {
 
-// PGPROC remembers this many subtransactions that wrote, less a few; with more, every snapshot on
-// the server gets dearer. A batch that comes near is committed there.
-constexpr int kMostWritingSavepoints = 60;
-
-// What a savepoint costs beside setting and releasing it, which takes less than the clock's
-// microsecond: its transaction id, the start of the executor for its slice, and its share of the
-// commit that sixty of them make necessary. Measured: 3 to 5 microseconds.
-constexpr std::int64_t kHiddenCost = 4;
-
 constexpr int kMostResolved = 10'000;  // in one transaction
-
-// What is said while a slice is executed is said of the item in hand, and by work that is taken
-// back unless the slice goes well.
-class SliceMessages {
- public:
-  SliceMessages(catalog::RunMessages& messages, const int* in_hand)
-      : messages_(messages), since_(messages.said()) {
-    messages_.SetItemInHand(in_hand);
-  }
-  SliceMessages(const SliceMessages&) = delete;
-  SliceMessages& operator=(const SliceMessages&) = delete;
-  ~SliceMessages() {
-    messages_.SetItemInHand(nullptr);
-    if (!kept_) {
-      messages_.TakeBack(since_);
-    }
-  }
-  void Keep() { kept_ = true; }
-
- private:
-  catalog::RunMessages& messages_;
-  std::int64_t since_;
-  bool kept_ = false;
-};
 
 }  // namespace
 
@@ -107,18 +71,6 @@ void Walk::AddErrorContext() const {
   errcontext("batch %lld", static_cast<long long>(committed_.counters.batches) + 1);
 }
 
-// How many items a transaction gets to before it has had its share of savepoints: more of them
-// would be fetched in vain.
-int Walk::Reach() const {
-  const double rate = isolation_.failure_rate();
-  if (rate <= 0) {
-    return policy::BatchSize::kMax;
-  }
-  const double items =
-      1.1 * kMostWritingSavepoints * isolation_.savepoint_distance() / (1 - std::min(rate, 0.9));
-  return std::max(kMostWritingSavepoints, static_cast<int>(items));
-}
-
 // False when it has to be tried again.
 bool Walk::Batch() {
   began_ = pg::AwakeNow();
@@ -129,7 +81,7 @@ bool Walk::Batch() {
     if (interrupted) {
       Wait(retry_.ShortWait());
     } else {
-      size_.Took(handled_, pg::AwakeNow() - began_);
+      size_.Took(done_.items, pg::AwakeNow() - began_);
     }
     return true;
   } catch (const SourceChanged&) {
@@ -162,9 +114,7 @@ bool Walk::Batch() {
 bool Walk::TryBatch() {
   host_.Begin();
   snapshot_watch_.Begin();
-  failures_.clear();
-  handled_ = 0;
-  rows_ = 0;
+  done_ = {};
   items_.Clear();
   more_ = false;
   tried_items_ = 0;
@@ -173,7 +123,7 @@ bool Walk::TryBatch() {
     more_ = true;  // a batch without items, to end the run
   } else if (!nothing_to_do_) {
     Renew();
-    tried_items_ = std::min(size_.size(), Reach());
+    tried_items_ = std::min(size_.size(), work_.Reach());
     supply_->Fetch(now_.at, tried_items_, &items_, &more_);
     snapshot_watch_.Check(false);  // before anything is done with items that may be others
     if (!IsAsLookedUp()) {
@@ -184,10 +134,10 @@ bool Walk::TryBatch() {
   tried_ = true;
   clean_ = true;
   const int settings = pg::Call([] { return NewGUCNestLevel(); });
-  const bool interrupted = Work();
+  const bool interrupted = work_.Do(items_.size(), *this, &done_);
   // What an action has set for its session would lead the source of the next batch to other tables.
   pg::Call([settings] { AtEOXact_GUC(false, settings); });
-  const bool any_failed = !failures_.empty();
+  const bool any_failed = !done_.failures.empty();
   CloseBatch(interrupted);
   HoldForSave();
   snapshot_watch_.Check(any_failed);
@@ -200,67 +150,11 @@ bool Walk::TryBatch() {
   return interrupted;
 }
 
-// Executes the items. True when a lock, a deadlock or too little memory has cut it short, behind
-// some that are done.
-bool Walk::Work() {
-  isolation_.BeginBatch(items_.size());
-  writing_savepoints_ = 0;
-  while (!isolation_.Done()) {
-    const policy::ItemIsolation::Slice slice = isolation_.Next();
-    handled_ = slice.first;
-    if ((writing_savepoints_ >= kMostWritingSavepoints && isolation_.CanStop()) ||
-        TooManyFailed() || ManyAlike()) {
-      return false;
-    }
-    try {
-      TrySlice(slice);
-    } catch (const pg::PgError& error) {
-      if (handled_ == 0 || !CutsShort(ClassOf(error))) {
-        throw;
-      }
-      return true;
-    }
-  }
-  handled_ = items_.size();
-  return false;
+std::int64_t Walk::Execute(int first, int count, int* in_hand) {
+  return action_->Execute(items_, first, count, in_hand);
 }
 
-void Walk::TrySlice(const policy::ItemIsolation::Slice& slice) {
-  const policy::AwakeTime begun = pg::AwakeNow();
-  int in_hand = -1;
-  SliceMessages said(messages_, &in_hand);
-  catalog::RunError error;
-  std::string words;
-  {
-    pg::Subtransaction savepoint;
-    const policy::AwakeTime opened = pg::AwakeNow();
-    try {
-      const std::int64_t rows = action_->Execute(items_, slice.first, slice.count, &in_hand);
-      const policy::AwakeTime executed = pg::AwakeNow();
-      const bool wrote = pg::Subtransaction::HasWritten();
-      savepoint.Release();
-      said.Keep();
-      rows_ += rows;
-      writing_savepoints_ += wrote ? 1 : 0;
-      isolation_.Succeeded(executed - opened,
-                           pg::AwakeNow() - begun - (executed - opened) + kHiddenCost);
-      return;
-    } catch (const pg::PgError& failure) {
-      if (ClassOf(failure) != policy::ErrorClass::kItem) {
-        throw;
-      }
-      error = catalog::ErrorOf(failure.data());
-      words = WordsOf(failure.data());
-    }
-  }
-  const int culprit = in_hand >= 0 ? in_hand : policy::ItemIsolation::kUnknown;
-  const int condemned = isolation_.Failed(culprit);
-  if (condemned != policy::ItemIsolation::kNone) {
-    const auto before = std::find_if(failures_.begin(), failures_.end(),
-                                     [&](const Failure& other) { return other.item > condemned; });
-    failures_.insert(before, {condemned, std::move(error), std::move(words), {}, {}, {}, 0});
-  }
-}
+bool Walk::EndsBefore(const BatchDone& /*done*/) { return TooManyFailed() || ManyAlike(); }
 
 RunLimit Walk::Limit() const {
   RunLimit limit{&host_};
@@ -278,8 +172,8 @@ bool Walk::TooManyFailed() const {
   if (definition_.max_failed_items < 0) {
     return false;
   }
-  const auto failed = std::count_if(failures_.begin(), failures_.end(),
-                                    [this](const Failure& one) { return one.item < handled_; });
+  const auto failed = std::count_if(done_.failures.begin(), done_.failures.end(),
+                                    [this](const Failure& one) { return one.item < done_.items; });
   return committed_.counters.items_failed + failed > definition_.max_failed_items;
 }
 
@@ -287,7 +181,7 @@ bool Walk::TooManyFailed() const {
 // table has been rewritten there and looks empty. So an end that a foreign table has told of is one
 // when the next transaction finds it again.
 bool Walk::IsAtEnd(bool interrupted) {
-  if (interrupted || more_ || handled_ < items_.size()) {
+  if (interrupted || more_ || done_.items < items_.size()) {
     ends_ = 0;
     return false;
   }
@@ -298,28 +192,28 @@ bool Walk::IsAtEnd(bool interrupted) {
 // What is left to do as long as errors and cancels still belong to the batch.
 void Walk::CloseBatch(bool interrupted) {
   // One that the batch was cut short before is met again by the next one.
-  while (!failures_.empty() && failures_.back().item >= handled_) {
-    failures_.pop_back();
+  while (!done_.failures.empty() && done_.failures.back().item >= done_.items) {
+    done_.failures.pop_back();
   }
   const bool brakes = Brakes();
   const std::string key_order = HasLabels(key_->order()) ? key_->signature() : std::string();
   messages_.NameItems([this](int item) { return text_->KeyIfItCan(items_, item); });
-  for (Failure& failure : failures_) {
+  for (Failure& failure : done_.failures) {
     failure.key = text_->KeyOf(items_, failure.item);
     failure.key_order = key_order;
     failure.row = text_->RowOf(items_, failure.item);
   }
-  now_.at = supply_->PositionBehind(items_, handled_, now_.at);
+  now_.at = supply_->PositionBehind(items_, done_.items, now_.at);
   // Labels that were renamed since are written by the new name, beside the old ones.
   if (!key_order.empty() && !IsAsLookedUp()) {
     throw SourceChanged();
   }
   board::RunCounters& counters = now_.counters;
-  const auto failed = static_cast<std::int64_t>(failures_.size());
-  counters.items_done += handled_ - failed;
+  const auto failed = static_cast<std::int64_t>(done_.failures.size());
+  counters.items_done += done_.items - failed;
   counters.items_failed += failed;
-  counters.batches += handled_ > 0 ? 1 : 0;
-  counters.rows_affected += rows_;
+  counters.batches += done_.items > 0 ? 1 : 0;
+  counters.rows_affected += done_.rows;
   const policy::AwakeTime now = pg::AwakeNow();
   const bool complete = IsAtEnd(interrupted);
   if (brakes) {

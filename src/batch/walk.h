@@ -19,6 +19,7 @@
 #include "batch/action.h"
 #include "batch/catalog_watch.h"
 #include "batch/host.h"
+#include "batch/isolated_work.h"
 #include "batch/item_text.h"
 #include "batch/key.h"
 #include "batch/pace.h"
@@ -36,7 +37,6 @@
 #include "policy/batch_size.h"
 #include "policy/brake.h"
 #include "policy/error_class.h"
-#include "policy/item_isolation.h"
 
 namespace ratchet::batch {
 
@@ -65,11 +65,12 @@ struct Alike {
   std::string key;          // of the same
 };
 
-class Walk {
+class Walk : private IsolatedWork::Owner {
  public:
   Walk(const WalkRun& run, Host& host);
   Walk(const Walk&) = delete;
   Walk& operator=(const Walk&) = delete;
+  ~Walk() override = default;
 
   // Returns after Host::Finish. When it throws, a transaction may be open, and what follows is that
   // of the batches which have committed.
@@ -119,12 +120,11 @@ class Walk {
   void Renew();
   bool DoAgain(bool aborts_cleanly);
 
-  int Reach() const;
   void TakeBack();
   bool Batch();
   bool TryBatch();
-  bool Work();
-  void TrySlice(const policy::ItemIsolation::Slice& slice);
+  std::int64_t Execute(int first, int count, int* in_hand) override;
+  bool EndsBefore(const BatchDone& done) override;
   bool TooManyFailed() const;
   RunLimit Limit() const;
   bool OutOfTime() const;
@@ -134,7 +134,7 @@ class Walk {
 
   // ---- walk_retry.cpp
   bool TryOpen();
-  bool CutsShort(policy::ErrorClass what);
+  bool CutsShort(policy::ErrorClass what) override;
   bool RollBack(const pg::PgError& error);
   bool RollBackForStop(const pg::PgError& error);
   bool TryAgainLater();
@@ -176,7 +176,7 @@ class Walk {
   pg::SnapshotWatch snapshot_watch_;
   Pace pace_;
   WalkProgress progress_;
-  policy::ItemIsolation isolation_;
+  IsolatedWork work_;
   policy::BatchSize size_;
   policy::Brake brake_;
   policy::BatchRetry retry_;
@@ -202,18 +202,15 @@ class Walk {
   policy::AwakeTime began_{};
   Items items_;
   bool more_ = false;  // items behind it
-  std::vector<Failure> failures_;
-  int handled_ = 0;  // items that are done or have failed
-  std::int64_t rows_ = 0;
+  BatchDone done_;
   int tried_items_ = 0;  // to fetch, and then those that there were
   policy::Brake::Look look_{};
   std::string alike_from_;   // the position before the failures that are alike
   bool takes_back_ = false;  // what earlier batches have set aside of them
-  int writing_savepoints_ = 0;
-  bool clean_ = true;    // no error outside of a subtransaction
-  bool saving_ = false;  // what fails now fails outside of one
-  bool tried_ = false;   // there has been a batch
-  int ends_ = 0;         // how often the end has been found, one time after the other
+  bool clean_ = true;        // no error outside of a subtransaction
+  bool saving_ = false;      // what fails now fails outside of one
+  bool tried_ = false;       // there has been a batch
+  int ends_ = 0;             // how often the end has been found, one time after the other
 };
 
 }  // namespace ratchet::batch

@@ -24,15 +24,15 @@ bool Walk::HasBrake() const { return !over_failed_items(); }
 // In the middle of a batch, after each slice: so it looks closely only when the last failures lie
 // side by side.
 bool Walk::ManyAlike() const {
-  const auto ahead = std::find_if(failures_.rbegin(), failures_.rend(),
-                                  [this](const Failure& one) { return one.item < handled_; });
-  const auto before = static_cast<std::size_t>(failures_.rend() - ahead);
+  const auto ahead = std::find_if(done_.failures.rbegin(), done_.failures.rend(),
+                                  [this](const Failure& one) { return one.item < done_.items; });
+  const auto before = static_cast<std::size_t>(done_.failures.rend() - ahead);
   const std::size_t sure = brake_.sure();
-  if (!HasBrake() || before < sure || ahead->item != handled_ - 1 ||
-      static_cast<std::size_t>(handled_ - failures_[before - sure].item) != sure) {
+  if (!HasBrake() || before < sure || ahead->item != done_.items - 1 ||
+      static_cast<std::size_t>(done_.items - done_.failures[before - sure].item) != sure) {
     return false;
   }
-  const auto first = failures_.begin() + static_cast<std::ptrdiff_t>(before - sure);
+  const auto first = done_.failures.begin() + static_cast<std::ptrdiff_t>(before - sure);
   return std::all_of(first, first + static_cast<std::ptrdiff_t>(sure),
                      [&](const Failure& one) { return one.words == ahead->words; });
 }
@@ -41,23 +41,23 @@ bool Walk::ManyAlike() const {
 // first failure of the row: then nothing of it is left in the batch, and what earlier batches have
 // set aside of it is taken back. None of these items has had an effect.
 bool Walk::Brakes() {
-  look_ = {handled_, 0, false, false};
+  look_ = {done_.items, 0, false, false};
   takes_back_ = false;
   if (!HasBrake() || TooManyFailed()) {
     return false;
   }
-  look_ = brake_.LookAt(FailedOf(failures_), handled_, handled_ == items_.size());
+  look_ = brake_.LookAt(FailedOf(done_.failures), done_.items, done_.items == items_.size());
   if (look_.length > 0 && !look_.joins_earlier) {
     alike_from_ = supply_->PositionBehind(items_, look_.begin, now_.at);
   }
   if (!look_.stops) {
     return false;
   }
-  const auto first = std::find_if(failures_.begin(), failures_.end(),
+  const auto first = std::find_if(done_.failures.begin(), done_.failures.end(),
                                   [this](const Failure& one) { return one.item >= look_.begin; });
   alike_ = {look_.length, first->error, text_->KeyOf(items_, first->item)};
-  failures_.erase(first, failures_.end());
-  handled_ = look_.begin;
+  done_.failures.erase(first, done_.failures.end());
+  done_.items = look_.begin;
   if (look_.joins_earlier) {
     takes_back_ = true;
     now_.at = earlier_alike_.from;
@@ -68,18 +68,18 @@ bool Walk::Brakes() {
 
 // After the commit.
 void Walk::NoteAlike() {
-  if (!HasBrake() || handled_ == 0) {
+  if (!HasBrake() || done_.items == 0) {
     return;
   }
   if (!look_.joins_earlier) {
     earlier_alike_ = {alike_from_, {}};
   }
-  for (const Failure& failure : failures_) {
+  for (const Failure& failure : done_.failures) {
     if (failure.item >= look_.begin) {
       earlier_alike_.item_ids.push_back(failure.item_id);
     }
   }
-  brake_.Committed(FailedOf(failures_), handled_, look_);
+  brake_.Committed(FailedOf(done_.failures), done_.items, look_);
 }
 
 }  // namespace ratchet::batch

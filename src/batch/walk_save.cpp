@@ -46,26 +46,26 @@ void Walk::HoldForSave() {
 }
 
 bool Walk::TryHoldForSave() {
-  const bool items = !failures_.empty() || over_failed_items() || takes_back_;
+  const bool items = !done_.failures.empty() || over_failed_items() || takes_back_;
   return catalog::HoldCheckpoint(run_.ticket->job_id, run_.ticket->walk) &&
          (!items || catalog::HoldFailedItemTable()) && (!ended_ || catalog::HoldRunLog());
 }
 
 void Walk::Save() {
   if (dry_run()) {
-    for (const Failure& failure : failures_) {
+    for (const Failure& failure : done_.failures) {
       if (samples_.size() < kMostSamples) {
         samples_.push_back(failure);
       }
     }
     return;
   }
-  supply_->Save(items_, handled_, failures_);
+  supply_->Save(items_, done_.items, done_.failures);
   if (takes_back_) {
     catalog::TakeBackFailedItems(run_.ticket->run_id, earlier_alike_.item_ids);
   }
   const bool goes_away = ended_ && ending_ == Ending::kComplete && !keeps_checkpoint();
-  const bool changed = handled_ > 0 || now_.at != committed_.at;
+  const bool changed = done_.items > 0 || now_.at != committed_.at;
   if (changed && !goes_away) {
     SaveCheckpoint();
   }

@@ -62,12 +62,15 @@ void BatchSize::Adapt() {
     return;
   }
   const double least = std::ceil(goal_ / 2.0);
-  const double most = std::min<double>(kMax, goal_ * 2.0);
+  const double most = std::min<double>(bound_, goal_ * 2.0);
   settled_ = wanted >= least && wanted <= most;
   goal_ = static_cast<int>(std::lround(std::clamp(wanted, least, most)));
 }
 
-void BatchSize::Bound(int most) { bound_ = std::clamp(most, 1, bound_); }
+void BatchSize::Bound(int most) {
+  bound_ = std::clamp(most, 1, bound_);
+  goal_ = std::min(goal_, bound_);
+}
 
 void BatchSize::Shrink() { ceiling_ = std::max(1, size() / 2); }
 

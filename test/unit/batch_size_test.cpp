@@ -43,6 +43,8 @@ TEST(BatchSize, WhatDoesNotFitIsNotTriedAgain) {
   adapts.Bound(100);
   Walk(adapts, 20, 20);
   EXPECT_EQ(adapts.size(), 100);
+  Walk(adapts, 4, 5000);
+  EXPECT_LE(adapts.size(), 25) << "from the bound it goes down at once, when things get slower";
 }
 
 TEST(BatchSize, FindsTheTargetWithinAFewBatches) {
