@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "board/task_list.h"
+#include "board/task_state.h"
 #include "pg/clock.h"
 #include "pg/compat.h"
 
@@ -19,7 +20,7 @@ namespace {
 ClaimSlot& MyClaim() { return Claims()[pg::MyPlaceInAllProcs()]; }
 
 void FreeClaim(ClaimSlot* claim) {
-  claim->state = ClaimState::kFree;
+  SetState(claim, claim->state, ClaimState::kFree);
   claim->count = 0;
   claim->pid = 0;
 }
@@ -61,7 +62,7 @@ Claim::Claim(Oid incarnation, std::int64_t queue_id, int most, bool at_once) {
   const policy::SteadyTime now = pg::SteadyNow();
   const TaskLock lock;
   ClaimSlot& claim = MyClaim();
-  Assert(claim.state == ClaimState::kFree);
+  SetState(&claim, ClaimState::kFree, ClaimState::kAsked);
   claim = ClaimSlot{ClaimState::kAsked,
                     MyProcPid,
                     MyDatabaseId,
@@ -131,7 +132,7 @@ bool Grant(const ClaimRequest& request, std::span<const ClaimedTask> tasks) {
   }
   std::copy(tasks.begin(), tasks.end(), ClaimedTasks(request.claim));
   claim.count = static_cast<int>(tasks.size());
-  claim.state = ClaimState::kGranted;
+  SetState(&claim, ClaimState::kAsked, ClaimState::kGranted);
   WakeProc(request.claim);
   return true;
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "board/task_list.h"
+#include "board/task_state.h"
 #include "pg/clock.h"
 #include "pg/compat.h"
 
@@ -28,19 +29,11 @@ TaskBuffer* FindBuffer(StretchSlot* slot, BufferState state) {
   return found;
 }
 
-void SetBuffer(TaskBuffer* buffer, [[maybe_unused]] BufferState from, BufferState to) {
-  Assert(buffer->state == from);
-  buffer->state = to;
-  if (to == BufferState::kEmpty) {
-    buffer->count = 0;
-  }
-}
-
 void FreeStretch(StretchSlot* slot) {
   for (TaskBuffer& buffer : slot->buffers) {
-    SetBuffer(&buffer, buffer.state, BufferState::kEmpty);
+    SetState(&buffer, buffer.state, BufferState::kEmpty);
   }
-  slot->state = StretchState::kFree;
+  SetState(slot, slot->state, StretchState::kFree);
   slot->proc = kNone;
   slot->pid = 0;
   slot->run = kNone;
@@ -52,7 +45,7 @@ void Leave(StretchSlot* slot, bool died) {
     FreeStretch(slot);  // nobody would ask for it
     return;
   }
-  slot->state = StretchState::kLeft;
+  SetState(slot, StretchState::kOpen, StretchState::kLeft);
   slot->died = died;
   slot->end = true;
   slot->waiting = false;
@@ -100,7 +93,7 @@ int OpenStretch(int run, std::int64_t queue_id, int wants) {
     if (slot.state != StretchState::kFree) {
       continue;
     }
-    slot.state = StretchState::kOpen;
+    SetState(&slot, StretchState::kFree, StretchState::kOpen);
     slot.end = slot.waiting = slot.died = false;
     slot.database = ticket.database;
     slot.incarnation = ticket.incarnation;
@@ -144,7 +137,7 @@ StretchTurn TakeTasks(int stretch, std::vector<HandedTask>* tasks) {
     return StretchTurn::kNothing;
   }
   slot.waiting = false;
-  SetBuffer(buffer, BufferState::kFilled, BufferState::kTaken);
+  SetState(buffer, BufferState::kFilled, BufferState::kTaken);
   Append(*buffer, tasks);
   return StretchTurn::kTasks;
 }
@@ -166,7 +159,7 @@ void Answer(int stretch, std::span<const HandedTask> tasks, int wants) {
   TaskBuffer* buffer = FindBuffer(&slot, BufferState::kTaken);
   Assert(buffer != nullptr && buffer->count == static_cast<int>(tasks.size()));
   std::copy(tasks.begin(), tasks.end(), buffer->tasks);
-  SetBuffer(buffer, BufferState::kTaken, BufferState::kAnswered);
+  SetState(buffer, BufferState::kTaken, BufferState::kAnswered);
   slot.wants = wants;
   WakeSchedulerOfTasks(slot.database);
 }
@@ -225,7 +218,7 @@ bool HandOut(int stretch, std::int64_t run_id, std::span<const HandedTask> tasks
   std::copy(tasks.begin(), tasks.end(), buffer->tasks);
   buffer->count = static_cast<int>(tasks.size());
   buffer->number = ++slot->hand_outs;
-  SetBuffer(buffer, BufferState::kEmpty, BufferState::kFilled);
+  SetState(buffer, BufferState::kEmpty, BufferState::kFilled);
   if (slot->waiting) {
     slot->waiting = false;
     WakeProc(slot->proc);
@@ -242,7 +235,7 @@ void TakeAnswers(int stretch, std::int64_t run_id, std::vector<HandedTask>* task
   }
   while (TaskBuffer* buffer = FindBuffer(slot, BufferState::kAnswered)) {
     Append(*buffer, tasks);
-    SetBuffer(buffer, BufferState::kAnswered, BufferState::kEmpty);
+    SetState(buffer, BufferState::kAnswered, BufferState::kEmpty);
   }
 }
 

@@ -1,5 +1,7 @@
 #include "board/task_board.h"
 
+#include <cstddef>
+
 #include "pg/settings.h"
 
 extern "C" {
@@ -61,18 +63,13 @@ void Initialize() {
     databases[i].notice_count = 0;
   }
   for (int i = 0; i < the_board->stretches; i++) {
-    stretches[i].state = StretchState::kFree;
-    stretches[i].pid = 0;
-    stretches[i].proc = kNone;
+    MemSet(&stretches[i], 0, offsetof(StretchSlot, buffers));
     for (TaskBuffer& buffer : stretches[i].buffers) {
-      buffer.state = BufferState::kEmpty;
-      buffer.count = 0;
+      MemSet(&buffer, 0, offsetof(TaskBuffer, tasks));
     }
+    stretches[i].proc = stretches[i].run = kNone;
   }
-  for (int i = 0; i < the_board->claims; i++) {
-    claims[i].state = ClaimState::kFree;
-    claims[i].count = 0;
-  }
+  MemSet(claims, 0, sizeof(ClaimSlot) * the_board->claims);
   for (int i = 0; i < the_board->queues; i++) {
     queues[i].database = InvalidOid;
   }

@@ -177,6 +177,20 @@ bool Leave(int worker) {
   return true;
 }
 
+bool WorkerIsWantedElsewhere(int run) {
+  const Lock lock(LW_SHARED);
+  const WorkerSlot& own = Workers()[Runs()[run].worker];
+  if (own.state == WorkerState::kLeaving || Pools()[own.pool].ready > 0) {
+    return true;
+  }
+  for (int i = 0; i < TheBoard()->pools; i++) {
+    if (OidIsValid(Pools()[i].database) && Pools()[i].waiting_since.IsSet()) {
+      return true;
+    }
+  }
+  return false;
+}
+
 void SetLastWords(int sqlstate, const char* message, const char* detail) {
   last_sqlstate = sqlstate;
   strlcpy(last_message, message, sizeof(last_message));

@@ -21,6 +21,10 @@ Turn Take(int worker, const policy::Moment& now, int* run);
 // For an idle worker that wants to exit: false when it has been given work at the same time.
 bool Leave(int worker);
 
+// For a run that waits for work in this process: whether there is other work for it, or somebody
+// who waits for a worker.
+bool WorkerIsWantedElsewhere(int run);
+
 // The error of which this process is about to die: what the scheduler records if a run is in hand.
 void SetLastWords(int sqlstate, const char* message, const char* detail);
 

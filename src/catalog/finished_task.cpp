@@ -204,6 +204,20 @@ std::optional<FinishedTask> FindFinishedTask(std::int64_t task_id) {
   return found ? std::move(task) : std::nullopt;
 }
 
+std::string PayloadOfFinishedTask(std::int64_t task_id) {
+  std::string payload;
+  pg::Call([&] {
+    pg::IndexScan scan(kTable, kPrimaryKey, AccessShareLock);
+    scan.Equal(kTaskId, task_id).Begin();
+    pg::Row row;
+    if (scan.Next(&row)) {
+      payload = row.JsonbText(kPayload);
+    }
+    scan.End();
+  });
+  return payload;
+}
+
 void ScanFinishedTasks(std::int64_t queue_id, TaskState state, VisitFinishedTask visit,
                        void* context) {
   FinishedTask task;

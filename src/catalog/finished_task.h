@@ -53,6 +53,8 @@ void DeleteFinishedTask(const HeldFinishedTask& held);
 
 // As of now; nullopt when there is none.
 std::optional<FinishedTask> FindFinishedTask(std::int64_t task_id);
+// Its payload as jsonb text; empty: none, or the task is gone.
+std::string PayloadOfFinishedTask(std::int64_t task_id);
 
 // Those of a queue in a state, the oldest first. `visit` returns whether to go on; it must not
 // raise an error, but may throw.

@@ -25,6 +25,7 @@
 #include "worker/run_scope.h"
 #include "worker/session_names.h"
 #include "worker/table_hold.h"
+#include "worker/task_stretch.h"
 
 extern "C" {
 #include "executor/spi.h"
@@ -44,6 +45,10 @@ namespace {
 
 // A run after which a look at the process's memory does not count.
 constexpr std::int64_t kLongRun = 10'000;  // microseconds
+
+const std::string& TextOf(const catalog::JobVersion& definition) {
+  return definition.is_batch() || definition.is_queue ? definition.action : definition.command;
+}
 
 class Run : public batch::Host {
  public:
@@ -79,6 +84,8 @@ class Run : public batch::Host {
   void EndNotNeeded(const char* reason);
   void CloseUserPart();
   void RecordSuccess();
+  void DoTasks();
+  void GiveBackTasks();
 
   // batch::Host
   void Begin() override;
@@ -105,13 +112,14 @@ class Run : public batch::Host {
   // One of them: how the run is executed.
   std::optional<Execution> execution_;
   std::optional<batch::Walk> walk_;
+  std::optional<TaskStretch> stretch_;
 };
 
 Run::Run(int slot) : scope_(slot, board::TicketOf(slot), 0) {}
 
 void Run::ShowActivity(const std::string& job_name) {
   ShowJobName(job_name);
-  ShowText(definition_->is_batch() ? definition_->action : definition_->command);
+  ShowText(TextOf(*definition_));
 }
 
 void Run::ShowText(const std::string& text) {
@@ -124,8 +132,11 @@ void Run::Prepare() {
   const board::RunTicket& ticket = scope_.ticket();
   pg::Transaction transaction;
   catalog::RequireRole(GetSessionUserId());
-  scope_.BoundTime();
-  scope_.StartTimer();
+  // The time-out of a queue is that of a task.
+  if (ticket.cause != policy::Cause::kQueue) {
+    scope_.BoundTime();
+    scope_.StartTimer();
+  }
   WaitForDefinition(ticket, scope_.slot());
   catalog::RequireIncarnation(ticket.incarnation);
   const Definition& definition = DefinitionOf(ticket.job_id, ticket.version);
@@ -137,7 +148,7 @@ void Run::Prepare() {
   ShowActivity(record().job_name);
   ApplySettings(definition.settings);
   catalog::RunMessages::The().EndIfNotWanted();
-  if (definition_->is_batch()) {
+  if (definition_->is_batch() || definition_->is_queue) {
     GiveWayToOthers(definition.settings);
   }
   if (!definition_->is_batch() || ticket.walk_began != 0) {
@@ -167,7 +178,7 @@ bool Run::IsNeeded() {
     transaction.Commit();
   }
   scope_.LeaveText();
-  ShowText(definition_->is_batch() ? definition_->action : definition_->command);
+  ShowText(TextOf(*definition_));
   in_condition_ = false;
   return condition == Condition::kTrue;
 }
@@ -201,6 +212,10 @@ void Run::Perform() {
         *this);
     SetAtStop(AtStop::kFinish);
     walk_->Run();
+    return;
+  }
+  if (definition_->is_queue) {
+    DoTasks();
     return;
   }
   scope_.EnterText();
@@ -269,6 +284,36 @@ void Run::RecordFailure(bool asynchronously) {
   }
   transaction.Commit();
   recorded_ = true;
+}
+
+// ---- A queue
+// -------------------------------------------------------------------------------------
+
+// What its tasks have done is committed with them, and only the record is left.
+void Run::DoTasks() {
+  stretch_.emplace(scope_, *definition_, *this);
+  SetAtStop(AtStop::kFinish);
+  stretch_->Run();
+  if (stretch_->counters().batches == 0) {
+    EndNotNeeded("there were no tasks");
+    return;
+  }
+  CloseUserPart();
+  FillFromStretch(stretch_->counters(), &record());
+  RecordUndone();
+}
+
+// After an error that is no task's.
+void Run::GiveBackTasks() {
+  FillFromStretch(stretch_->counters(), &record());
+  try {
+    stretch_->GiveBack();
+  } catch (const std::exception& failure) {
+    pg::AbortOpenTransaction();
+    ereport(LOG, (errmsg("could not give back the tasks of run %lld of job \"%s\": %s",
+                         static_cast<long long>(record().run_id), record().job_name.c_str(),
+                         failure.what())));
+  }
 }
 
 // ---- A batch job -------------------------------------------------------------------------------
@@ -341,6 +386,9 @@ void Run::Fail(catalog::RunError error) {
   if (walk_) {
     FillFromWalk(*walk_, &record());
   }
+  if (stretch_) {
+    GiveBackTasks();
+  }
   scope_.SetFailure(std::move(error), in_condition_);
   const bool asynchronously = !scope_.transactions().HasCommittedWrites();
   try {
@@ -363,6 +411,7 @@ void Run::Leave() noexcept {
   }
   execution_.reset();
   walk_.reset();
+  stretch_.reset();
   MemoryContextReset(scope_.memory());
 }
 
@@ -398,9 +447,12 @@ void Run::AddContext() const {
   if (walk_) {
     walk_->AddErrorContext();
   }
-  HintAtCommit(walk_        ? OneTransaction::kBatch
-               : execution_ ? execution_->why_one_transaction()
-                            : OneTransaction::kNot);
+  if (stretch_) {
+    stretch_->AddErrorContext();
+  }
+  HintAtCommit(walk_ || stretch_ ? OneTransaction::kBatch
+               : execution_      ? execution_->why_one_transaction()
+                                 : OneTransaction::kNot);
   if (execution_ && execution_->statements() > 1) {
     errcontext("statement %d of %d", execution_->statement(), execution_->statements());
   }

@@ -182,6 +182,14 @@ void FillFromEndedWalk(const batch::Walk& walk, std::int32_t max_failed_items,
   }
 }
 
+void FillFromStretch(const board::RunCounters& committed, catalog::RunRecord* record) {
+  board::RunCounters& counters = record->counters;
+  counters.items_done = committed.items_done;
+  counters.items_failed = committed.items_failed;
+  counters.batches = committed.batches;
+  counters.rows_affected = committed.rows_affected;
+}
+
 bool HidesFailedStatements() {
   return log_min_error_statement == LOG || log_min_error_statement > ERROR;
 }

@@ -34,6 +34,9 @@ void FillFromWalk(const batch::Walk& walk, catalog::RunRecord* record);
 void FillFromEndedWalk(const batch::Walk& walk, std::int32_t max_failed_items,
                        catalog::RunRecord* record);
 
+// What a stretch of tasks has committed.
+void FillFromStretch(const board::RunCounters& committed, catalog::RunRecord* record);
+
 // Whether the line that LogRun writes of a run which fails now is to be without its statement: as
 // log_min_error_statement says of an error of a client. By the time of that line the settings of
 // the run are gone.

@@ -5,6 +5,7 @@
 #include "catalog/committed_work.h"
 #include "catalog/incarnation.h"
 #include "catalog/run_messages.h"
+#include "catalog/task_claim.h"
 #include "pg/clock.h"
 #include "pg/guard.h"
 #include "pg/table.h"
@@ -51,6 +52,9 @@ void RecordStopped(catalog::RunRecord* record, int slot) noexcept {
         !catalog::ReadOwnRunRecord(stopped.run_id, stopped.mark)) {
       Complete(&stopped, slot);
       WriteRecord(stopped, incarnation);
+      if (stopped.cause == policy::Cause::kQueue) {
+        catalog::DeleteTaskClaim(stopped.run_id);  // its tasks are not to blame
+      }
     }
     // The checkpoint of the shutdown is still to come, and a standby is not to be waited for.
     transaction.Commit(pg::Durability::kAsynchronous);

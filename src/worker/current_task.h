@@ -1,0 +1,48 @@
+// The task that this process has in hand, for the SQL functions that are called inside its handler.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "pg/server.h"
+
+namespace ratchet::worker {
+
+// What the handler has said of the task, beside doing it or failing.
+struct TaskWish {
+  TimestampTz snoozed_until = 0;  // 0: not snoozed
+  bool discarded = false;
+  std::string reason;  // of the discard
+};
+
+struct CurrentTask {
+  Oid owner;  // of the queue
+  // Of one task, and not of several at once.
+  std::int64_t task_id;
+  std::int32_t attempt;  // from 1
+  TaskWish* wish;        // of the part of the work that is undone if it fails
+};
+
+enum class InTask : std::uint8_t {
+  kYes,
+  kSeveral,  // a handler has several tasks in hand at once
+  kNo,
+};
+
+// Where a handler is executed.
+class TaskHost {
+ public:
+  TaskHost(const TaskHost&) = delete;
+  TaskHost& operator=(const TaskHost&) = delete;
+
+  virtual InTask FindTask(CurrentTask* task) = 0;
+
+ protected:
+  // This process has one at a time.
+  TaskHost();
+  virtual ~TaskHost();
+};
+
+InTask FindCurrentTask(CurrentTask* task);
+
+}  // namespace ratchet::worker
