@@ -202,7 +202,9 @@ SELECT ratchet.alter_job('b', action => 'CALL work($1)', pause_ratio => 0);
 SELECT version, source, action, key, batch_size, pause_ratio FROM definition;
 
 -- alter_job checks again what may not go together any more.
+\set VERBOSITY terse
 SELECT ratchet.alter_job('b', per => 'batch');
+\set VERBOSITY default
 SELECT ratchet.alter_job('b', source => 'SELECT shop, id FROM orders');
 SELECT ratchet.alter_job('b', key => '{id desc}', mode => 'incremental');
 SELECT ratchet.alter_job('b', source => 'SELECT shop FROM orders');
@@ -227,7 +229,9 @@ CALL save();
 SELECT ratchet.schedule('b', '@manual', 'SELECT 1') = :job_id AS same;
 SELECT * FROM checkpoints;
 SELECT version, command, source, action, key, per, batch_size, mode FROM definition;
+\set VERBOSITY terse
 SELECT ratchet.schedule('b', '@manual', 'SELECT 1', batch_size => 5);
+\set VERBOSITY default
 SELECT ratchet.alter_job('b', source => 'SELECT 1');
 SELECT ratchet.alter_job('b', batch_size => 5);
 SELECT ratchet.alter_job('b', reset => '{timeout,key}');

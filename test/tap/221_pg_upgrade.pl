@@ -145,8 +145,10 @@ for my $table (split /\n/, value($old, q{SELECT relname FROM pg_class WHERE reln
 }
 my $checkpoints = value($old, q{SELECT string_agg(concat(job_name, c.value), ', ' ORDER BY job_name)
 	FROM ratchet.job_checkpoint AS c JOIN ratchet.job USING (job_id)}, @shop);
-# The stop has ended the session that kept the batch of the other one waiting, and that came to its end.
-is($checkpoints, 'alice walks{"id": 10}, bob walks{"id": 15}, saves{"at": 42}', 'there are checkpoints');
+# The stop has ended the session that kept the batch of the other one waiting, and that came to its end, if it had not
+# given way just then.
+my ($bob_at) = $checkpoints =~ /^alice walks\{"id": 10\}, bob walks\{"id": (12|15)\}, saves\{"at": 42\}$/;
+ok($bob_at, 'there are checkpoints') or diag($checkpoints);
 $old->stop;
 preload($old, 'pg_ratchet');
 
@@ -208,7 +210,7 @@ promise 'walks go on behind their checkpoints' => sub {
 	is(value($new, "SELECT status FROM ratchet.runs WHERE run_id = $begun{bob}", @shop), 'partial', 'which had stopped behind its batch');
 	my $goes_on = value($new, q{SELECT ratchet.trigger('alice walks')}, @shop, user => 'alice');
 	wait_run($new, $goes_on, 'succeeded', 'when it is asked to, where it was canceled', @shop);
-	my %from = (alice => 10, bob => 15);
+	my %from = (alice => 10, bob => $bob_at);
 	for my $owner (sort keys %from)
 	{
 		is(value($new, "SELECT concat_ws(' ', min(done), max(done)) FROM ${owner}_item", @shop), '1 1', "each item of $owner is done once");
