@@ -18,7 +18,7 @@ my $node = with_clock(sub { new_node('main', conf => "ratchet.log_runs = none\nl
 
 sub restart
 {
-	with_clock(sub { $node->restart('immediate') });
+	with_clock(sub { $node->restart });
 	return;
 }
 

@@ -50,7 +50,7 @@ sub holds_still
 	}
 	value($node, 'SELECT ratchet.adopt()');
 	runs_here($node, 'it runs when it is told to');
-	$node->restart('immediate');
+	$node->restart;
 	runs_here($node, 'and after a crash');
 	return;
 }

@@ -33,6 +33,10 @@ if (defined $system)
 	rename "$path/bin/postgres.new", "$path/bin/postgres";
 }
 
+# Systems that have left the old names out still have what they stood for.
+mkdir "$zones/US";
+-e "$zones/US/Pacific" or system('cp', '-L', "$zones/America/Los_Angeles", "$zones/US/Pacific") == 0 or die $!;
+
 sub take_away { my ($zone) = @_; move("$zones/$zone", "$zones/gone") or die $!; return; }
 sub put_back { my ($zone) = @_; move("$zones/gone", "$zones/$zone") or die $!; return; }
 
