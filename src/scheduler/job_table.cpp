@@ -144,6 +144,7 @@ std::uint32_t JobTable::Put(const catalog::JobDefinition& definition,
   job.dropped = false;
   quarantined_ += definition.quarantined - job.quarantined;
   job.quarantined = definition.quarantined;
+  job.queue = definition.is_queue;
   return index;
 }
 

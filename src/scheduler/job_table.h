@@ -72,6 +72,7 @@ struct Job {
   bool held : 1;         // the schedule does not start before a backfill is done
   bool past_run : 1;     // what is running is an occurrence of a backfill
   bool quarantined : 1;  // its row was not written by the library: nothing of it starts
+  bool queue : 1;        // its runs are stretches of work on a queue's tasks
 
   void CountEmptyRun(bool is_empty) {
     empty_runs = is_empty ? static_cast<std::uint16_t>(std::min(empty_runs + 1, UINT16_MAX)) : 0;

@@ -66,6 +66,7 @@ PassResult Scheduler::Pass(const policy::Moment& now) {
   }
   clock_ = now;
   LookAtClock();
+  ServeQueues();
   Decide(now.wall);
   if (absent_) {
     board::ForgetChangedJobs(entry_->database);
@@ -90,6 +91,7 @@ void Scheduler::Decide(TimestampTz now) {
   LookAtShared(now);
   TakeEnded(now);
   LookAtOwners(now);
+  FollowQueues(now);
   if (MayStart()) {
     StartChildren(now);
     TakeDue(now);
@@ -132,6 +134,7 @@ void Scheduler::Forget() {
   success_scheduled_at_.clear();
   purge_.Clear();
   gone_owners_.Clear();
+  desk_.Forget();
   refused_makers_.clear();
   statistics_.TakeBack();
   unflushed_.clear();
@@ -423,9 +426,7 @@ std::int64_t Scheduler::NextWake(const policy::Moment& now) const {
   const auto after = [&](policy::SteadyTime since, std::int64_t span) {
     within(since - now.steady + span);
   };
-  if (load_) {
-    within(USECS_PER_SEC);
-  }
+  within(load_ ? USECS_PER_SEC : desk_.NextLook(now));
   if (MayStart()) {
     at(jobs_.FirstDue());
     at(waiting_.NextLook());
@@ -472,7 +473,7 @@ std::int64_t Scheduler::NextWake(const policy::Moment& now) const {
 }
 
 policy::SteadyTime Scheduler::RestUntil(const policy::Moment& now) const {
-  if (backlog_ || held_back_ || !flights_.empty() || load_) {
+  if (backlog_ || held_back_ || !flights_.empty() || load_ || !desk_.IsIdle()) {
     return policy::kNoSteadyTime;
   }
   TimestampTz until = std::min<TimestampTz>(jobs_.FirstDue(), waiting_.NextLook());
@@ -483,8 +484,11 @@ policy::SteadyTime Scheduler::RestUntil(const policy::Moment& now) const {
     // Nobody else looks whether the zone is back.
     until = std::min(until, now.wall + kRestWithProblems);
   }
-  return until == calendar::kNever ? policy::kNeverSteady
-                                   : now.steady + std::max<std::int64_t>(until - now.wall, 0);
+  const std::int64_t tasks = desk_.NextLook(now);
+  const policy::SteadyTime queues = tasks == INT64_MAX ? policy::kNeverSteady : now.steady + tasks;
+  return until == calendar::kNever
+             ? queues
+             : std::min(queues, now.steady + std::max<std::int64_t>(until - now.wall, 0));
 }
 
 }  // namespace ratchet::scheduler

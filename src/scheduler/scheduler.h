@@ -38,9 +38,11 @@
 #include "policy/mutex_table.h"
 #include "policy/turn_line.h"
 #include "policy/watch.h"
+#include "scheduler/extension_replaced.h"
 #include "scheduler/gone_owners.h"
 #include "scheduler/history_purge.h"
 #include "scheduler/job_table.h"
+#include "scheduler/queue_desk.h"
 #include "scheduler/run_end.h"
 #include "scheduler/statistics.h"
 #include "scheduler/waiting_runs.h"
@@ -54,13 +56,6 @@ enum class PassResult {
   kLeave,   // held, or another database needs the place
   kAbsent,  // the extension is not there any more
   kAfresh,  // another process must take over, which knows the time zones as they are now
-};
-
-// The extension was dropped, and perhaps created again, while a transaction of the scheduler went
-// by the tables of before. It is not committed; Forget(), and the next pass finds what is there
-// now.
-struct ExtensionReplaced : std::exception {
-  const char* what() const noexcept override { return "extension pg_ratchet has been dropped"; }
 };
 
 class Scheduler {
@@ -319,6 +314,12 @@ class Scheduler {
     return run.version != 0 ? run.owner : job.owner;
   }
 
+  // ---- scheduler_queues.cpp: runs that do the tasks of queues
+  void ServeQueues();
+  void FollowQueues(TimestampTz now);
+  void StartStretch(std::uint32_t index, TimestampTz now);
+  policy::RetryRules RetryRulesOf(const Job& job) const;
+
   // ---- scheduler_clock.cpp: what follows when the clock is set
   void LookAtClock();
   void TakeClock();
@@ -377,6 +378,7 @@ class Scheduler {
   WorkerStarter starter_;
   GoneOwners gone_owners_;
   HistoryPurge purge_{&jobs_, &gone_owners_};
+  QueueDesk desk_{entry_};
   std::mt19937_64 random_;
   std::optional<pg::Transaction> transaction_;
   // Jobs whose row of ratchet.job_state is missing, or tells of another next run.

@@ -282,10 +282,10 @@ bool Scheduler::ClaimWaiting(std::int64_t run_id, TimestampTz now) {
 Scheduler::Terms Scheduler::TermsOf(const Job& job, const catalog::QueuedRun& run) const {
   if (run.version != 0 && (job.dropped || run.version != job.version)) {
     if (const auto version = catalog::FindJobVersion(job.job_id, run.version)) {
-      return {version->job_name, version->timeout};
+      return {version->job_name, job.queue ? 0 : version->timeout};
     }
   }
-  return {job.name, jobs_.RulesOf(job).timeout};
+  return {job.name, job.queue ? 0 : jobs_.RulesOf(job).timeout};  // that of a queue is each task's
 }
 
 // A place on the board; false when there is none, or with *blocked_by when a foreground session is

@@ -192,9 +192,9 @@ void Scheduler::Settle(std::uint32_t index, const RunEnd& end, TimestampTz now) 
   const policy::Standing before{job.consecutive_failures, job.crash_streak, job.backoff_until};
   const double unit = std::uniform_real_distribution<double>(0, 1)(random_);
   const policy::Verdict verdict =
-      policy::AfterRun(before, jobs_.RulesOf(job).retry,
+      policy::AfterRun(before, RetryRulesOf(job),
                        {end.status, end.attempt, end.Progressed(), end.dry_run, end.finished_at,
-                        end.started_at, work, end.counters.items_failed > 0,
+                        end.started_at, work, end.counters.items_failed > 0 && !job.queue,
                         policy::RetryClassOf(SqlstateOf(end)), end.by_stop, job.batch},
                        unit);
   if (!job.dropped) {
@@ -217,7 +217,8 @@ void Scheduler::Settle(std::uint32_t index, const RunEnd& end, TimestampTz now) 
                                        end.status == policy::RunStatus::kCrashed));
   // Who has asked for it in the foreground has lost the session, and knows.
   const bool is_lost = end.by_stop && end.cause == policy::Cause::kForeground;
-  const bool goes_on = verdict.again && !is_lost && !has_ended && (job.enabled || waits);
+  const bool goes_on =
+      verdict.again && !is_lost && !has_ended && !job.queue && (job.enabled || waits);
   if (goes_on) {
     QueueRetry(job, end, verdict, now);
   } else if (catalog::EndsWithItsRun(end.walk) && end.status != policy::RunStatus::kSucceeded) {
