@@ -60,6 +60,7 @@ my @enqueue = (
 	q{SELECT ratchet.enqueue('alices', '666')},
 	q{SELECT ratchet.enqueue('alices', '666', unique_key => 'one', on_conflict => 'replace')},
 	q{SELECT ratchet.enqueue_many('alices', '{666,667}')});
+my @claim = (q{SELECT * FROM ratchet.claim('alices')});
 my @tasks = (
 	"SELECT ratchet.cancel_task($task)",
 	"SELECT ratchet.retry_task($dead)");
@@ -78,12 +79,12 @@ promise 'who is neither owner nor named can do nothing with a queue' => sub {
 	my $before = contents();
 	for my $user ('bob', 'watcher')
 	{
-		psql_fails($node, $_, qr/ERROR:  (42501|42710)/, "$user: $_", user => $user) for @definition, @enqueue;
+		psql_fails($node, $_, qr/ERROR:  (42501|42710)/, "$user: $_", user => $user) for @definition, @enqueue, @claim;
 		# That there is such a task is nobody else's business.
 		psql_fails($node, $_, $user eq 'bob' ? qr/ERROR:  42704/ : qr/ERROR:  42501/, "$user: $_", user => $user) for @tasks;
 		psql_fails($node, $_, qr/ERROR:  42501/, "$user: $_", user => $user) for @tables;
 	}
-	psql_fails($node, $_, qr/ERROR:  42501/, "outsider: $_", user => 'outsider') for @definition, @enqueue, @tasks;
+	psql_fails($node, $_, qr/ERROR:  42501/, "outsider: $_", user => 'outsider') for @definition, @enqueue, @claim, @tasks;
 	is(contents(), $before, 'nothing has changed');
 };
 
@@ -91,7 +92,7 @@ promise 'producers can enqueue, and nothing else' => sub {
 	my $own = value($node, q{SELECT ratchet.enqueue('alices', '{"order": 3}')}, user => 'shop');
 	cmp_ok(value($node, q{SELECT ratchet.enqueue_many('alices', '{4,5}')}, user => 'till'), '==', 2, 'members of a producer, too');
 	my $before = contents();
-	psql_fails($node, $_, qr/ERROR:  (42501|42710)/, "shop: $_", user => 'shop') for @definition, @tables;
+	psql_fails($node, $_, qr/ERROR:  (42501|42710)/, "shop: $_", user => 'shop') for @definition, @claim, @tables;
 	psql_fails($node, $_, qr/ERROR:  42704/, "shop: $_", user => 'shop') for @tasks;
 	is(contents(), $before, 'nothing has changed');
 	is(value($node, "SELECT ratchet.cancel_task($own)", user => 'shop'), 't', 'a task of their own they can cancel');
@@ -102,6 +103,7 @@ promise 'consumers can claim, and nothing else' => sub {
 	my $before = contents();
 	psql_fails($node, $_, qr/ERROR:  (42501|42710)/, "robot: $_", user => 'robot') for @definition, @enqueue, @tables;
 	psql_fails($node, $_, qr/ERROR:  42704/, "robot: $_", user => 'robot') for @tasks;
+	psql_fails($node, "SELECT ratchet.complete($task, 1)", qr/ERROR:  55000/, 'robot: a task that was not claimed', user => 'robot');
 	is(contents(), $before, 'nothing has changed');
 	is(value($node, 'SELECT count(*) FROM ratchet.tasks', user => 'robot'), 0, 'they see no tasks but those that they claim');
 };
@@ -128,7 +130,8 @@ promise 'near names of queues are told to those only who could use them' => sub 
 
 promise 'the queue of a superuser is for superusers' => sub {
 	value($node, 'GRANT boss TO carol');
-	for my $statement (q{SELECT ratchet.alter_queue('roots', handler => 'SELECT 666')}, q{SELECT ratchet.enqueue('roots', '1')}, q{SELECT ratchet.drop_queue('roots')}, q{SELECT ratchet.create_queue('mine', run_as => 'boss')})
+	for my $statement (q{SELECT ratchet.alter_queue('roots', handler => 'SELECT 666')}, q{SELECT ratchet.enqueue('roots', '1')},
+		q{SELECT * FROM ratchet.claim('roots')}, q{SELECT ratchet.drop_queue('roots')}, q{SELECT ratchet.create_queue('mine', run_as => 'boss')})
 	{
 		psql_fails($node, $statement, qr/ERROR:  42501/, "a member of a superuser: $statement", user => 'carol');
 	}
@@ -147,6 +150,7 @@ promise 'a role that was dropped is on no list, whoever gets its number' => sub 
 promise 'a queue that was written by hand is held back, and so are its lists' => sub {
 	value($node, q{UPDATE ratchet.queue SET producers = '{bob}', consumers = '{bob}' WHERE queue_name = 'open'});
 	psql_fails($node, q{SELECT ratchet.enqueue('open', '1')}, qr/ERROR:  42501/, 'bob is no producer', user => 'bob');
+	psql_fails($node, q{SELECT * FROM ratchet.claim('open')}, qr/ERROR:  42501/, 'and no consumer', user => 'bob');
 	value($node, 'SELECT * FROM ratchet.adopt()');
 	cmp_ok(value($node, q{SELECT ratchet.enqueue('open', '1')}, user => 'bob'), '>', 0, 'until a superuser has adopted it');
 };
