@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <cstring>
 
+#include "pg/compat.h"
 #include "pg/guard.h"
 #include "pg/transaction.h"
 
@@ -28,7 +29,7 @@ namespace {
 // The server sets the latch at each timeout, and more is not wanted.
 void DoNothing() {}
 
-void Ignore(SIGNAL_ARGS) {}
+void Ignore(SIGNAL_ARGS) { static_cast<void>(RATCHET_SIGNAL); }
 
 }  // namespace
 
