@@ -145,9 +145,9 @@ for my $table (split /\n/, value($old, q{SELECT relname FROM pg_class WHERE reln
 }
 my $checkpoints = value($old, q{SELECT string_agg(concat(job_name, c.value), ', ' ORDER BY job_name)
 	FROM ratchet.job_checkpoint AS c JOIN ratchet.job USING (job_id)}, @shop);
-# The stop has ended the session that kept the batch of the other one waiting, and that came to its end, if it had not
-# given way just then.
-my ($bob_at) = $checkpoints =~ /^alice walks\{"id": 10\}, bob walks\{"id": (12|15)\}, saves\{"at": 42\}$/;
+# The stop has ended the session that kept the batch of the other one waiting, and that came to its end, or had
+# given way just then, after which it is smaller.
+my ($bob_at) = $checkpoints =~ /^alice walks\{"id": 10\}, bob walks\{"id": (1[0-5])\}, saves\{"at": 42\}$/;
 ok($bob_at, 'there are checkpoints') or diag($checkpoints);
 $old->stop;
 preload($old, 'pg_ratchet');
