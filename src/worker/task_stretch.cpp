@@ -253,6 +253,7 @@ void TaskStretch::Work() {
     const catalog::RunError& error = done_.failures.front().error;
     throw pg::Error(error.sqlstate, error.message, error.hint, error.detail);
   }
+  NameTimeouts();
   NameMessages();
   host_.Close();
   batch_->Save(done_, rules_);
@@ -276,6 +277,15 @@ void TaskStretch::Prepare() {
   }
   if (task_timeout_ > 0 || rules_.keeps_completed) {
     action_->WatchItems({BeginItem, this});
+  }
+}
+
+// A cancel that is one task's fault is that of its timer.
+void TaskStretch::NameTimeouts() {
+  for (batch::Failure& failure : done_.failures) {
+    if (failure.error.sqlstate == ERRCODE_QUERY_CANCELED) {
+      failure.error.message = "the task exceeded the timeout of its queue";
+    }
   }
 }
 

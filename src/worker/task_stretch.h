@@ -62,6 +62,7 @@ class TaskStretch : private batch::IsolatedWork::Owner, private TaskHost {
   void DoBatch();
   void Work();
   void CloseBatch();
+  void NameTimeouts();
   void NameMessages();
   void NoteCommit();
   void Answer();
