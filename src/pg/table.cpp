@@ -393,7 +393,11 @@ void IndexScan::Begin(ScanDirection direction, Snapshot snapshot) {
 }
 
 bool IndexScan::Next(Row* row, ItemPointer tid) {
+  // What the index remembers from row to row (of entries that are dead) lives as long as the scan,
+  // and not as long as the memory of a row.
+  MemoryContext caller = MemoryContextSwitchTo(GetMemoryChunkContext(scan_));
   HeapTuple tuple = systable_getnext_ordered(scan_, direction_);
+  MemoryContextSwitchTo(caller);
   if (!HeapTupleIsValid(tuple)) {
     return false;
   }

@@ -183,9 +183,11 @@ void QueueDesk::TakeGone(TaskQueue* queue, std::int64_t task_id) {
   ForgetLease(task_id);
   if (claimed_.erase(task_id) > 0) {
     const auto finished = catalog::FindFinishedTask(task_id);
-    const bool is_dead = finished && finished->state == catalog::TaskState::kDead;
+    const auto state = finished ? finished->state : catalog::TaskState::kCompleted;
+    const bool is_dead = state == catalog::TaskState::kDead;
     queue->dead += is_dead ? 1 : 0;
-    (is_dead ? queue->totals.failed : queue->totals.completed)++;
+    queue->totals.failed += is_dead ? 1 : 0;
+    queue->totals.completed += state == catalog::TaskState::kCompleted ? 1 : 0;
   }
   queue->line.Finished(task_id, now_);
   queue->line.Remove(task_id, now_);
