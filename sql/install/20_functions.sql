@@ -160,7 +160,7 @@ CREATE FUNCTION ratchet._live_runs(
     OUT items_done bigint, OUT items_remaining bigint, OUT items_failed bigint, OUT batches bigint,
     OUT walk_done bigint, OUT waits_for text,
     OUT dry_run boolean, OUT replay_of bigint, OUT retry_of bigint, OUT cancel_asked boolean,
-    OUT messages jsonb)
+    OUT messages jsonb, OUT requested_by oid)
 RETURNS SETOF record
 LANGUAGE c VOLATILE PARALLEL RESTRICTED ROWS 10 AS 'MODULE_PATHNAME', 'ratchet_live_runs';
 COMMENT ON FUNCTION ratchet._live_runs IS

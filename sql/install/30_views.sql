@@ -91,7 +91,8 @@ SELECT r.run_id, r.job_id, r.job_name, r.cause, r.status, r.attempt, r.scheduled
        coalesce(r.payload, (SELECT v.payload FROM ratchet.job_version v
                              WHERE v.job_id = r.job_id AND v.version = r.version)) AS payload,
        r.replay_of, r.retry_of, r.dry_run, r.wal_bytes, r.blocks_read, r.blocks_hit, r.cpu_time,
-       r.result, r.queued_at, r.version, r.owner::regrole AS owner, r.occurrences, r.messages
+       r.result, r.queued_at, r.version, r.owner::regrole AS owner, r.occurrences, r.messages,
+       r.requested_by, r.canceled_by
   FROM ratchet.run_log r
 UNION ALL
 SELECT q.run_id, q.job_id, coalesce(v.job_name, j.job_name, l.job_name), q.cause,
@@ -110,7 +111,8 @@ SELECT q.run_id, q.job_id, coalesce(v.job_name, j.job_name, l.job_name), q.cause
        CASE WHEN l.pid IS NOT NULL THEN ratchet._node() END, coalesce(q.payload, CASE WHEN q.version <> 0 THEN v.payload ELSE j.payload END),
        q.replay_of, q.retry_of, q.dry_run, NULL::bigint, NULL::bigint, NULL::bigint,
        NULL::interval, NULL::text, q.queued_at,
-       CASE WHEN q.version <> 0 THEN q.version ELSE j.version END, q.owner::regrole, 1::bigint, l.messages
+       CASE WHEN q.version <> 0 THEN q.version ELSE j.version END, q.owner::regrole, 1::bigint, l.messages,
+       pg_get_userbyid(q.requested_by)::text, NULL::text
   FROM ratchet.run_queue q
   LEFT JOIN ratchet._live_runs() l ON l.run_id = q.run_id
   LEFT JOIN ratchet.job j ON j.job_id = q.job_id
@@ -124,7 +126,8 @@ SELECT l.run_id, l.job_id, coalesce(j.job_name, l.job_name), l.cause,
        l.items_done, l.items_failed, l.batches, NULL::jsonb, NULL::jsonb, NULL::bigint, NULL::text,
        NULL::text, NULL::text, NULL::text, NULL::text, NULL::text, l.pid, ratchet._node(),
        NULL::jsonb, l.replay_of, l.retry_of, l.dry_run, NULL::bigint, NULL::bigint, NULL::bigint,
-       NULL::interval, NULL::text, l.queued_at, l.version, l.owner::regrole, 1::bigint, l.messages
+       NULL::interval, NULL::text, l.queued_at, l.version, l.owner::regrole, 1::bigint, l.messages,
+       pg_get_userbyid(l.requested_by)::text, NULL::text
   FROM ratchet._live_runs() l
   LEFT JOIN ratchet.job j ON j.job_id = l.job_id
  WHERE CASE WHEN l.cause <> 'foreground' THEN NOT pg_has_role(l.owner, 'USAGE') AND l.state <> 'ended'
@@ -153,6 +156,10 @@ COMMENT ON COLUMN ratchet.runs.messages IS
 COMMENT ON COLUMN ratchet.runs.version IS 'the version of the job''s definition, kept in ratchet.job_version';
 COMMENT ON COLUMN ratchet.runs.occurrences IS
     'occurrences that the row accounts for: more than 1 when it records several skipped ones';
+COMMENT ON COLUMN ratchet.runs.requested_by IS
+    'the name of the role that has asked for it, or for what it goes on with, as it was when the run ended; null: the definition of the job has';
+COMMENT ON COLUMN ratchet.runs.canceled_by IS
+    'the name of the role that has canceled it by ratchet.cancel() or ratchet.pause_all(); null: nobody has, also when it ran out of time or the server stopped';
 
 CREATE VIEW ratchet.running WITH (security_invoker = true) AS
 SELECT l.pid, coalesce(j.job_name, l.job_name) AS job_name, l.job_id, l.run_id, l.cause, l.attempt,
@@ -182,6 +189,27 @@ COMMENT ON COLUMN ratchet.running.messages IS
 COMMENT ON COLUMN ratchet.running.rate IS 'items per second since the run started';
 COMMENT ON COLUMN ratchet.running.eta IS 'when it will have ended if it goes on at this rate';
 COMMENT ON COLUMN ratchet.running.cancel_asked IS 'it was asked to stop, by somebody or by its timeout';
+
+-- Changes of jobs ---------------------------------------------------------------------------------
+
+CREATE VIEW ratchet.changes WITH (security_invoker = true) AS
+SELECT c.change_id, c.changed_at, c.changed_by, c.action, c.job_name, c.old_values, c.new_values, c.job_id,
+       c.owner::regrole AS owner
+  FROM ratchet.job_change c;
+
+COMMENT ON VIEW ratchet.changes IS
+    'who has defined, altered, paused, resumed or dropped which job or queue, when, and what changed; kept as long as the history of its runs';
+COMMENT ON COLUMN ratchet.changes.changed_by IS
+    'the name of the role that did so (current_user), as it was then';
+COMMENT ON COLUMN ratchet.changes.action IS
+    'defined, altered, renamed, paused, resumed, owner changed, dropped or adopted';
+COMMENT ON COLUMN ratchet.changes.job_name IS
+    'the name that the job had from then on; of a queue, the one under which its runs are recorded';
+COMMENT ON COLUMN ratchet.changes.old_values IS
+    'what was changed, as it was before, by the names of the arguments of ratchet.schedule(); null in it: the default of the option';
+COMMENT ON COLUMN ratchet.changes.new_values IS
+    'what was changed, as it has been since; of a job that was defined or adopted: all that is not at its default';
+COMMENT ON COLUMN ratchet.changes.owner IS 'whose the job was';
 
 -- Items that failed ---------------------------------------------------------------------------------
 
@@ -463,5 +491,5 @@ END;
 COMMENT ON FUNCTION ratchet.agenda IS
     'what is to run until then, of all jobs or of one, in order, if everything goes as usual; held_by is what may hold it back';
 
-GRANT SELECT ON ratchet.jobs, ratchet.runs, ratchet.running, ratchet.failed_items, ratchet.job_health,
+GRANT SELECT ON ratchet.jobs, ratchet.runs, ratchet.changes, ratchet.running, ratchet.failed_items, ratchet.job_health,
     ratchet.overview, ratchet.stat_jobs TO PUBLIC;

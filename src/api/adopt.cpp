@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "api/argument.h"
+#include "api/job_change.h"
 #include "api/not_loaded.h"
 #include "api/privilege.h"
 #include "api/row_set.h"
@@ -41,13 +42,16 @@ void Adopt(FunctionCallInfo call) {
   const std::vector<catalog::AdoptedJob> adopted =
       catalog::Adopt(GetCurrentTransactionStartTimestamp(), everybody, MayAdopt);
   catalog::NoteEverythingChanged();
+  std::vector<std::int64_t> job_ids;
   for (const catalog::AdoptedJob& job : adopted) {
+    job_ids.push_back(job.job_id);
     pg::Call([&] {
       Datum values[] = {CStringGetTextDatum(job.job_name.c_str()), ObjectIdGetDatum(job.owner)};
       bool nulls[] = {false, false};
       rows.Add(values, nulls);
     });
   }
+  RecordAdoption(job_ids);
 }
 
 void TablesChanged(FunctionCallInfo call) {

@@ -5,6 +5,7 @@
 #include "api/argument.h"
 #include "api/dependency_check.h"
 #include "api/held_back.h"
+#include "api/job_change.h"
 #include "api/job_check.h"
 #include "api/job_settings.h"
 #include "api/option.h"
@@ -124,6 +125,7 @@ void AlterJob(const Arguments& arguments) {
   if (CompleteJob(&job, &old, search_path)) {
     TellIfHeldBack(job);
     catalog::UpdateJob(&tid, job);
+    RecordChange(&old, &job);
     if (job.job_name != old.job_name) {
       RenameInDependents(old, job.job_name);
     }
@@ -136,16 +138,18 @@ void SetEnabled(const Arguments& arguments, bool enabled, const char* command) {
   RequireWritable(command);
   const std::string job_name = arguments.Text(kJobName, "job_name");
   ItemPointerData tid;
-  catalog::JobDefinition job = LockJob(job_name, &tid);
-  if (job.enabled == enabled) {
+  const catalog::JobDefinition old = LockJob(job_name, &tid);
+  if (old.enabled == enabled) {
     return;
   }
+  catalog::JobDefinition job = old;
   job.enabled = enabled;
   if (enabled) {
     TellIfHeldBack(job);
   }
   job.changed_at = GetCurrentTransactionStartTimestamp();
   catalog::UpdateJob(&tid, job);
+  RecordChange(&old, &job);
   catalog::NoteJobChanged(job.job_id);
 }
 

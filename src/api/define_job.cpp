@@ -1,6 +1,7 @@
 #include "api/define_job.h"
 
 #include "api/held_back.h"
+#include "api/job_change.h"
 #include "api/job_check.h"
 #include "api/job_settings.h"
 #include "api/not_loaded.h"
@@ -26,6 +27,7 @@ void Insert(catalog::JobDefinition* job, const std::string& search_path) {
     TellIfHeldBack(*job);
   }
   catalog::InsertJob(job);
+  RecordChange(nullptr, job);
   catalog::StartBackfillOf(*job, nullptr);
   catalog::NoteJobChanged(job->job_id);
 }
@@ -111,6 +113,7 @@ Defined DefineJob(catalog::JobDefinition job, Given given, AnothersJob anothers_
   if (changed) {
     TellIfHeldBack(job);
     catalog::UpdateJob(&tid, job);
+    RecordChange(&*old, &job);
     catalog::StartBackfillOf(job, &*old);
     catalog::NoteJobChanged(job.job_id);
   }

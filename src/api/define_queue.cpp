@@ -1,6 +1,7 @@
 #include "api/define_queue.h"
 
 #include "api/held_back.h"
+#include "api/job_change.h"
 #include "api/job_check.h"
 #include "api/job_settings.h"
 #include "api/not_loaded.h"
@@ -53,6 +54,7 @@ void Insert(Queue* queue, const std::string& search_path) {
   catalog::InsertJob(&queue->job);
   queue->own.queue_id = queue->job.job_id;
   catalog::InsertQueue(queue->own);
+  RecordChange(nullptr, queue);
   catalog::NoteJobChanged(queue->job.job_id);
 }
 
@@ -134,6 +136,7 @@ bool RedefineQueue(Queue* queue, const Queue& old, QueuePlace place,
   if (!(queue->own == old.own)) {
     catalog::UpdateQueue(&place.own, queue->own);
   }
+  RecordChange(&old, queue);
   catalog::NoteJobChanged(queue->job.job_id);
   return true;
 }
@@ -149,6 +152,7 @@ void DropQueue(const Queue& queue, QueuePlace place, bool force) {
   }
   catalog::DeleteQueue(&place.own);
   catalog::DeleteJob(&place.job);
+  RecordChange(&queue, nullptr);
   catalog::KeepHistoryOf(queue.job);
   catalog::NoteJobChanged(queue_id);
   catalog::DeleteTasksOf(queue_id);

@@ -4,6 +4,7 @@
 #include <set>
 #include <vector>
 
+#include "api/job_change.h"
 #include "api/privilege.h"
 #include "catalog/commit_notice.h"
 #include "catalog/missing_job.h"
@@ -160,8 +161,10 @@ void RenameInDependents(const JobDefinition& job, const std::string& new_name) {
     if (!child || !MayManage(child->owner)) {
       continue;
     }
+    const JobDefinition old = *child;
     std::replace(child->depends_on.begin(), child->depends_on.end(), job.job_name, new_name);
     catalog::UpdateJob(&tid, *child);
+    RecordChange(&old, &*child);
     catalog::NoteJobChanged(child->job_id);
   }
 }

@@ -39,6 +39,7 @@ enum Column {
   kRetryOf,
   kCancelAsked,
   kMessages,
+  kRequestedBy,
   kColumns,
 };
 
@@ -110,6 +111,7 @@ void Fill(const board::LiveRun& run, const std::string& messages, Values* row) {
   row->SetIf(ticket.retry_of != 0, kRetryOf, Int64GetDatum(ticket.retry_of));
   row->Set(kCancelAsked, BoolGetDatum(run.cancel != board::CancelReason::kNotCanceled));
   row->SetIf(!messages.empty(), kMessages, JsonbDatum(messages));
+  row->SetIf(OidIsValid(ticket.requested_by), kRequestedBy, ObjectIdGetDatum(ticket.requested_by));
 }
 
 // Who sees the job sees what runs of it, also as a former owner: it holds up the job.

@@ -4,6 +4,7 @@
 
 #include "api/argument.h"
 #include "api/define_queue.h"
+#include "api/job_change.h"
 #include "api/job_check.h"
 #include "api/job_settings.h"
 #include "api/queue_option.h"
@@ -119,16 +120,18 @@ bool DropNamedQueue(const Arguments& arguments) {
 void SetEnabled(const Arguments& arguments, bool enabled, const char* command) {
   RequireWritable(command);
   QueuePlace place;
-  Queue queue = LockQueue(arguments.Text(0, "queue_name"), &place);
-  if (queue.job.enabled == enabled) {
+  const Queue old = LockQueue(arguments.Text(0, "queue_name"), &place);
+  if (old.job.enabled == enabled) {
     return;
   }
+  Queue queue = old;
   queue.job.enabled = enabled;
   if (enabled) {
     TellIfQueueHeldBack(queue);
   }
   queue.job.changed_at = GetCurrentTransactionStartTimestamp();
   catalog::UpdateJob(&place.job, queue.job);
+  RecordChange(&old, &queue);
   catalog::NoteJobChanged(queue.job.job_id);
 }
 

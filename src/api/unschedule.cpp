@@ -2,6 +2,7 @@
 #include "api/argument.h"
 #include "api/define_job.h"
 #include "api/dependency_check.h"
+#include "api/job_change.h"
 #include "api/privilege.h"
 #include "api/sql_function.h"
 #include "catalog/commit_notice.h"
@@ -33,6 +34,7 @@ bool Unschedule(const Arguments& arguments) {
 
 void DropJob(const catalog::JobDefinition& job, ItemPointer tid) {
   catalog::DeleteJob(tid);
+  RecordChange(&job, nullptr);
   catalog::KeepHistoryOf(job);
   catalog::NoteJobChanged(job.job_id);
   WarnOfDependents(job);

@@ -39,6 +39,7 @@ void EndWaitingRun(catalog::FoundRun* found) {
   }
   record.status = policy::RunStatus::kCanceled;
   record.finished_at = GetCurrentTimestamp();
+  record.canceled_by = GetUserId();
   record.reason = "canceled by role \"" + RoleName(GetUserId()) + "\" before it started";
   catalog::InsertRunRecordAnyway(&record);
   catalog::DeleteQueuedRun(run.run_id, run.mark, &found->tid);

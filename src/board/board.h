@@ -234,6 +234,7 @@ struct LastMessages {
 struct RunSlot {
   RunState state;
   CancelReason cancel;
+  Oid canceled_by;  // who has called ratchet.cancel(); InvalidOid: nobody
   bool terminated;  // cancel was ignored for too long
   int next;         // in the list of ready or ended runs
   int worker;       // slot of the worker, or kNone

@@ -172,7 +172,12 @@ CancelReason CancelReasonOf(int slot) {
   return Runs()[slot].cancel;
 }
 
-CancelResult Cancel(Oid database, std::int64_t run_id, bool (*allowed)(Oid owner)) {
+Oid CanceledBy(int slot) {
+  const Lock lock(LW_SHARED);
+  return Runs()[slot].canceled_by;
+}
+
+CancelResult Cancel(Oid database, std::int64_t run_id, Oid by, bool (*allowed)(Oid owner)) {
   const Lock lock;
   for (int i = 0; i < TheBoard()->runs; i++) {
     RunSlot& run = Runs()[i];
@@ -184,6 +189,7 @@ CancelResult Cancel(Oid database, std::int64_t run_id, bool (*allowed)(Oid owner
     }
     if (run.cancel == CancelReason::kNotCanceled) {
       run.cancel = CancelReason::kCanceled;
+      run.canceled_by = by;
       run.cancel_at = pg::AwakeNow();
       WakeSchedulerOf(database);  // it sees to it that the run obeys
     }

@@ -51,6 +51,8 @@ RunTicket TicketOf(int slot);
 CancelReason End(int slot, const RunOutcome& outcome);
 
 CancelReason CancelReasonOf(int slot);
+// Who has asked it to stop; InvalidOid: nobody, or its timeout.
+Oid CanceledBy(int slot);
 
 void SetProgress(int slot, std::int64_t done, std::int64_t remaining);
 // The same for a batch job, after each batch: what the run has committed, how many items of its
@@ -74,11 +76,11 @@ void SetInTheWay(int slot, pid_t pid);
 // The run is one of a batch job. For the run's own process.
 bool IsWalk(int slot);
 
-// Asks a live run to stop: a ready one ends at once as canceled, a reserved one when it would be
-// published, a running one is interrupted.
-// allowed(owner) is asked under the lock and must not raise an error.
+// Asks a live run to stop, in the name of the role `by`, unless somebody has done so already: a
+// ready one ends at once as canceled, a reserved one when it would be published, a running one is
+// interrupted. allowed(owner) is asked under the lock and must not raise an error.
 enum class CancelResult { kCanceled, kNotLive, kNotAllowed };
-CancelResult Cancel(Oid database, std::int64_t run_id, bool (*allowed)(Oid owner));
+CancelResult Cancel(Oid database, std::int64_t run_id, Oid by, bool (*allowed)(Oid owner));
 
 // ---- For the scheduler -------------------------------------------------------------------------
 

@@ -46,6 +46,7 @@ int TakeFreeSlot(const RunTicket& ticket, RunState state) {
   board->free_run = run.next;
   SetState(&run, RunState::kFree, state);
   run.cancel = CancelReason::kNotCanceled;
+  run.canceled_by = InvalidOid;
   run.terminated = false;
   run.next = kNone;
   run.worker = kNone;

@@ -81,7 +81,8 @@ std::vector<AdoptedJob> ListJobs() {
   ScanJobs(
       [](void* argument, const JobDefinition& job) {
         if (!job.quarantined) {
-          static_cast<std::vector<AdoptedJob>*>(argument)->push_back({job.job_name, job.owner});
+          static_cast<std::vector<AdoptedJob>*>(argument)->push_back(
+              {job.job_id, job.job_name, job.owner});
         }
       },
       &all);
@@ -102,7 +103,7 @@ std::vector<AdoptedJob> Adopt(TimestampTz now, bool everybody, bool (*may_adopt)
     SealRow(kSealedJobs, found, found.owner);
     const auto job = FindJob(found.job_id);
     if (job && !is_copy) {
-      adopted.push_back({job->job_name, job->owner});
+      adopted.push_back({job->job_id, job->job_name, job->owner});
     }
   }
   SealRowsOfJobs(kSealedVersions, true, may_adopt);

@@ -1,6 +1,7 @@
 // ratchet.adopt(): what the library has not written becomes its own.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -9,6 +10,7 @@
 namespace ratchet::catalog {
 
 struct AdoptedJob {
+  std::int64_t job_id;
   std::string job_name;
   Oid owner;
 };

@@ -7,6 +7,7 @@
 
 extern "C" {
 #include "catalog/pg_type.h"
+#include "utils/acl.h"
 #include "utils/array.h"
 }
 
@@ -54,6 +55,12 @@ bool RoleNumber::Read(const pg::Row& row, int column, Oid* value) {
   return true;
 }
 void RoleNumber::Set(pg::Row* row, int column, Oid value) { row->SetOid(column, value); }
+
+bool NameOfRole::Read(const pg::Row& /*row*/, int /*column*/, Oid* /*value*/) { return false; }
+void NameOfRole::Set(pg::Row* row, int column, Oid value) {
+  const char* name = GetUserNameFromId(value, true);
+  row->SetText(column, name != nullptr ? name : psprintf("%u", value));
+}
 
 bool Text::Read(const pg::Row& row, int column, std::string* value) {
   *value = row.Text(column);

@@ -61,6 +61,13 @@ struct RoleNumber {
   static bool Read(const pg::Row& row, int column, Oid* value);
   static void Set(pg::Row* row, int column, Oid value);
 };
+// A role by the name that it has when the row is written; without one, by its number. Names outlive
+// roles, so that it is not read again.
+struct NameOfRole {
+  static constexpr Oid kType = TEXTOID;
+  static bool Read(const pg::Row& row, int column, Oid* value);
+  static void Set(pg::Row* row, int column, Oid value);
+};
 // One that pg_dump writes by its name.
 struct Role : RoleNumber {
   static constexpr Oid kType = REGROLEOID;

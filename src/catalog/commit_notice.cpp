@@ -11,6 +11,10 @@
 #include "pg/guard.h"
 #include "pg/never_destroyed.h"
 
+extern "C" {
+#include "miscadmin.h"
+}
+
 namespace ratchet::catalog {
 namespace {
 
@@ -19,6 +23,7 @@ constexpr std::size_t kMostNotices = board::kChangeRingSize;
 
 struct Cancel {
   std::int64_t run_id;
+  Oid by;
   SubTransactionId savepoint;
 };
 
@@ -83,7 +88,7 @@ void CancelRuns(const std::vector<Cancel>& cancels) {
     return;
   }
   for (const Cancel& cancel : cancels) {
-    board::Cancel(MyDatabaseId, cancel.run_id, [](Oid /*owner*/) { return true; });
+    board::Cancel(MyDatabaseId, cancel.run_id, cancel.by, [](Oid /*owner*/) { return true; });
   }
 }
 
@@ -191,7 +196,7 @@ void NoteRunHeld(std::int64_t run_id) {
   }
 }
 void NoteCancel(std::int64_t run_id) {
-  ThePending().cancels.push_back({run_id, GetCurrentSubTransactionId()});
+  ThePending().cancels.push_back({run_id, GetUserId(), GetCurrentSubTransactionId()});
 }
 // Every entry is of this savepoint or of one around it, for others are gone or have moved: so one
 // that is there already will be told if this one would be.

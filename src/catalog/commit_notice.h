@@ -14,7 +14,8 @@ void NoteRunQueued(std::int64_t run_id);
 // This transaction holds the row of a waiting run locked, which the scheduler passes over
 // meanwhile: it is told when the transaction ends, either way.
 void NoteRunHeld(std::int64_t run_id);
-// A run that was claimed: asked to stop on commit. The caller has checked who asks.
+// A run that was claimed: asked to stop on commit, in the name of the current user. The caller has
+// checked who asks.
 void NoteCancel(std::int64_t run_id);
 // Records were written: who waits for a run looks again.
 void NoteRunsRecorded();

@@ -1,5 +1,6 @@
 #include "catalog/gone_owner.h"
 
+#include "catalog/job_change.h"
 #include "catalog/seal.h"
 #include "pg/guard.h"
 #include "pg/row_change.h"
@@ -128,9 +129,24 @@ void FindJobsThatRanAs(Oid role, std::vector<std::int64_t>* jobs) {
     }
     scan.End();
   });
+  struct Changed {
+    Oid role;
+    std::vector<std::int64_t>* jobs;
+  } changed{role, jobs};
+  ScanChangedJobs(
+      [](void* context, std::int64_t job_id, Oid owner) {
+        const auto* found = static_cast<const Changed*>(context);
+        if (owner == found->role) {
+          found->jobs->push_back(job_id);
+        }
+      },
+      &changed);
 }
 
 Disowning DisownHistory(std::int64_t job_id, Oid role, std::int64_t* behind) {
+  if (!DisownJobChanges(job_id, role)) {
+    return Disowning::kLeft;
+  }
   return pg::Call([=] {
     const Disowning records = DisownRecords(job_id, role, behind);
     if (records != Disowning::kDone) {

@@ -18,11 +18,12 @@ bool RoleExists(Oid role);
 // something was left.
 bool DisownJob(std::int64_t job_id, Oid role);
 
-// The jobs that have run as the role, perhaps more than once.
+// The jobs that have run as the role or were changed as jobs of it, perhaps more than once.
 void FindJobsThatRanAs(Oid role, std::vector<std::int64_t>* jobs);
 
-// Of those: some of the records behind *behind, and their failed items; *behind then is how far
-// that has come. When no records are left, what the job has run as the role.
+// Of those: what has changed about them, and some of the records behind *behind, and their failed
+// items; *behind then is how far that has come. When no records are left, what the job has run as
+// the role.
 enum class Disowning { kDone, kGoesOn, kLeft };
 Disowning DisownHistory(std::int64_t job_id, Oid role, std::int64_t* behind);
 

@@ -44,6 +44,7 @@ constexpr Place kJobs[] = {
     {&kJobStatTable, "job_stat_pkey", "job_id"},
     {&kJobCheckpointTable, "job_checkpoint_pkey", "job_id"},
     {&kRunLogTable, "run_log_job_idx", "job_id"},
+    {&kJobChangeTable, "job_change_job_idx", "job_id"},
     {&kRunQueueTable, "run_queue_job_idx", "job_id"},
     {&kFailedItemTable, "failed_item_open_idx", "job_id"},
     {&kBackfillTable, "backfill_job_idx", "job_id"},

@@ -78,7 +78,9 @@ constexpr auto kColumns = Declare<Record>(
     Nullable<Text, &Record::key>("key").Sealed(),
     Column<Int8, &Record::mark>("mark").Sealed(),
     Other<Int8>("seal"),
-    Nullable<Json, &Record::messages>("messages").NotRead());
+    Nullable<Json, &Record::messages>("messages").NotRead(),
+    Nullable<NameOfRole, &Record::requested_by>("requested_by").NotRead(),
+    Nullable<NameOfRole, &Record::canceled_by>("canceled_by").NotRead());
 // clang-format on
 
 }  // namespace

@@ -13,7 +13,8 @@
 namespace ratchet::catalog {
 
 // 0 stands for null in the times and worker_pid. What the log does not keep of a run's identity
-// (walk, backfill_id and who has asked for it) is not in a record that was read.
+// (walk, backfill_id) or has as a name only (who has asked for it) is not in a record that was
+// read.
 struct RunRecord : policy::RunIdentity {
   std::string job_name;
   policy::RunStatus status = policy::RunStatus::kSucceeded;
@@ -31,8 +32,9 @@ struct RunRecord : policy::RunIdentity {
   std::string payload;  // the run's own, jsonb as text; empty: none
   std::string result;
   std::int64_t occurrences = 1;
-  bool quarantined = false;  // the row was not written by the library: see seal.h
-  std::string messages;      // jsonb as text; empty: none. Not read again
+  bool quarantined = false;      // the row was not written by the library: see seal.h
+  std::string messages;          // jsonb as text; empty: none. Not read again
+  Oid canceled_by = InvalidOid;  // who has called ratchet.cancel(), of a canceled run. As above
 
   bool KnowsUsage() const { return has_counters && has_usage; }
 };

@@ -10,6 +10,7 @@ extern const pg::TableLayout kJobVersionTable;
 extern const pg::TableLayout kJobStateTable;
 extern const pg::TableLayout kRunQueueTable;
 extern const pg::TableLayout kRunLogTable;
+extern const pg::TableLayout kJobChangeTable;
 extern const pg::TableLayout kJobStatTable;
 extern const pg::TableLayout kJobCheckpointTable;
 extern const pg::TableLayout kFailedItemTable;
@@ -23,9 +24,10 @@ extern const pg::TableLayout kCalendarDaysTable;
 
 // All of them.
 inline constexpr const pg::TableLayout* kTables[] = {
-    &kJobTable,     &kJobVersionTable,    &kJobStateTable,   &kRunQueueTable, &kRunLogTable,
-    &kJobStatTable, &kJobCheckpointTable, &kFailedItemTable, &kBackfillTable, &kQueueTable,
-    &kTaskTable,    &kFinishedTaskTable,  &kTaskClaimTable,  &kHomeTable,     &kCalendarDaysTable,
+    &kJobTable,          &kJobVersionTable, &kJobStateTable, &kRunQueueTable,
+    &kRunLogTable,       &kJobChangeTable,  &kJobStatTable,  &kJobCheckpointTable,
+    &kFailedItemTable,   &kBackfillTable,   &kQueueTable,    &kTaskTable,
+    &kFinishedTaskTable, &kTaskClaimTable,  &kHomeTable,     &kCalendarDaysTable,
 };
 
 }  // namespace ratchet::catalog

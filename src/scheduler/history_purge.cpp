@@ -1,8 +1,10 @@
 #include "scheduler/history_purge.h"
 
+#include <algorithm>
 #include <vector>
 
 #include "catalog/checkpoint.h"
+#include "catalog/job_change.h"
 #include "catalog/job_version.h"
 #include "catalog/run_log.h"
 #include "pg/settings.h"
@@ -21,6 +23,15 @@ constexpr std::int64_t kSpacing = 2000;
 constexpr std::int64_t kScanEvery = 21'600 * USECS_PER_SEC;  // six hours
 // History that is needed is looked at again after this time.
 constexpr std::int64_t kAfterReplay = 60 * USECS_PER_SEC;
+
+catalog::Purged Both(const catalog::Purged& one, const catalog::Purged& other) {
+  catalog::Purged both;
+  both.deleted = std::max(one.deleted, other.deleted);
+  both.oldest = one.oldest == 0 || other.oldest == 0 ? std::max(one.oldest, other.oldest)
+                                                     : std::min(one.oldest, other.oldest);
+  both.was_held_up = one.was_held_up || other.was_held_up;
+  return both;
+}
 
 }  // namespace
 
@@ -76,8 +87,9 @@ void HistoryPurge::Purge(std::int64_t job_id, TimestampTz believed, TimestampTz 
     catalog::DeleteJobStat(job_id);
     catalog::DeleteCheckpoints(job_id, pg::IfBusy::kGiveUp);
   }
+  const catalog::PurgeLimits limits{policy::PurgeBefore(believed, keep), now, kBatch};
   const catalog::Purged purged =
-      catalog::PurgeRunRecords(job_id, {policy::PurgeBefore(believed, keep), now, kBatch});
+      Both(catalog::PurgeRunRecords(job_id, limits), catalog::PurgeJobChanges(job_id, limits));
   if (purged.was_held_up) {
     plan_.Put(job_id, believed + kAfterReplay);
   } else if (purged.oldest != 0) {
@@ -88,20 +100,21 @@ void HistoryPurge::Purge(std::int64_t job_id, TimestampTz believed, TimestampTz 
   transaction.Commit(pg::Durability::kAsynchronous);
 }
 
-// After a start nothing is planned: every job that has pinned a version may have records.
+// After a start nothing is planned: every job that has pinned a version may have records, and there
+// are changes of others.
 void HistoryPurge::FindJobsWithHistory(TimestampTz now) {
   struct Context {
     HistoryPurge* self;
     std::vector<std::int64_t> ids{};
   } context{this};
   pg::Transaction transaction;
-  catalog::ScanVersionedJobs(
-      [](void* argument, std::int64_t job_id, Oid owner) {
-        auto* seen = static_cast<Context*>(argument);
-        seen->ids.push_back(job_id);
-        seen->self->owners_.Know(owner);
-      },
-      &context);
+  const auto visit = [](void* argument, std::int64_t job_id, Oid owner) {
+    auto* seen = static_cast<Context*>(argument);
+    seen->ids.push_back(job_id);
+    seen->self->owners_.Know(owner);
+  };
+  catalog::ScanVersionedJobs(visit, &context);
+  catalog::ScanChangedJobs(visit, &context);
   transaction.Commit(pg::Durability::kAsynchronous);
   TimestampTz at = now;
   for (const std::int64_t job_id : context.ids) {

@@ -122,6 +122,9 @@ void Scheduler::HandleEnded(int slot, TimestampTz now) {
                               "terminated"
                             : "ignored being canceled and was terminated";
       }
+      if (record.status == policy::RunStatus::kCanceled) {
+        record.canceled_by = run.canceled_by;
+      }
       record.messages = catalog::AsJson(board::MessagesOf(slot, ticket.run_id));
       catalog::AddCommitted(&record);
       catalog::InsertRunRecordAnyway(&record);

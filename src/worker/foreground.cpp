@@ -101,6 +101,7 @@ board::RunTicket TicketFor(const catalog::JobDefinition& job, const ForegroundRe
   ticket.incarnation = pg::Call([] { return pg::TableOid("job"); });
   ticket.owner = job.owner;
   ticket.cause = policy::Cause::kForeground;
+  ticket.requested_by = GetUserId();
   ticket.dry_run = request.dry_run;
   ticket.foreground = true;
   ticket.exclusive = job.overlap != catalog::Overlap::kAllow;

@@ -87,6 +87,8 @@ void FillFailure(const Failure& failure, catalog::RunError error, catalog::RunRe
   record->status = timed_out  ? RunStatus::kTimedOut
                    : canceled ? RunStatus::kCanceled
                               : RunStatus::kFailed;
+  record->canceled_by =
+      record->status == RunStatus::kCanceled ? board::CanceledBy(failure.slot) : InvalidOid;
   if (failure.by_stop && record->status == RunStatus::kFailed) {
     FillStopped(record);
     return;

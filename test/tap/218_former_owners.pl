@@ -380,7 +380,7 @@ promise 'a role that gets the number of a dropped one inherits nothing' => sub {
 	value($node, q{DROP OWNED BY gone; DROP ROLE gone});
 	wait_until($node, "SELECT count(*) = 0 FROM ratchet.job WHERE owner = $oid");
 	wait_until($node, "SELECT count(*) = 0 FROM ratchet.$_ WHERE owner = $oid", "$_ holds nothing under the number")
-	  for qw(job_version run_log run_queue failed_item job_checkpoint backfill);
+	  for qw(job_version run_log run_queue failed_item job_checkpoint backfill job_change);
 	is_run(run_record($node, $far), { status => 'canceled', reason => 'the role that owned the job was dropped' }, 'what was queued has ended');
 	my $run = run_of('left', 'failed', 'its jobs do not run');
 	is_run($run, { sqlstate => '42704', error => 'the role that owned the job does not exist any more' }, 'and say why');
@@ -391,7 +391,7 @@ promise 'a role that gets the number of a dropped one inherits nothing' => sub {
 	value($node, 'CREATE ROLE heir LOGIN; GRANT USAGE ON SCHEMA ratchet TO heir');
 	is(value($node, q{SELECT 'heir'::regrole::oid}), $oid, 'another role has the number');
 	is(value($node, "SELECT count(*) FROM $_", user => 'heir'), 0, "it sees nothing in $_")
-	  for qw(ratchet.jobs ratchet.runs ratchet.failed_items ratchet.backfills ratchet.job_version ratchet.job_checkpoint ratchet.run_queue);
+	  for qw(ratchet.jobs ratchet.runs ratchet.failed_items ratchet.backfills ratchet.job_version ratchet.job_checkpoint ratchet.run_queue ratchet.changes);
 	psql_fails($node, $_, qr/ERROR:  42501/, $_, user => 'heir') for (q{SELECT ratchet.trigger('left')}, q{SELECT ratchet.unschedule('left')});
 	psql_fails($node, "SELECT ratchet.replay($run->{run_id})", qr/ERROR:  42704/, 'nor replays', user => 'heir');
 	run_of('left', 'failed', 'and runs nothing');
