@@ -294,30 +294,6 @@ COMMENT ON COLUMN ratchet.run_log.canceled_by IS
 COMMENT ON COLUMN ratchet.run_log.result IS
     'first row of the last query of the command as JSON text, cut to 8000 bytes';
 
--- Changes of jobs: append only --------------------------------------------------------------------
-
-CREATE SEQUENCE ratchet.job_change_id_seq AS bigint;
-COMMENT ON SEQUENCE ratchet.job_change_id_seq IS 'numbers of changes of jobs and queues';
-
-CREATE TABLE ratchet.job_change (
-    change_id  bigint      NOT NULL,
-    job_id     bigint      NOT NULL,
-    job_name   text        NOT NULL,
-    owner      oid         NOT NULL,
-    changed_at timestamptz NOT NULL,
-    changed_by text        NOT NULL,
-    action     text        NOT NULL,
-    old_values jsonb,
-    new_values jsonb,
-    PRIMARY KEY (change_id)
-);
-CREATE INDEX job_change_job_idx ON ratchet.job_change (job_id, change_id);
-COMMENT ON TABLE ratchet.job_change IS
-    'who has defined, altered or dropped which job or queue, append only; read it through the view ratchet.changes';
-COMMENT ON COLUMN ratchet.job_change.owner IS 'whose the job was, and so who sees the row';
-COMMENT ON COLUMN ratchet.job_change.changed_by IS
-    'the name of the role that did so, as it was then';
-
 -- Counters per job ------------------------------------------------------------------------------
 
 CREATE TABLE ratchet.job_stat (
@@ -476,7 +452,6 @@ ALTER TABLE ratchet.job_version ENABLE ROW LEVEL SECURITY;
 ALTER TABLE ratchet.job_state ENABLE ROW LEVEL SECURITY;
 ALTER TABLE ratchet.run_queue ENABLE ROW LEVEL SECURITY;
 ALTER TABLE ratchet.run_log ENABLE ROW LEVEL SECURITY;
-ALTER TABLE ratchet.job_change ENABLE ROW LEVEL SECURITY;
 ALTER TABLE ratchet.job_stat ENABLE ROW LEVEL SECURITY;
 ALTER TABLE ratchet.job_checkpoint ENABLE ROW LEVEL SECURITY;
 ALTER TABLE ratchet.failed_item ENABLE ROW LEVEL SECURITY;
@@ -494,8 +469,6 @@ CREATE POLICY own_jobs ON ratchet.run_queue FOR SELECT USING (
     (SELECT pg_catalog.pg_has_role('pg_monitor', 'USAGE')) OR pg_catalog.pg_has_role(owner, 'USAGE'));
 CREATE POLICY own_jobs ON ratchet.run_log FOR SELECT USING (
     (SELECT pg_catalog.pg_has_role('pg_monitor', 'USAGE')) OR pg_catalog.pg_has_role(owner, 'USAGE'));
-CREATE POLICY own_jobs ON ratchet.job_change FOR SELECT USING (
-    (SELECT pg_catalog.pg_has_role('pg_monitor', 'USAGE')) OR pg_catalog.pg_has_role(owner, 'USAGE'));
 CREATE POLICY own_jobs ON ratchet.job_stat FOR SELECT USING (
     (SELECT pg_catalog.pg_has_role('pg_monitor', 'USAGE'))
     OR job_id OPERATOR(pg_catalog.=) ANY (SELECT j.job_id FROM ratchet.job j));
@@ -507,7 +480,7 @@ CREATE POLICY own_jobs ON ratchet.backfill FOR SELECT USING (
     (SELECT pg_catalog.pg_has_role('pg_monitor', 'USAGE')) OR pg_catalog.pg_has_role(owner::oid, 'USAGE'));
 
 GRANT SELECT ON ratchet.job, ratchet.job_version, ratchet.job_state, ratchet.run_queue,
-    ratchet.run_log, ratchet.job_change, ratchet.job_stat, ratchet.job_checkpoint, ratchet.failed_item, ratchet.backfill
+    ratchet.run_log, ratchet.job_stat, ratchet.job_checkpoint, ratchet.failed_item, ratchet.backfill
     TO PUBLIC;
 
 -- pg_dump reads these, also for who sees no jobs but its own. They say how many there are, and no more.

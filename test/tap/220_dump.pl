@@ -101,7 +101,7 @@ my $dump = PostgreSQL::Test::Utils::tempdir();
 promise 'pg_dump as SQL, restored on the same server' => sub {
 	shell('pg_dump', 'pg_dump', '-f', "$dump/shop.sql", $origin->connstr('shop'));
 	unlike(PostgreSQL::Test::Utils::slurp_file("$dump/shop.sql"),
-		qr/COPY ratchet\.(run_log|run_queue|job_state|job_stat|job_version|failed_item|home)/, 'without the history');
+		qr/COPY ratchet\.(run_log|job_change|run_queue|job_state|job_stat|job_version|failed_item|home)/, 'without the history');
 	value($origin, 'CREATE DATABASE same_server');
 	shell('psql', 'psql', '-XqAt', '-o', '/dev/null', '-v', 'ON_ERROR_STOP=1', '-d',
 		$origin->connstr('same_server'), '-f', "$dump/shop.sql");
