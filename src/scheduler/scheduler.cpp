@@ -415,7 +415,9 @@ void Scheduler::WriteStatistics() {
   statistics_unwritten_ = false;
 }
 
-bool Scheduler::MayStart() const { return pg::settings.enabled && !quarantined_ && !all_paused_; }
+bool Scheduler::MayStart() const {
+  return pg::settings.enabled && !quarantined_ && !all_paused_ && clock_.steady >= starts_again_at_;
+}
 
 std::int64_t Scheduler::NextWake(const policy::Moment& now) const {
   std::int64_t sleep = kLongestSleep;
@@ -438,6 +440,9 @@ std::int64_t Scheduler::NextWake(const policy::Moment& now) const {
     } else if (entry_->waits_for_worker || starter_.any_starting()) {
       within(kWaitLook);
     }
+  }
+  if (now.steady < starts_again_at_) {
+    after(starts_again_at_, 0);
   }
   if (held_back_) {
     within(kHeldLook);

@@ -393,6 +393,8 @@ class Scheduler {
   std::int64_t quarantined_rows_ = 0;  // runs and backfills; of jobs, the table knows
   bool recorded_ = false;              // this pass has written records that somebody may wait for
   bool backlog_ = false;               // ready work was left for want of a worker or a slot
+  // Steady clock: nothing starts before, for the server stops and has not told this process yet.
+  policy::SteadyTime starts_again_at_{};
   bool held_back_ = false;  // ready work was left because its role has all that it may have
 
   struct Unflushed {

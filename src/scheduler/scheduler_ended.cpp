@@ -48,6 +48,10 @@ bool IsStopped(const board::RunOutcome& outcome) {
          !policy::IsFailure(outcome.status);
 }
 
+// The postmaster tells one process after the other to stop. Whoever learns of it by the end of a
+// run is told within this time, and a run that took the place meanwhile would only be ended, too.
+constexpr std::int64_t kToldWithin = 10 * USECS_PER_SEC;
+
 // A waiting run that a session holds is looked at again after this time, at the latest.
 constexpr std::int64_t kLookAgain = 100'000;
 
@@ -135,6 +139,9 @@ void Scheduler::HandleEnded(int slot, TimestampTz now) {
   end.started_at += end.started_at != 0 ? end.finished_at - record.finished_at : 0;
   end.sqlstate = run.outcome.sqlstate;  // also of those that have recorded themselves
   end.by_stop = end.by_stop || IsStopped(run.outcome);
+  if (end.by_stop && pg::ServerIsStopping()) {
+    starts_again_at_ = clock_.steady + kToldWithin;
+  }
   end.own = run.outcome.own;
   EndFlight(slot, index, &end);
   recorded_ = true;

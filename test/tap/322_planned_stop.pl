@@ -298,6 +298,26 @@ promise 'runs that have not started wait on, and start after the start of the se
 	is(value($node, q{SELECT count(*) FROM ratchet.runs WHERE status = 'crashed'}), 0, 'nothing has crashed');
 };
 
+promise 'what the shutdown has ended makes room for nobody' => sub {
+	plant();
+	$node->safe_psql('postgres', define_job('in line', q{SELECT work('in line')}, q{overlap => 'queue'}));
+	my ($first, $second) = map { value($node, qq{SELECT ratchet.trigger('in line', payload => '$_', "coalesce" => false)}) } 1 .. 2;
+	is_under_way($first);
+	# The postmaster tells one process after the other. Here it has told the worker and not yet the scheduler.
+	my $file = $node->data_dir . '/postmaster.pid';
+	my $text = slurp_file($file) =~ s/^ready *$/stopping/mr;
+	open(my $out, '>', $file) or die "cannot write $file: $!";
+	print $out $text;
+	close($out);
+	kill('TERM', value($node, "SELECT pid FROM ratchet.running WHERE run_id = $first")) == 1 or die 'there is no worker';
+	wait_until($node, "SELECT EXISTS (SELECT FROM ratchet.runs WHERE retry_of = $first)", 'its run has ended, and is to be taken up again');
+	is(value($node, "SELECT status || ' ' || (claimed_at IS NULL) FROM ratchet.runs JOIN ratchet.run_queue USING (run_id) WHERE run_id = $second"), 'queued true', 'the one behind it goes on waiting');
+	stop_and_start();
+	wait_until($node, q{SELECT count(*) = 2 FROM ratchet.runs WHERE job_name = 'in line' AND status = 'succeeded'}, 'both come to their end after the start');
+	is(runs_of('in line'), 'trigger 1 canceled the server was shut down, trigger 1 succeeded, retry 1 succeeded', 'one has been canceled, and the other only waited');
+	is(value($node, q{SELECT count(*) FROM effect WHERE job = 'in line'}), 2, 'each is done once');
+};
+
 promise 'occurrences of a schedule are accounted for across planned stops' => sub {
 	$node->safe_psql('postgres', q{CREATE TABLE tick (scheduled_at timestamptz);
 		SELECT ratchet.schedule('tick', '100 ms', 'INSERT INTO tick SELECT ratchet.scheduled_at() FROM pg_sleep(0.05)', misfire => 'all', misfire_limit => 10000, overlap => 'queue')});
