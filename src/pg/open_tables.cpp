@@ -22,8 +22,8 @@ struct OpenTableEntry {
   CatalogIndexState indexes;  // null: not asked for yet
 };
 
-// The tables of the extension are fewer.
-constexpr int kMost = 16;
+// The tables of the extension are fewer; those that come later are opened anew each time.
+constexpr int kMost = 32;
 
 bool keeps = false;
 OpenTableEntry tables[kMost];
@@ -133,7 +133,9 @@ CatalogIndexState OpenIndexesOf(Relation table) {
     if (tables[i].table != table) {
       continue;
     }
-    if (tables[i].indexes == nullptr) {
+    // What a savepoint opens is closed at its end: those who write within one open them for
+    // themselves.
+    if (tables[i].indexes == nullptr && CurrentResourceOwner == TopTransactionResourceOwner) {
       MemoryContext old = MemoryContextSwitchTo(TopTransactionContext);
       tables[i].indexes = CatalogOpenIndexes(table);
       MemoryContextSwitchTo(old);

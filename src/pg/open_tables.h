@@ -41,7 +41,8 @@ class TableHold {
   bool is_mine_ = false;
 };
 
-// The indexes of a table that is kept open, null for another one. They are closed with it.
+// The indexes of a table that is kept open, closed with it. Null for another one, and where they
+// would have to be opened within a savepoint or a statement, whose end would close them.
 CatalogIndexState OpenIndexesOf(Relation table);
 
 }  // namespace ratchet::pg
