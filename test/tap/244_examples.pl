@@ -1,6 +1,6 @@
 # Each example of README and docs runs as it is written: all blocks of a page, one after the other, in one session and in
 # a database that has the tables of the examples. What is no SQL, such as the signature of a function, is in a
-# block of another kind.
+# block of another kind; what an older server does not know begins with "-- PostgreSQL 19 and later".
 
 use strict;
 use warnings;
@@ -26,6 +26,12 @@ sub examples
 	return @found;
 }
 
+sub is_for_this_server
+{
+	my ($example) = @_;
+	return $example !~ /^-- PostgreSQL (\d+) and later$/m || $node->pg_version >= $1;
+}
+
 # A table as that of pg_cron, for its page.
 my $pg_cron = q{CREATE SCHEMA cron; CREATE TABLE cron.job (jobid bigint PRIMARY KEY, schedule text NOT NULL, command text NOT NULL,
 	nodename text NOT NULL DEFAULT 'localhost', nodeport int NOT NULL DEFAULT 5432, database text NOT NULL DEFAULT current_database(),
@@ -37,7 +43,7 @@ value($node, $roles);
 
 for my $page ('README.md', map { s{^\Q$top\E/}{}r } sort glob "$top/docs/*.md")
 {
-	my @examples = grep { $_->[1] ne $roles && $_->[1] ne $tables } examples($page);
+	my @examples = grep { $_->[1] ne $roles && $_->[1] ne $tables && is_for_this_server($_->[1]) } examples($page);
 	next unless @examples;
 	promise "the examples of $page run as they are written" => sub {
 		my $db = $page =~ s/\W/_/gr;
