@@ -30,7 +30,6 @@ namespace ratchet::api {
 namespace {
 
 using calendar::Instant;
-using calendar::kNever;
 
 enum Argument { kUntil, kJobName, kRunsPerJob, kMaxRows };
 
@@ -79,7 +78,7 @@ std::int64_t TakesOf(const catalog::JobState& state) {
 
 class Agenda {
  public:
-  explicit Agenda(Wish wish) : wish_(std::move(wish)) {
+  explicit Agenda(const Wish& wish) : wish_(wish) {
     board::ListRuns(MyDatabaseId, &live_);
     std::vector<catalog::Backfill> backfills;
     catalog::FindBackfills(0, &backfills);

@@ -21,7 +21,7 @@ namespace ratchet::api {
 namespace {
 
 // As it is stored; compressed it may be less.
-constexpr std::size_t kLargestPayload = 1024 * 1024;
+constexpr std::size_t kLargestPayload = std::size_t{1024} * 1024;
 constexpr std::size_t kLongestKey = 1000;
 
 [[noreturn]] void Refuse(const std::string& message, std::string hint = {}) {

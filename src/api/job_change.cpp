@@ -80,13 +80,13 @@ const char* ActionOf(const JobMembers& now) {
 }
 
 // Empty: none.
-std::string TextOf(JobMembers members) {
-  for (auto& [key, value] : members) {
-    if (value.size() > kLongestValue) {
-      value = Escaped("(" + std::to_string(value.size()) + " bytes)");
-    }
+std::string TextOf(const JobMembers& members) {
+  JobMembers kept;
+  for (const auto& [key, value] : members) {
+    const bool fits = value.size() <= kLongestValue;
+    kept.emplace_back(key, fits ? value : Escaped("(" + std::to_string(value.size()) + " bytes)"));
   }
-  return members.empty() ? std::string() : ObjectOf(members);
+  return kept.empty() ? std::string() : ObjectOf(kept);
 }
 
 void Insert(const catalog::JobDefinition& job, Oid owner, const char* action,
