@@ -1,11 +1,11 @@
 \echo
 \echo '-- a shop: an order, its mail and its invoice are one transaction, and two queues do the rest'
 CREATE TABLE shop_order (order_id int PRIMARY KEY, customer uuid NOT NULL DEFAULT gen_random_uuid());
-CREATE TABLE mail (order_id int, task_id bigint);
-CREATE TABLE invoice (order_id int, task_id bigint);
+CREATE TABLE order_mail (order_id int, task_id bigint);
+CREATE TABLE order_invoice (order_id int, task_id bigint);
 
-SELECT ratchet.create_queue('mails', $$INSERT INTO mail VALUES (($1 ->> 'order_id')::int, $2)$$) IS NOT NULL AS mails,
-       ratchet.create_queue('invoices', $$INSERT INTO invoice SELECT (payload ->> 'order_id')::int, task_id
+SELECT ratchet.create_queue('mails', $$INSERT INTO order_mail VALUES (($1 ->> 'order_id')::int, $2)$$) IS NOT NULL AS mails,
+       ratchet.create_queue('invoices', $$INSERT INTO order_invoice SELECT (payload ->> 'order_id')::int, task_id
                                             FROM unnest($1, $2) AS task(payload, task_id)$$,
                             per => 'batch') IS NOT NULL AS invoices;
 
@@ -29,16 +29,16 @@ CALL place_orders(40000);
 SELECT queue_name, ready, running FROM ratchet.queues ORDER BY queue_name;
 SELECT ratchet.resume_queue('mails'), ratchet.resume_queue('invoices');
 
-CREATE PROCEDURE await_rows(of_table regclass, least bigint)
+CREATE PROCEDURE await_rows(of_table regclass, enough bigint)
 LANGUAGE plpgsql AS $$
 DECLARE
     found bigint;
 BEGIN
     FOR look IN 1 .. 30000 LOOP
         EXECUTE format('SELECT count(*) FROM %s', of_table) INTO found;
-        EXIT WHEN found >= least;
+        EXIT WHEN found >= enough;
         COMMIT;
         PERFORM pg_sleep(0.01);
     END LOOP;
 END $$;
-CALL await_rows('mail', 2000);
+CALL await_rows('order_mail', 2000);
