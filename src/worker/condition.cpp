@@ -122,6 +122,7 @@ bool IsRecordedWhenNotNeeded(const board::RunTicket& ticket) {
     case policy::Cause::kSchedule:
     case policy::Cause::kCatchup:
     case policy::Cause::kDependency:
+    case policy::Cause::kQueue:  // others were quicker
       return false;
     default:
       return true;

@@ -199,13 +199,17 @@ promise 'after the loss of the scheduler, of a worker and of the server each tas
 	$reaches->(300);
 	terminate_ratchet($node, 'worker');
 	$reaches->(500);
-	kill_and_wait($node, (ratchet_pids($node, 'worker'))[0]);
+	my $worker;
+	wait_until($node, q{SELECT EXISTS (SELECT FROM ratchet.running WHERE cause = 'queue')}, 'work goes on')
+	  until defined($worker = (ratchet_pids($node, 'worker'))[0]);
+	kill_and_wait($node, $worker);
 	$reaches->(700);
 	$node->stop('immediate');
 	$node->start;
 	each_done_once($first, 1500, 'whatever died');
 	wait_until($node, 'SELECT count(*) = 0 FROM ratchet.task_claim', 'no claim is left');
 	is(value($node, 'SELECT count(*) FROM ratchet.task'), 0, 'and no task');
+	is(value($node, q{SELECT count(*) FROM ratchet.runs WHERE cause = 'queue' AND status = 'skipped'}), 0, 'a stretch that found nothing to do has no record');
 };
 
 finish();
