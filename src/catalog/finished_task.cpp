@@ -1,5 +1,6 @@
 #include "catalog/finished_task.h"
 
+#include "catalog/find_row.h"
 #include "catalog/seal.h"
 #include "catalog/table_layouts.h"
 #include "pg/guard.h"
@@ -191,15 +192,10 @@ void DeleteFinishedTask(const HeldFinishedTask& held) {
 std::optional<FinishedTask> FindFinishedTask(std::int64_t task_id) {
   std::optional<FinishedTask> task(std::in_place);
   const bool found = pg::Call([&] {
-    pg::IndexScan scan(kTable, kPrimaryKey, AccessShareLock);
-    scan.Equal(kTaskId, task_id).Begin();
-    pg::Row row;
-    const bool hit = scan.Next(&row);
-    if (hit) {
-      Read(row, &*task);
-    }
-    scan.End();
-    return hit;
+    return FindRow(
+        kTable, kPrimaryKey, nullptr,
+        [&](pg::IndexScan& scan) -> pg::IndexScan& { return scan.Equal(kTaskId, task_id); },
+        [&](const pg::Row& row) { Read(row, &*task); });
   });
   return found ? std::move(task) : std::nullopt;
 }
@@ -207,13 +203,10 @@ std::optional<FinishedTask> FindFinishedTask(std::int64_t task_id) {
 std::string PayloadOfFinishedTask(std::int64_t task_id) {
   std::string payload;
   pg::Call([&] {
-    pg::IndexScan scan(kTable, kPrimaryKey, AccessShareLock);
-    scan.Equal(kTaskId, task_id).Begin();
-    pg::Row row;
-    if (scan.Next(&row)) {
-      payload = row.JsonbText(kPayload);
-    }
-    scan.End();
+    FindRow(
+        kTable, kPrimaryKey, nullptr,
+        [&](pg::IndexScan& scan) -> pg::IndexScan& { return scan.Equal(kTaskId, task_id); },
+        [&](const pg::Row& row) { payload = row.JsonbText(kPayload); });
   });
   return payload;
 }

@@ -3,12 +3,12 @@
 #include <algorithm>
 #include <utility>
 
+#include "catalog/find_row.h"
 #include "catalog/job_columns.h"
 #include "catalog/numbers.h"
 #include "catalog/seal.h"
 #include "catalog/table_layouts.h"
 #include "pg/guard.h"
-#include "pg/row_change.h"
 
 extern "C" {
 #include "utils/snapmgr.h"
@@ -48,30 +48,6 @@ void Fill(const JobDefinition& job, pg::Row* row) {
     kSeal.Put(row);
   }
 }
-
-enum class Found { kNo, kYes, kLookAgain };
-
-// The scan's first row. With a place to tell where it is, it is held for a change: if somebody has
-// changed it since the scan saw it, it may not be what was looked for any more.
-Found ReadFirst(pg::IndexScan* scan, ItemPointer tid, JobDefinition* job) {
-  pg::Row row;
-  scan->Begin();
-  Found found = scan->Next(&row, tid) ? Found::kYes : Found::kNo;
-  if (found == Found::kYes && tid != nullptr) {
-    ItemPointerData seen = *tid;
-    if (pg::HoldRow(scan->table(), tid, pg::IfBusy::kWait, &row) != pg::RowHold::kHeld ||
-        !ItemPointerEquals(&seen, tid)) {
-      found = Found::kLookAgain;
-    }
-  }
-  if (found == Found::kYes) {
-    Read(row, job);
-  }
-  scan->End();
-  return found;
-}
-
-LOCKMODE LockFor(ItemPointer tid) { return tid != nullptr ? RowExclusiveLock : AccessShareLock; }
 
 }  // namespace
 
@@ -118,26 +94,22 @@ void DeleteJob(ItemPointer tid) {
 
 std::optional<JobDefinition> FindJob(std::int64_t job_id, ItemPointer tid) {
   std::optional<JobDefinition> job(std::in_place);
-  const bool found = pg::Call([&job, job_id, tid] {
-    Found found = Found::kLookAgain;
-    while (found == Found::kLookAgain) {
-      pg::IndexScan scan(kTable, kPrimaryKey, LockFor(tid));
-      found = ReadFirst(&scan.Equal(kJobId, job_id), tid, &*job);
-    }
-    return found == Found::kYes;
+  const bool found = pg::Call([&] {
+    return FindRow(
+        kTable, kPrimaryKey, tid,
+        [&](pg::IndexScan& scan) -> pg::IndexScan& { return scan.Equal(kJobId, job_id); },
+        [&](const pg::Row& row) { Read(row, &*job); });
   });
   return found ? std::move(job) : std::nullopt;
 }
 
 std::optional<JobDefinition> FindJobByName(const std::string& job_name, ItemPointer tid) {
   std::optional<JobDefinition> job(std::in_place);
-  const bool found = pg::Call([&job, &job_name, tid] {
-    Found found = Found::kLookAgain;
-    while (found == Found::kLookAgain) {
-      pg::IndexScan scan(kTable, kNameIndex, LockFor(tid));
-      found = ReadFirst(&scan.EqualText(kJobName, job_name), tid, &*job);
-    }
-    return found == Found::kYes;
+  const bool found = pg::Call([&] {
+    return FindRow(
+        kTable, kNameIndex, tid,
+        [&](pg::IndexScan& scan) -> pg::IndexScan& { return scan.EqualText(kJobName, job_name); },
+        [&](const pg::Row& row) { Read(row, &*job); });
   });
   return found ? std::move(job) : std::nullopt;
 }

@@ -1,5 +1,6 @@
 #include "catalog/queue.h"
 
+#include "catalog/find_row.h"
 #include "catalog/seal.h"
 #include "catalog/table_layouts.h"
 #include "pg/guard.h"
@@ -66,30 +67,6 @@ void Fill(const QueueDefinition& queue, pg::Row* row) {
   }
 }
 
-enum class Found { kNo, kYes, kLookAgain };
-
-// The scan's first row. One that was changed since the scan saw it may not be what was looked for
-// any more.
-Found ReadFirst(pg::IndexScan* scan, ItemPointer tid, QueueDefinition* queue) {
-  pg::Row row;
-  scan->Begin();
-  Found found = scan->Next(&row, tid) ? Found::kYes : Found::kNo;
-  if (found == Found::kYes && tid != nullptr) {
-    ItemPointerData seen = *tid;
-    if (pg::HoldRow(scan->table(), tid, pg::IfBusy::kWait, &row) != pg::RowHold::kHeld ||
-        !ItemPointerEquals(&seen, tid)) {
-      found = Found::kLookAgain;
-    }
-  }
-  if (found == Found::kYes) {
-    Read(row, queue);
-  }
-  scan->End();
-  return found;
-}
-
-LOCKMODE LockFor(ItemPointer tid) { return tid != nullptr ? RowExclusiveLock : AccessShareLock; }
-
 }  // namespace
 
 constinit const SealedTable kSealedQueues(kSeal, "queue_id", nullptr);
@@ -131,26 +108,24 @@ void DeleteQueue(ItemPointer tid) {
 
 std::optional<QueueDefinition> FindQueue(std::int64_t queue_id, ItemPointer tid) {
   std::optional<QueueDefinition> queue(std::in_place);
-  const bool found = pg::Call([&queue, queue_id, tid] {
-    Found result = Found::kLookAgain;
-    while (result == Found::kLookAgain) {
-      pg::IndexScan scan(kTable, kPrimaryKey, LockFor(tid));
-      result = ReadFirst(&scan.Equal(kQueueId, queue_id), tid, &*queue);
-    }
-    return result == Found::kYes;
+  const bool found = pg::Call([&] {
+    return FindRow(
+        kTable, kPrimaryKey, tid,
+        [&](pg::IndexScan& scan) -> pg::IndexScan& { return scan.Equal(kQueueId, queue_id); },
+        [&](const pg::Row& row) { Read(row, &*queue); });
   });
   return found ? std::move(queue) : std::nullopt;
 }
 
 std::optional<QueueDefinition> FindQueueByName(const std::string& queue_name, ItemPointer tid) {
   std::optional<QueueDefinition> queue(std::in_place);
-  const bool found = pg::Call([&queue, &queue_name, tid] {
-    Found result = Found::kLookAgain;
-    while (result == Found::kLookAgain) {
-      pg::IndexScan scan(kTable, kNameIndex, LockFor(tid));
-      result = ReadFirst(&scan.EqualText(kQueueName, queue_name), tid, &*queue);
-    }
-    return result == Found::kYes;
+  const bool found = pg::Call([&] {
+    return FindRow(
+        kTable, kNameIndex, tid,
+        [&](pg::IndexScan& scan) -> pg::IndexScan& {
+          return scan.EqualText(kQueueName, queue_name);
+        },
+        [&](const pg::Row& row) { Read(row, &*queue); });
   });
   return found ? std::move(queue) : std::nullopt;
 }

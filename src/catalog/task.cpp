@@ -1,5 +1,6 @@
 #include "catalog/task.h"
 
+#include "catalog/find_row.h"
 #include "catalog/numbers.h"
 #include "catalog/seal.h"
 #include "catalog/table_layouts.h"
@@ -264,13 +265,10 @@ std::optional<Task> FindTask(std::int64_t task_id, ItemPointer tid) {
 std::string PayloadOfTask(std::int64_t task_id) {
   std::string payload;
   pg::Call([&] {
-    pg::IndexScan scan(kTable, kPrimaryKey, AccessShareLock);
-    scan.Equal(kTaskId, task_id).Begin();
-    pg::Row row;
-    if (scan.Next(&row)) {
-      payload = row.JsonbText(kPayload);
-    }
-    scan.End();
+    FindRow(
+        kTable, kPrimaryKey, nullptr,
+        [&](pg::IndexScan& scan) -> pg::IndexScan& { return scan.Equal(kTaskId, task_id); },
+        [&](const pg::Row& row) { payload = row.JsonbText(kPayload); });
   });
   return payload;
 }
