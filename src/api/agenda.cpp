@@ -190,13 +190,10 @@ void Agenda::AddJob(const catalog::JobDefinition& job) try {
 
 // What it has done since the child's last run counts as done now.
 std::vector<Instant> Agenda::EndsOf(const catalog::JobDefinition& parent, Instant since) const {
-  std::vector<Instant> ends;
-  if (StateOf(parent).last_success_at > since) {
-    ends.push_back(wish_.now);
-  }
   const auto known = ends_.find(parent.job_id);
-  if (known != ends_.end()) {
-    ends.insert(ends.end(), known->second.begin(), known->second.end());
+  std::vector<Instant> ends = known != ends_.end() ? known->second : std::vector<Instant>();
+  if (StateOf(parent).last_success_at > since) {
+    ends.insert(ends.begin(), wish_.now);
   }
   return ends;
 }
