@@ -134,8 +134,8 @@ JobDay::Summary JobDay::Summarize(std::int64_t at) const {
   summary.average_duration = duration / summary.runs;
   summary.average_lag = lag / summary.runs;
   const std::int64_t newest_half = FloorDiv(at, kHalfLength);
-  const auto within = [&](std::int64_t duration) {
-    return std::max(std::min(duration, longest), shortest);
+  const auto within = [&](std::int64_t estimate) {
+    return std::max(std::min(estimate, longest), shortest);
   };
   summary.median_duration = within(DurationAt(50, newest_half));
   summary.p95_duration = within(DurationAt(95, newest_half));
