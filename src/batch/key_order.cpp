@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "batch/json_member.h"
 #include "batch/type_rules.h"
 #include "pg/guard.h"
 
@@ -78,17 +79,6 @@ void Append(StringInfo json, const ColumnOrder& order) {
   appendStringInfoChar(json, '}');
 }
 
-JsonbValue* Member(JsonbContainer* object, const char* name) {
-  return getKeyJsonValueFromContainer(object, name, static_cast<int>(strlen(name)), nullptr);
-}
-
-void Read(JsonbContainer* object, const char* name, std::string* text) {
-  const JsonbValue* value = Member(object, name);
-  if (value != nullptr && value->type == jbvString) {
-    text->assign(value->val.string.val, static_cast<std::size_t>(value->val.string.len));
-  }
-}
-
 std::int64_t NumberIn(const JsonbValue* value, std::int64_t missing) {
   if (value == nullptr || value->type != jbvNumeric) {
     return missing;
@@ -114,15 +104,15 @@ void ReadLabels(JsonbContainer* object, std::vector<EnumLabel>* labels) {
 }
 
 void Read(JsonbContainer* object, ColumnOrder* order) {
-  Read(object, "column", &order->column);
+  ReadMember(object, "column", &order->column);
   const JsonbValue* descending = Member(object, "descending");
   order->descending =
       descending != nullptr && descending->type == jbvBool && descending->val.boolean;
-  Read(object, "type", &order->type_name);
+  ReadMember(object, "type", &order->type_name);
   order->type = static_cast<Oid>(NumberIn(Member(object, "oid"), 0));
   order->typmod = static_cast<std::int32_t>(NumberIn(Member(object, "typmod"), -1));
-  Read(object, "rules", &order->rules);
-  Read(object, "database", &order->database);
+  ReadMember(object, "rules", &order->rules);
+  ReadMember(object, "database", &order->database);
   ReadLabels(object, &order->labels);
 }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "batch/json_member.h"
 #include "pg/guard.h"
 
 extern "C" {
@@ -19,17 +20,6 @@ const char* TypeOf(const Column& column) {
   const std::uint16_t qualified =
       column.type >= FirstNormalObjectId ? FORMAT_TYPE_FORCE_QUALIFY : 0;
   return format_type_extended(column.type, column.typmod, FORMAT_TYPE_TYPEMOD_GIVEN | qualified);
-}
-
-JsonbValue* Member(JsonbContainer* object, const char* name) {
-  return getKeyJsonValueFromContainer(object, name, static_cast<int>(strlen(name)), nullptr);
-}
-
-void Read(JsonbContainer* object, const char* name, std::string* text) {
-  const JsonbValue* value = Member(object, name);
-  if (value != nullptr && value->type == jbvString) {
-    text->assign(value->val.string.val, static_cast<std::size_t>(value->val.string.len));
-  }
 }
 
 [[noreturn]] void RefuseGone(const PinnedColumn& pin, std::size_t number, bool ambiguous) {
@@ -77,8 +67,8 @@ std::vector<PinnedColumn> ParsePins(const std::string& json) {
       const JsonbValue* element = getIthJsonbValueFromContainer(&parsed->root, i);
       if (element->type == jbvBinary && JsonContainerIsObject(element->val.binary.data)) {
         PinnedColumn& pin = pins.emplace_back();
-        Read(element->val.binary.data, "name", &pin.name);
-        Read(element->val.binary.data, "type", &pin.type);
+        ReadMember(element->val.binary.data, "name", &pin.name);
+        ReadMember(element->val.binary.data, "type", &pin.type);
         const JsonbValue* used = Member(element->val.binary.data, "used");
         pin.used = used != nullptr && used->type == jbvBool && used->val.boolean;
       }

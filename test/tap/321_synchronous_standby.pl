@@ -94,8 +94,23 @@ sub goes_on_waiting
 
 sub pid_of { my ($job) = @_; return value($primary, "SELECT pid FROM ratchet.running WHERE job_name = '$job'"); }
 
+# Begins a run, has it asked to end while it waits for the standby, and lets the standby come back.
+sub asked_while_it_waits
+{
+	my ($job, $where, $ask) = @_;
+	standby_is_away();
+	my ($run_id, $session) = begin($job, $where);
+	my $pid = pid_of($job);
+	$ask->($run_id);
+	goes_on_waiting($job, $pid);
+	standby_is_back();
+	return ($run_id, $session, $pid);
+}
+
+sub cancel_run { my ($run_id) = @_; return value($primary, "SELECT ratchet.cancel($run_id)"); }
+
 my %ways = (
-	'ratchet.cancel' => { status => 'canceled', ask => sub { value($primary, "SELECT ratchet.cancel($_[0])") } },
+	'ratchet.cancel' => { status => 'canceled', ask => \&cancel_run },
 	'timeout' => {
 		status => 'timed_out', options => q{timeout => '500 ms'},
 		ask    => sub { wait_until($primary, "SELECT elapsed > interval '700 ms' FROM ratchet.running WHERE run_id = $_[0]", 'its time is over') }
@@ -109,12 +124,7 @@ for my $where (qw(worker session))
 		promise "a batch job in a $where, $way" => sub {
 			my $job = "batch $where $way" =~ s/\W/ /gr;
 			define($job, 'batch', $ways{$way}{options});
-			standby_is_away();
-			my ($run_id, $session) = begin($job, $where);
-			my $pid = pid_of($job);
-			$ways{$way}{ask}->($run_id);
-			goes_on_waiting($job, $pid);
-			standby_is_back();
+			my ($run_id, $session, $pid) = asked_while_it_waits($job, $where, $ways{$way}{ask});
 			wait_run($primary, $run_id, $ways{$way}{status}, 'then it is stopped');
 			is_run(run_record($primary, $run_id), { sqlstate => '57014', items_done => 10, batches => 1, worker_pid => int($pid) }, 'behind the batch');
 			is(value($primary, "SELECT count(*) FROM sent WHERE run_id = $run_id"), 10, 'which is there');
@@ -133,12 +143,7 @@ for my $where (qw(worker session))
 	promise "a command in a $where: its last commit is the end" => sub {
 		my $job = "plain $where";
 		define($job, 'plain');
-		standby_is_away();
-		my ($run_id, $session) = begin($job, $where);
-		my $pid = pid_of($job);
-		value($primary, "SELECT ratchet.cancel($run_id)");
-		goes_on_waiting($job, $pid);
-		standby_is_back();
+		my ($run_id, $session) = asked_while_it_waits($job, $where, \&cancel_run);
 		wait_run($primary, $run_id, 'succeeded', 'it has succeeded');
 		is(value($primary, "SELECT count(*) FROM sent WHERE run_id = $run_id"), 1, 'and its effect is there');
 		if (defined $session)
@@ -154,12 +159,7 @@ for my $where (qw(worker session))
 		define($job, 'steps');
 		psql_ok($primary, "CALL ratchet.run('$job')", 'it can run') or return;
 		value($primary, "DELETE FROM sent WHERE job = '$job'");
-		standby_is_away();
-		my ($run_id, $session) = begin($job, $where);
-		my $pid = pid_of($job);
-		value($primary, "SELECT ratchet.cancel($run_id)");
-		goes_on_waiting($job, $pid);
-		standby_is_back();
+		my ($run_id, $session) = asked_while_it_waits($job, $where, \&cancel_run);
 		wait_run($primary, $run_id, 'canceled', 'it is stopped');
 		is(value($primary, "SELECT array_agg(id) FROM sent WHERE run_id = $run_id"), '{1}', 'behind its COMMIT');
 		$session->quit if defined $session;
