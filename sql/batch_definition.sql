@@ -64,6 +64,16 @@ SELECT define($$ 'SELECT shop FROM orders GROUP BY shop', 'SELECT $1' $$);
 SELECT define($$ 'SELECT DISTINCT plain FROM orders', 'SELECT $1', batch_size => 1 $$);
 SELECT define($$ 'SELECT id FROM orders WHERE NOT done FOR UPDATE SKIP LOCKED', 'CALL work($1)', batch_size => 1 $$);
 SELECT define($$ 'SELECT id FROM orders ORDER BY id LIMIT 10', 'CALL work($1)' $$);
+-- An order of its own is no walk's, unless it is that of the key.
+SELECT define($$ 'SELECT id, note FROM orders ORDER BY note DESC', 'CALL work($1)' $$);
+SELECT define($$ 'SELECT id FROM orders ORDER BY id DESC', 'CALL work($1)' $$);
+SELECT define($$ 'SELECT id FROM orders ORDER BY id NULLS FIRST', 'CALL work($1)' $$);
+SELECT define($$ 'SELECT id FROM orders UNION SELECT 1 ORDER BY 1 DESC', 'CALL work($1)' $$);
+SELECT define($$ 'SELECT a FROM heap WHERE a IS NOT NULL ORDER BY "B"', 'SELECT $1' $$);
+SELECT define($$ 'SELECT id, note FROM orders ORDER BY id, note DESC', 'CALL work($1)' $$);
+SELECT define($$ 'SELECT id, shop, "Bill No" FROM orders ORDER BY shop', 'CALL work($1)', key => '{shop,Bill No}' $$);
+SELECT define($$ 'SELECT id FROM orders ORDER BY id DESC', 'CALL work($1)', key => '{id DESC}' $$);
+SELECT define($$ 'SELECT DISTINCT ON (plain) plain FROM orders ORDER BY plain, id', 'SELECT $1', batch_size => 1000000 $$);
 
 -- A foreign table: nothing is known of its keys and indexes, so nothing is warned of.
 CREATE FUNCTION define_foreign() RETURNS text LANGUAGE plpgsql AS $$

@@ -79,7 +79,7 @@ void WarnOfKey(const JobDefinition& job, const batch::WalkFindings& walk) {
     // The hint about the walk would be the same statement.
     Warn(KeyOf(job) + " may not identify one item",
          "Table " + walk.table + " has no unique index. A run fails when it meets a key twice.",
-         walk.sorts != batch::Sorting::kNone ? "" : CreateIndex(walk));
+         walk.sorts != batch::Sorting::kNone && !walk.has_order ? "" : CreateIndex(walk));
   }
   if (walk.uniqueness == batch::Uniqueness::kPerTable) {
     Warn(KeyOf(job) + " may not identify one item",
@@ -102,6 +102,14 @@ void WarnOfWalk(const JobDefinition& job, const batch::WalkFindings& walk) {
          "It counts anew for each batch, with the items that are done among them.",
          "Leave it out: batch_size limits a batch, and max_run_time a run.");
   }
+  if (walk.has_order) {
+    // The sort is its own, and what an index could do shows without it.
+    Warn("the source has an ORDER BY of its own",
+         "It is not obeyed, as a walk goes in the order of its " + KeyOf(job) +
+             ", and each batch sorts anew.",
+         "Leave it out, or walk by its columns with the option key.");
+    return;
+  }
   if (walk.sorts == batch::Sorting::kNone) {
     return;
   }
@@ -114,8 +122,8 @@ void WarnOfWalk(const JobDefinition& job, const batch::WalkFindings& walk) {
     Warn("no index gives the order of " + KeyOf(job), detail, CreateIndex(walk));
   } else if (walk.sorted_rows > job.batch_size) {
     Warn("no index can give the order of " + KeyOf(job), detail,
-         "Walk by indexed columns of a table, without FOR UPDATE, DISTINCT, GROUP BY, UNION or "
-         "LIMIT around them; or fill a table first and walk that.");
+         "Walk by indexed columns of a table, without ORDER BY, FOR UPDATE, DISTINCT, GROUP BY, "
+         "UNION or LIMIT around them; or fill a table first and walk that.");
   }
 }
 

@@ -11,8 +11,10 @@
 #include "pg/text_context.h"
 
 extern "C" {
+#include "access/stratnum.h"
 #include "catalog/pg_class.h"
 #include "lib/stringinfo.h"
+#include "optimizer/optimizer.h"
 #include "tcop/tcopprot.h"
 #include "utils/lsyscache.h"
 }
@@ -66,6 +68,33 @@ PlannedStmt* PlanWalk(const char* text) {
   return PlanPermitted(linitial_node(Query, queries), text);
 }
 
+// Whether the rows of the source come in the order of the walk by its own ORDER BY.
+bool SortsByKey(const Query* query, const std::vector<int>& key, bool descending) {
+  std::size_t i = 0;
+  ListCell* cell;
+  foreach (cell, query->sortClause) {
+    if (i == key.size()) {
+      break;  // what comes behind the whole key has nothing to decide
+    }
+    auto* clause = lfirst_node(SortGroupClause, cell);
+    Oid family;
+    Oid type;
+    int16 strategy;
+    if (get_sortgroupclause_tle(clause, query->targetList)->resno - 1 != key[i++] ||
+        !get_ordering_op_properties(clause->sortop, &family, &type, &strategy) ||
+        (strategy == BTGreaterStrategyNumber) != descending || clause->nulls_first != descending) {
+      return false;
+    }
+  }
+  return true;
+}
+
+// DISTINCT ON has to have it, and with LIMIT it says which rows are meant.
+bool HasOwnOrder(const Query* query, const std::vector<int>& key, bool descending) {
+  return query->sortClause != NIL && !query->hasDistinctOn && query->limitCount == nullptr &&
+         query->limitOffset == nullptr && !SortsByKey(query, key, descending);
+}
+
 const char* TableName(Oid table) {
   return quote_qualified_identifier(get_namespace_name(get_rel_namespace(table)),
                                     get_rel_name(table));
@@ -112,6 +141,7 @@ WalkFindings CheckWalk(const catalog::BatchDefinition& batch, const Shape& shape
     PlannedStmt* plan = PlanWalk(text.c_str());
     Query* query = AnalyzeSource(batch.source.c_str());
     findings.has_limit = query->limitCount != nullptr || query->limitOffset != nullptr;
+    findings.has_order = HasOwnOrder(query, key, shape.descending);
     // What shards return is in order and cut, and merged by a sort.
     const Plan* sort = ReadsElsewhere(plan) ? nullptr : SortOf(plan->planTree);
     if (sort != nullptr) {

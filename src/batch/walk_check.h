@@ -21,6 +21,7 @@ struct WalkFindings {
   std::string nullable;        // key columns that may be null: "a", "b"
   int nullable_count = 0;
   bool has_limit = false;  // of its own, which no batch takes account of
+  bool has_order = false;  // of its own, which is not that of the key: no walk obeys it
   Sorting sorts = Sorting::kNone;
   double sorted_rows = 0;          // as the planner estimates
   std::string plan;                // by which it sorts
