@@ -34,8 +34,12 @@ SELECT count(*) FROM ratchet.next_runs('* * * * *', 'UTC', 10000) AS next_run;
 SELECT ratchet.next_runs('5 * * *');
 SELECT ratchet.next_runs('@daily', 'foo');
 SELECT ratchet.next_runs('@daily', 'Europe');
-SELECT ratchet.next_runs('@daily', 'EST5EDT4');
+SELECT ratchet.next_runs('@daily', '<+05>-05:30');
 SELECT ratchet.next_runs('@daily', '../etc/passwd');
+-- A zone that may be meant.
+SELECT ratchet.next_runs('@daily', 'Europe/Berln');
+SELECT ratchet.next_runs('@daily', 'New York');
+SELECT ratchet.next_runs('@daily', 'auckland');
 SELECT ratchet.next_runs('@daily', 'UTC', -1);
 SELECT ratchet.next_runs('@daily', 'UTC', 10001);
 SELECT ratchet.next_runs('@daily', 'UTC', 1, 'infinity');

@@ -36,10 +36,9 @@ void RequireOwnersRight(const JobDefinition& job, const JobDefinition& parent) {
 void RequireParent(const JobDefinition& job, const std::string& name) {
   const auto parent = catalog::FindJobByName(name);
   if (!parent || parent->is_queue) {
-    const std::string nearest = catalog::NearJobName(name);
-    throw pg::Error(ERRCODE_UNDEFINED_OBJECT, "depends_on: job " + Quoted(name) + " does not exist",
-                    nearest.empty() ? "Define it before the jobs that depend on it."
-                                    : "Perhaps you mean job " + Quoted(nearest) + ".");
+    throw pg::Error(
+        ERRCODE_UNDEFINED_OBJECT, "depends_on: job " + Quoted(name) + " does not exist",
+        catalog::NearJob(name).Hint("job", "Define it before the jobs that depend on it."));
   }
   RequireMayManage(*parent);
   RequireOwnersRight(job, *parent);

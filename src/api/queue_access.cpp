@@ -1,22 +1,17 @@
 #include "api/queue_access.h"
 
-#include <algorithm>
-
 #include "api/held_back.h"
 #include "api/privilege.h"
 #include "pg/guard.h"
+#include "pg/near_name.h"
 
 extern "C" {
 #include "miscadmin.h"
 #include "utils/acl.h"
-#include "utils/varlena.h"
 }
 
 namespace ratchet::api {
 namespace {
-
-constexpr int kFarthestName = 3;  // letters that may be wrong
-constexpr std::size_t kMostNames = 3;
 
 // What was not written by the library says nothing of who may do what.
 bool IsAmong(const Queue& queue, const std::vector<Oid>& roles) {
@@ -53,44 +48,26 @@ std::optional<Queue> WithJob(std::optional<catalog::QueueDefinition> own, ItemPo
   return Queue{*std::move(job), *std::move(own)};
 }
 
-// How many letters differ; more than kFarthestName when it does not matter how many.
-int Distance(const std::string& a, const std::string& b) {
-  return pg::Call([&] {
-    return varstr_levenshtein_less_equal(a.c_str(), static_cast<int>(a.size()), b.c_str(),
-                                         static_cast<int>(b.size()), 1, 1, 1, kFarthestName, true);
-  });
-}
-
-// "mail", "mails": of those with which the caller could have done it, the nearest first.
-std::string NearNames(const std::string& queue_name, QueueRight right) {
+// Of those with which the caller could have done it.
+pg::NearName NearQueue(const std::string& queue_name, QueueRight right) {
   std::vector<catalog::QueueDefinition> all;
   catalog::ScanQueues(
       [](void* argument, const catalog::QueueDefinition& queue) {
         static_cast<std::vector<catalog::QueueDefinition>*>(argument)->push_back(queue);
       },
       &all);
-  std::vector<std::pair<int, std::string>> near;
+  pg::NearName near(queue_name);
   for (catalog::QueueDefinition& own : all) {
-    const int distance = Distance(queue_name, own.queue_name);
-    if (distance > kFarthestName || distance >= static_cast<int>(queue_name.size())) {
+    if (!near.IsNearer(own.queue_name)) {
       continue;
     }
     const std::optional<Queue> queue = WithJob(std::move(own), nullptr);
     if (queue && HasRight(*queue, right)) {
-      near.emplace_back(distance, queue->name());
+      near.Offer(queue->name());
     }
   }
-  std::sort(near.begin(), near.end());
-  near.resize(std::min(near.size(), kMostNames));
-  std::string names;
-  for (const auto& [distance, name] : near) {
-    names += (names.empty() ? "\"" : ", \"") + name + "\"";
-  }
-  return names;
+  return near;
 }
-
-// In the names of queues nothing is found, so the server does not look for more than that.
-constexpr std::size_t kLongestCompared = 255;
 
 }  // namespace
 
@@ -120,13 +97,8 @@ std::optional<Queue> FindQueue(std::int64_t queue_id) {
 }
 
 void NoSuchQueue(const std::string& queue_name, QueueRight right) {
-  std::string hint;
-  if (queue_name.size() <= kLongestCompared) {
-    const std::string names = NearNames(queue_name, right);
-    hint = names.empty() ? "" : "Perhaps you meant " + names + ".";
-  }
   throw pg::Error(ERRCODE_UNDEFINED_OBJECT, "queue \"" + queue_name + "\" does not exist",
-                  std::move(hint));
+                  NearQueue(queue_name, right).Hint("queue"));
 }
 
 Queue RequireQueue(const std::string& queue_name, QueueRight right) {

@@ -1,6 +1,7 @@
 #include "api/schedule_text.h"
 
 #include "pg/guard.h"
+#include "pg/near_zone.h"
 #include "pg/settings.h"
 
 namespace ratchet::api {
@@ -40,7 +41,8 @@ const pg::PgZone& RequireZone(const std::string& name, const char* argument) {
     throw pg::Error(
         ERRCODE_INVALID_PARAMETER_VALUE,
         "invalid value for " + std::string(argument) + ": \"" + name + "\" is not a time zone",
-        "The view pg_timezone_names lists the time zones, such as Europe/Paris.");
+        pg::NearZone(name).Hint(
+            "time zone", "The view pg_timezone_names lists the time zones, such as Europe/Paris."));
   }
   return *zone;
 }

@@ -1,5 +1,6 @@
 #include "catalog/missing_job.h"
 
+#include <utility>
 #include <vector>
 
 #include "catalog/job.h"
@@ -7,60 +8,31 @@
 
 extern "C" {
 #include "miscadmin.h"
-#include "utils/varlena.h"
 }
 
 namespace ratchet::catalog {
-namespace {
 
-// What the server's own function takes at most, in bytes.
-constexpr std::size_t kLongest = 255;
-
-int DistanceBetween(const std::string& a, const std::string& b, int most) {
-  return pg::Call([&] {
-    return varstr_levenshtein_less_equal(a.c_str(), static_cast<int>(a.size()), b.c_str(),
-                                         static_cast<int>(b.size()), 1, 1, 1, most, true);
-  });
-}
-
-}  // namespace
-
-std::string NearJobName(const std::string& job_name) {
-  if (job_name.empty() || job_name.size() > kLongest) {
-    return {};
-  }
-  std::vector<JobDefinition> jobs;
+pg::NearName NearJob(const std::string& job_name) {
+  std::vector<std::pair<std::string, Oid>> jobs;
   ScanJobs(
       [](void* argument, const JobDefinition& job) {
-        if (job.is_queue) {
-          return;
+        if (!job.is_queue) {
+          static_cast<decltype(jobs)*>(argument)->emplace_back(job.job_name, job.owner);
         }
-        auto* found = static_cast<std::vector<JobDefinition>*>(argument);
-        found->emplace_back();
-        found->back().job_name = job.job_name;
-        found->back().owner = job.owner;
       },
       &jobs);
-  // One letter in four may be another one.
-  int most = static_cast<int>(job_name.size()) / 4 + 1;
-  std::string nearest;
-  for (const JobDefinition& job : jobs) {
-    if (job.job_name.size() > kLongest || !MayManageJobsOf(GetUserId(), job.owner)) {
-      continue;
-    }
-    const int distance = DistanceBetween(job_name, job.job_name, most);
-    if (distance <= most && (nearest.empty() || distance < most)) {
-      most = distance;
-      nearest = job.job_name;
+  pg::NearName near(job_name);
+  for (const auto& [name, owner] : jobs) {
+    if (near.IsNearer(name) && MayManageJobsOf(GetUserId(), owner)) {
+      near.Offer(name);
     }
   }
-  return nearest;
+  return near;
 }
 
 pg::Error MissingJob(const std::string& job_name) {
-  const std::string nearest = NearJobName(job_name);
   return {ERRCODE_UNDEFINED_OBJECT, "job \"" + job_name + "\" does not exist",
-          nearest.empty() ? std::string() : "Perhaps you mean job \"" + nearest + "\"."};
+          NearJob(job_name).Hint("job")};
 }
 
 }  // namespace ratchet::catalog

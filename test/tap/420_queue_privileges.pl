@@ -123,7 +123,7 @@ promise 'queues and tasks are seen by their owner, members of it, superusers and
 };
 
 promise 'near names of queues are told to those only who could use them' => sub {
-	psql_fails($node, q{SELECT ratchet.enqueue('alicse', '1')}, qr/42704.*HINT:  Perhaps you meant "alices"/s, 'the producer is told', user => 'shop');
+	psql_fails($node, q{SELECT ratchet.enqueue('alicse', '1')}, qr/42704.*HINT:  Perhaps you mean queue "alices"/s, 'the producer is told', user => 'shop');
 	my $err = psql_fails($node, q{SELECT ratchet.enqueue('alicse', '1')}, qr/42704/, 'somebody else gets the error', user => 'bob');
 	unlike($err, qr/alices/, 'and no name');
 };

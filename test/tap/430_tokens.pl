@@ -116,7 +116,7 @@ promise 'what makes no sense is refused' => sub {
 		[ "fail($task, 7, NULL)", qr/22004/ ], [ "fail($task, 7, 'x', retry_in => '-1 s')", qr/22023/ ], [ "extend($task, 7, '0')", qr/22023/ ],
 		[ "extend($task, 7, NULL)", qr/22004/ ], [ "complete(NULL, 7)", qr/22004/ ], [ "complete($task, NULL)", qr/22004/ ],
 		[ "claim('parcels', 0)", qr/22023/ ], [ "claim('parcels', 501)", qr/22023/ ], [ "claim('parcels', lease => '0')", qr/22023/ ],
-		[ "claim('parcels', wait => '-1 s')", qr/22023/ ], [ "claim('parcel')", qr/42704.*Perhaps you meant "parcels"/s ], [ 'claim(NULL)', qr/22004/ ];
+		[ "claim('parcels', wait => '-1 s')", qr/22023/ ], [ "claim('parcel')", qr/42704.*Perhaps you mean queue "parcels"/s ], [ 'claim(NULL)', qr/22004/ ];
 };
 
 finish();
