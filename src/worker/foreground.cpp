@@ -276,17 +276,57 @@ bool IsNeeded(ForegroundSession& session, const catalog::JobDefinition& job,
   return condition == Condition::kTrue;
 }
 
+// Who runs a job dry wants to know whether it would go well, and a program looks at nothing but
+// whether the call has failed.
+bool FailsDry(const catalog::JobDefinition& job, const catalog::RunRecord& record) {
+  return record.dry_run && record.counters.items_failed > 0 && job.max_failed_items < 0;
+}
+
 // A walk that has come to an end may have failed all the same. Its last transaction is the
 // caller's, which must commit before the call can say so.
-void RaiseFailure(const catalog::RunRecord& record) {
-  if (record.status != policy::RunStatus::kFailed) {
-    return;
-  }
-  const catalog::RunError error = record.error;
+void RaiseFailure(const catalog::JobDefinition& job, const catalog::RunRecord& record) {
   const std::string run = std::to_string(record.run_id);
-  pg::Call([] { SPI_commit(); });
-  throw pg::Error(error.sqlstate, error.message, error.hint,
-                  "What was done before is committed, and recorded as run " + run + ".");
+  if (record.status == policy::RunStatus::kFailed) {
+    const catalog::RunError error = record.error;
+    pg::Call([] { SPI_commit(); });
+    throw pg::Error(error.sqlstate, error.message, error.hint,
+                    "What was done before is committed, and recorded as run " + run + ".");
+  }
+  if (FailsDry(job, record)) {
+    const std::string message =
+        std::to_string(record.counters.items_failed) + " of " +
+        std::to_string(record.counters.items_done + record.counters.items_failed) +
+        " items failed in the dry run";
+    pg::Call([] { SPI_commit(); });
+    throw pg::Error(ERRCODE_PROGRAM_LIMIT_EXCEEDED, message,
+                    "SELECT result FROM ratchet.runs WHERE run_id = " + run +
+                        " shows the first of them. The option max_failed_items says how many may "
+                        "fail.",
+                    "The run is recorded as run " + run + ".");
+  }
+}
+
+// The call returns nothing, so that it says which run it was and what it has done.
+void TellEnd(const catalog::JobDefinition& job, const catalog::RunRecord& record) {
+  if (record.status == policy::RunStatus::kSkipped) {
+    return;  // is told already
+  }
+  const board::RunCounters& counters = record.counters;
+  std::string counts = "rows affected: " + std::to_string(counters.rows_affected);
+  if (job.is_batch()) {
+    counts = "items done: " + std::to_string(counters.items_done) +
+             ", failed: " + std::to_string(counters.items_failed) +
+             ", batches: " + std::to_string(counters.batches) + ", " + counts;
+  }
+  const bool succeeded = record.status == policy::RunStatus::kSucceeded;
+  const std::string how =
+      succeeded ? "has succeeded" : "is " + std::string(policy::Name(record.status));
+  const std::string reason = record.reason.empty() ? "" : ": " + record.reason;
+  pg::Call([&] {
+    ereport(NOTICE, (errmsg("%srun %lld of job \"%s\" %s%s (%s)", record.dry_run ? "dry " : "",
+                            static_cast<long long>(record.run_id), job.job_name.c_str(),
+                            how.c_str(), reason.c_str(), counts.c_str())));
+  });
 }
 
 // The record of the run that has ended without an error. `statements` is null for a batch job.
@@ -355,8 +395,10 @@ void RunInForeground(const ForegroundRequest& request) {
   InsertPayload(ticket, request.payload);
   const int slot = TakePlace(ticket, job);
   if (slot != board::kNone) {
-    RaiseFailure(
-        RunInPlace(job, ticket, request.payload, slot, statements ? &*statements : nullptr));
+    const catalog::RunRecord& record =
+        RunInPlace(job, ticket, request.payload, slot, statements ? &*statements : nullptr);
+    RaiseFailure(job, record);
+    TellEnd(job, record);
   }
   pg::Call([] { SPI_finish(); });
 }

@@ -226,18 +226,34 @@ SQL
 
 # ---- In the foreground ----------------------------------------------------------------------------
 
+# What psql says beside the result of SQL that succeeds.
+sub told
+{
+	my ($node, $sql) = @_;
+	my ($status, $out, $err) = $node->psql('postgres', $sql);
+	is($status, 0, 'it succeeds');
+	return $err;
+}
+
 promise 'CALL ratchet.run()' => sub {
 	$node->safe_psql('postgres', 'CREATE TABLE counted (id int PRIMARY KEY, n int DEFAULT 0); INSERT INTO counted SELECT generate_series(0, 99)');
 	$node->safe_psql('postgres', define_batch('front', 'SELECT id FROM counted', 'UPDATE counted SET n = n + 100 / $1 * 0 + 1 WHERE id = $1', 'batch_size => 10'));
-	psql_ok($node, q{CALL ratchet.run('front', dry_run => true)}, 'as a dry run');
+	psql_fails($node, q{CALL ratchet.run('front', dry_run => true)},
+		qr/ERROR:  54000: 1 of 100 items failed in the dry run\nDETAIL:.*run \d+.*HINT:.*SELECT result.*max_failed_items/s, 'a dry run in which an item fails is an error of the call');
 	my $dry = row($node, q{SELECT * FROM ratchet.runs WHERE job_name = 'front'});
 	is_run($dry, { status => 'succeeded', cause => 'foreground', items_done => 99, items_failed => 1, batches => 10 }, 'says what would have happened');
 	ok($dry->{dry_run}, 'and that it was a dry run');
 	like($dry->{result}, qr/22012.*division by zero/, 'which items would have failed');
 	is(value($node, q{SELECT sum(n), (SELECT count(*) FROM ratchet.failed_items), (SELECT count(*) FROM ratchet.job_checkpoint c JOIN ratchet.job j USING (job_id) WHERE job_name = 'front') FROM counted}),
 		'0|0|0', 'it leaves nothing');
-	psql_ok($node, q{CALL ratchet.run('front')}, 'in earnest');
-	is_run(row($node, q{SELECT * FROM ratchet.runs WHERE job_name = 'front' ORDER BY run_id DESC LIMIT 1}),
+	like(told($node, q{SELECT ratchet.alter_job('front', max_failed_items => 1); CALL ratchet.run('front', dry_run => true)}),
+		qr/NOTICE:  dry run \d+ of job "front" has succeeded \(items done: 99, failed: 1, batches: 10, rows affected: 99\)$/m,
+		'unless so many may fail');
+	like(told($node, q{CALL ratchet.run('front')}), qr/NOTICE:  run \d+ of job "front" has succeeded \(items done: 99, failed: 1, batches: 10/,
+		'in earnest: says which run it was, and what it has done');
+	like(told($node, define_job('front command', 'DELETE FROM counted WHERE false; UPDATE counted SET n = n') . q{CALL ratchet.run('front command')}),
+		qr/NOTICE:  run \d+ of job "front command" has succeeded \(rows affected: 100\)$/m, 'a command as well');
+	is_run(row($node, q{SELECT * FROM ratchet.runs WHERE job_name = 'front' AND NOT dry_run ORDER BY run_id DESC LIMIT 1}),
 		{ status => 'succeeded', cause => 'foreground', items_done => 99, items_failed => 1, batches => 10 }, 'is the same');
 	is(value($node, 'SELECT sum(n) FROM counted'), 99, 'with effect');
 	is(value($node, q{SELECT string_agg(key::text, ' ') FROM ratchet.failed_items}), '{"id": 0}', 'and the item that failed');

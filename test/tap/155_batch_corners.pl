@@ -90,7 +90,7 @@ subtest 'the color of a job with failed items' => sub {
 subtest 'in the foreground' => sub {
 	$node->safe_psql('postgres', 'UPDATE part SET n = 0, bad = id % 100 = 0');
 	$node->safe_psql('postgres', q{SELECT ratchet.schedule_batch('here', '@manual', 'SELECT id FROM part', 'SELECT work($1)', batch_size => 300)});
-	$node->safe_psql('postgres', q{CALL ratchet.run('here', dry_run => true)});
+	psql_fails($node, q{CALL ratchet.run('here', dry_run => true)}, qr/54000: 10 of 1000 items failed/, 'a dry run');
 	is(counts(), '0 x 1000', 'a dry run leaves nothing');
 	is(value($node, q{SELECT status || items_done || ' ' || items_failed || (result ~ 'part 100 is bad') FROM ratchet.runs ORDER BY run_id DESC LIMIT 1}),
 		'succeeded990 10true', 'but its record, with examples of what would fail');
