@@ -44,7 +44,9 @@ SELECT ratchet.trigger('pays') AS run_id, ratchet.trigger('pays', '{"of": "the r
 SELECT status, payload FROM ratchet.runs WHERE run_id IN (:run_id, :own_id) ORDER BY run_id;
 COMMIT;
 SELECT ratchet.wait(:run_id), ratchet.wait(:own_id);
+SET client_min_messages = warning; -- its notice has the number of the run
 CALL ratchet.run('pays');
+RESET client_min_messages;
 SELECT ratchet.alter_job('pays', payload => '{"of": "the job today"}');
 SELECT ratchet.replay(:run_id) AS again_id \gset
 SELECT ratchet.wait(:again_id);
@@ -142,6 +144,24 @@ SELECT ratchet.wait(NULL);
 SELECT ratchet.wait(:run_id, '-1 s');
 SELECT ratchet.wait(-1);
 SELECT ratchet.cancel(NULL);
+
+-- By the name of the job: the run that is under way, and then the last one.
+SELECT ratchet.schedule('waits', '@manual', 'SELECT pg_sleep(600)', overlap => 'allow') \g /dev/null
+SELECT ratchet.wait('waits');
+SELECT ratchet.cancel('waits');
+SELECT ratchet.trigger('waits', '1') \g /dev/null
+SELECT ratchet.trigger('waits', '2', run_at => now() + interval '1 day') \g /dev/null
+SELECT ratchet.wait('waits', '0');
+SELECT ratchet.cancel('waits');
+SELECT ratchet.wait('waits');
+CALL ratchet.wait_for('waits');
+SELECT ratchet.cancel('waits');
+SELECT count(*), min(status), max(status) FROM ratchet.runs WHERE job_name = 'waits';
+SELECT ratchet.wait('wait');
+SELECT ratchet.cancel('wait');
+SELECT ratchet.cancel('4711');
+SELECT ratchet.cancel(job_name => NULL);
+SELECT ratchet.unschedule('waits');
 
 SELECT ratchet.unschedule('fails'), ratchet.unschedule('sleeps');
 DROP TABLE effect;

@@ -94,22 +94,42 @@ COMMENT ON FUNCTION ratchet.trigger IS
 CREATE FUNCTION ratchet.cancel(run_id bigint)
 RETURNS boolean
 LANGUAGE c VOLATILE SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'ratchet_cancel';
-COMMENT ON FUNCTION ratchet.cancel IS
+COMMENT ON FUNCTION ratchet.cancel(bigint) IS
     'cancels a run that waits or is running, once the transaction has committed; false when it has ended already';
+
+CREATE FUNCTION ratchet.cancel(job_name text)
+RETURNS bigint
+LANGUAGE c VOLATILE SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'ratchet_cancel_job';
+COMMENT ON FUNCTION ratchet.cancel(text) IS
+    'cancels all runs of a job that wait or are running, once the transaction has committed; returns how many';
 
 CREATE FUNCTION ratchet.wait(run_id bigint, timeout interval DEFAULT '1 minute')
 RETURNS text
 LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'ratchet_wait';
-COMMENT ON FUNCTION ratchet.wait IS
+COMMENT ON FUNCTION ratchet.wait(bigint, interval) IS
     'waits until a run has ended and returns its status; queued or running when the timeout is over; null waits without a limit';
+
+CREATE FUNCTION ratchet.wait(job_name text, timeout interval DEFAULT '1 minute')
+RETURNS text
+LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'ratchet_wait_job';
+COMMENT ON FUNCTION ratchet.wait(text, interval) IS
+    'the same for the newest run of a job that waits or is running, else for the last one that has ended';
 
 CREATE PROCEDURE ratchet.wait_for(
     run_id bigint,
     timeout interval DEFAULT '1 minute',
     INOUT status text DEFAULT NULL)
 LANGUAGE c AS 'MODULE_PATHNAME', 'ratchet_wait_for';
-COMMENT ON PROCEDURE ratchet.wait_for IS
+COMMENT ON PROCEDURE ratchet.wait_for(bigint, interval, text) IS
     'as ratchet.wait(), but holds no snapshot while it waits; not inside a transaction block';
+
+CREATE PROCEDURE ratchet.wait_for(
+    job_name text,
+    timeout interval DEFAULT '1 minute',
+    INOUT status text DEFAULT NULL)
+LANGUAGE c AS 'MODULE_PATHNAME', 'ratchet_wait_for_job';
+COMMENT ON PROCEDURE ratchet.wait_for(text, interval, text) IS
+    'as ratchet.wait() by the name of a job, but holds no snapshot while it waits; not inside a transaction block';
 
 -- Schedules -------------------------------------------------------------------------------------
 

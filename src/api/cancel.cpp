@@ -2,6 +2,7 @@
 #include "api/argument.h"
 #include "api/live_run.h"
 #include "api/privilege.h"
+#include "api/runs_of_job.h"
 #include "api/sql_function.h"
 #include "api/waiting_run.h"
 #include "board/board.h"
@@ -38,9 +39,8 @@ bool WaitsForItsRecord(const catalog::FoundRun& found) {
   return live && live->ticket.mark == found.run.mark && live->in_the_way != 0;
 }
 
-bool Cancel(const Arguments& arguments) {
-  RequireWritable("ratchet.cancel()");
-  const std::int64_t run_id = arguments.Int64(0, "run_id");
+// Whether it was under way; nullopt: there is no such run.
+std::optional<bool> CancelRun(std::int64_t run_id) {
   for (;;) {
     std::optional<catalog::FoundRun> found = catalog::FindQueuedRun(run_id);
     const auto ended =
@@ -72,7 +72,26 @@ bool Cancel(const Arguments& arguments) {
     catalog::NoteCancel(run_id);
     return true;
   }
-  NoSuchRun(run_id);
+  return std::nullopt;
+}
+
+bool Cancel(const Arguments& arguments) {
+  RequireWritable("ratchet.cancel()");
+  const std::int64_t run_id = arguments.Int64(0, "run_id");
+  const std::optional<bool> was_under_way = CancelRun(run_id);
+  if (!was_under_way) {
+    NoSuchRun(run_id);
+  }
+  return *was_under_way;
+}
+
+std::int64_t CancelJob(const Arguments& arguments) {
+  RequireWritable("ratchet.cancel()");
+  std::int64_t canceled = 0;
+  for (const std::int64_t run_id : RunsUnderWay(RequireJob(arguments.Text(0, "job_name")).job_id)) {
+    canceled += CancelRun(run_id).value_or(false) ? 1 : 0;
+  }
+  return canceled;
 }
 
 }  // namespace
@@ -84,6 +103,12 @@ PG_FUNCTION_INFO_V1(ratchet_cancel);
 PGDLLEXPORT Datum ratchet_cancel(PG_FUNCTION_ARGS) {
   return ratchet::api::SqlFunction(
       [fcinfo] { return BoolGetDatum(ratchet::api::Cancel(ratchet::api::Arguments(fcinfo))); });
+}
+
+PG_FUNCTION_INFO_V1(ratchet_cancel_job);
+PGDLLEXPORT Datum ratchet_cancel_job(PG_FUNCTION_ARGS) {
+  return ratchet::api::SqlFunction(
+      [fcinfo] { return Int64GetDatum(ratchet::api::CancelJob(ratchet::api::Arguments(fcinfo))); });
 }
 
 }  // extern "C"

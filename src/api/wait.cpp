@@ -5,6 +5,7 @@
 #include "api/argument.h"
 #include "api/live_run.h"
 #include "api/privilege.h"
+#include "api/runs_of_job.h"
 #include "api/sql_function.h"
 #include "board/run_waits.h"
 #include "calendar/instant.h"
@@ -25,7 +26,7 @@ extern "C" {
 namespace ratchet::api {
 namespace {
 
-enum Argument { kRunId, kTimeout, kStatus };
+enum Argument { kRun, kTimeout, kStatus };
 
 // Announcements wake a waiter at once. This is for what nobody announces, such as a scheduler that
 // had to be started again.
@@ -200,10 +201,24 @@ void RequireNoTransactionBlock(FunctionCallInfo call) {
   }
 }
 
-Datum WaitFor(FunctionCallInfo call) {
+// By its number, or by the name of its job.
+enum class RunBy { kNumber, kJob };
+
+std::int64_t RunOf(const Arguments& arguments, RunBy by) {
+  return by == RunBy::kNumber ? arguments.Int64(kRun, "run_id")
+                              : NewestRunOf(arguments.Text(kRun, "job_name"));
+}
+
+Datum WaitInSelect(FunctionCallInfo call, RunBy by) {
+  const Arguments arguments(call);
+  const std::int64_t run_id = RunOf(arguments, by);
+  return StatusText(Wait(run_id, DeadlineOf(arguments), [] {}));
+}
+
+Datum WaitFor(FunctionCallInfo call, RunBy by) {
   RequireNoTransactionBlock(call);
   const Arguments arguments(call);
-  const std::int64_t run_id = arguments.Int64(kRunId, "run_id");
+  const std::int64_t run_id = RunOf(arguments, by);
   const Deadline deadline = DeadlineOf(arguments);
   TupleDesc columns = nullptr;
   pg::Call([call, &columns] {
@@ -230,17 +245,26 @@ extern "C" {
 
 PG_FUNCTION_INFO_V1(ratchet_wait);
 PGDLLEXPORT Datum ratchet_wait(PG_FUNCTION_ARGS) {
-  return ratchet::api::SqlFunction([fcinfo] {
-    const ratchet::api::Arguments arguments(fcinfo);
-    const std::int64_t run_id = arguments.Int64(ratchet::api::kRunId, "run_id");
-    return ratchet::api::StatusText(
-        ratchet::api::Wait(run_id, ratchet::api::DeadlineOf(arguments), [] {}));
-  });
+  return ratchet::api::SqlFunction(
+      [fcinfo] { return ratchet::api::WaitInSelect(fcinfo, ratchet::api::RunBy::kNumber); });
+}
+
+PG_FUNCTION_INFO_V1(ratchet_wait_job);
+PGDLLEXPORT Datum ratchet_wait_job(PG_FUNCTION_ARGS) {
+  return ratchet::api::SqlFunction(
+      [fcinfo] { return ratchet::api::WaitInSelect(fcinfo, ratchet::api::RunBy::kJob); });
 }
 
 PG_FUNCTION_INFO_V1(ratchet_wait_for);
 PGDLLEXPORT Datum ratchet_wait_for(PG_FUNCTION_ARGS) {
-  return ratchet::api::SqlFunction([fcinfo] { return ratchet::api::WaitFor(fcinfo); });
+  return ratchet::api::SqlFunction(
+      [fcinfo] { return ratchet::api::WaitFor(fcinfo, ratchet::api::RunBy::kNumber); });
+}
+
+PG_FUNCTION_INFO_V1(ratchet_wait_for_job);
+PGDLLEXPORT Datum ratchet_wait_for_job(PG_FUNCTION_ARGS) {
+  return ratchet::api::SqlFunction(
+      [fcinfo] { return ratchet::api::WaitFor(fcinfo, ratchet::api::RunBy::kJob); });
 }
 
 }  // extern "C"

@@ -217,6 +217,23 @@ std::optional<RunRecord> ReadOwnRunRecord(std::int64_t run_id, std::int64_t mark
   return record && record->mark == mark ? std::move(record) : std::nullopt;
 }
 
+std::optional<std::int64_t> FindNewestRecord(std::int64_t job_id, bool (*is_shown)(Oid owner)) {
+  std::int64_t newest = 0;
+  const bool found = pg::Call([&newest, job_id, is_shown] {
+    pg::IndexScan scan(kTable, "run_log_job_idx", AccessShareLock);
+    scan.Equal(kJobId, job_id).Begin(BackwardScanDirection);
+    pg::Row row;
+    bool is_there = false;
+    while (!is_there && scan.Next(&row)) {
+      newest = row.Int64(kRunId);
+      is_there = is_shown(row.ObjectId(kOwner));
+    }
+    scan.End();
+    return is_there;
+  });
+  return found ? std::optional(newest) : std::nullopt;
+}
+
 std::optional<Success> FindNewestSuccess(std::int64_t job_id, std::int64_t after) {
   Success success{};
   const bool found = pg::Call([&success, job_id, after] {

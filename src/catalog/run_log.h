@@ -63,6 +63,9 @@ std::optional<RunRecord> ReadRunRecord(std::int64_t run_id);
 // nullopt also when the record with this number is another run's.
 std::optional<RunRecord> ReadOwnRunRecord(std::int64_t run_id, std::int64_t mark);
 
+// The number of the job's newest run whose owner `is_shown`.
+std::optional<std::int64_t> FindNewestRecord(std::int64_t job_id, bool (*is_shown)(Oid owner));
+
 // The newest run behind `after` that the job has done for itself and that succeeded: neither a
 // replay, nor one for failed items, nor a dry run.
 struct Success {
