@@ -12,14 +12,13 @@
 #include "catalog/task.h"
 #include "catalog/task_notice.h"
 #include "catalog/task_token.h"
+#include "pg/client_wait.h"
 #include "pg/clock.h"
 #include "pg/span.h"
 
 extern "C" {
 #include "miscadmin.h"
-#include "storage/latch.h"
 #include "utils/builtins.h"
-#include "utils/wait_event.h"
 }
 
 namespace ratchet::api {
@@ -69,16 +68,12 @@ Request RequestOf(const Arguments& arguments, const Queue& queue) {
   return request;
 }
 
-// Until the latch is set or the time has come.
+// Until the latch is set or the time has come. What is granted to a session whose client has gone
+// would be nobody's until the lease is over.
 void Sleep(policy::SteadyTime until) {
   const std::int64_t left = until - pg::SteadyNow();
   pg::Call([left] {
-    const long milliseconds =
-        static_cast<long>(std::clamp<std::int64_t>(left / 1000 + 1, 1, 60'000));
-    (void)WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, milliseconds,
-                    PG_WAIT_EXTENSION);
-    ResetLatch(MyLatch);
-    CHECK_FOR_INTERRUPTS();
+    pg::SleepForClient(static_cast<long>(std::clamp<std::int64_t>(left / 1000 + 1, 1, 60'000)));
   });
 }
 

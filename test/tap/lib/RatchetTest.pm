@@ -158,9 +158,11 @@ sub psql_fails
 	return $err;
 }
 
+# As whom: user, a role; or via, a connection string of whatever is between psql and the server.
 sub user_params
 {
 	my (%option) = @_;
+	return [ '-d', $option{via} ] if defined $option{via};
 	return defined $option{user} ? [ '-U', $option{user} ] : [];
 }
 
