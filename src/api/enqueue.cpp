@@ -1,6 +1,7 @@
 #include "api/enqueue.h"
 
 #include "api/held_back.h"
+#include "api/known_queue.h"
 #include "api/not_loaded.h"
 #include "catalog/queue_lock.h"
 #include "catalog/task_notice.h"
@@ -94,24 +95,23 @@ void TellNotReplaced(std::int64_t task_id) {
 
 }  // namespace
 
-Queue OpenQueue(const std::string& queue_name) {
+std::shared_ptr<const Queue> OpenQueue(const std::string& queue_name) {
   WarnIfNotLoaded();
-  std::optional<catalog::QueueDefinition> own = catalog::FindQueueByName(queue_name);
-  if (!own) {
+  std::shared_ptr<const Queue> queue = KnownQueue(queue_name);
+  // Who has dropped it until it is locked has said so by then.
+  for (std::int64_t locked = 0; queue && queue->own.queue_id != locked;
+       queue = KnownQueue(queue_name)) {
+    locked = queue->own.queue_id;
+    catalog::LockQueueForTasks(locked);
+  }
+  if (!queue) {
     NoSuchQueue(queue_name, QueueRight::kEnqueue);
   }
-  catalog::LockQueueForTasks(own->queue_id);
-  // Who has dropped it in the meantime has deleted this row, too.
-  std::optional<catalog::JobDefinition> job = catalog::FindJob(own->queue_id);
-  if (!job || !job->is_queue) {
-    NoSuchQueue(queue_name, QueueRight::kEnqueue);
-  }
-  Queue queue{*std::move(job), *std::move(own)};
-  RequireRight(queue, QueueRight::kEnqueue);
+  RequireRight(*queue, QueueRight::kEnqueue);
   static bool told = false;
-  if (!told && (queue.quarantined() || IsCopy())) {
+  if (!told && (queue->quarantined() || IsCopy())) {
     told = true;
-    TellIfQueueHeldBack(queue);
+    TellIfQueueHeldBack(*queue);
   }
   return queue;
 }

@@ -1,6 +1,7 @@
 // Putting tasks into a queue, one way for all who do.
 #pragma once
 
+#include <memory>
 #include <string>
 
 #include "api/queue_access.h"
@@ -17,7 +18,7 @@ enum class OnConflict {
 
 // For who is about to enqueue: the queue, which from here on is not dropped before the transaction
 // ends.
-Queue OpenQueue(const std::string& queue_name);
+std::shared_ptr<const Queue> OpenQueue(const std::string& queue_name);
 
 struct Enqueued {
   std::int64_t task_id;  // of the task, or of the one that has its unique_key

@@ -149,8 +149,8 @@ std::int64_t EnqueueOne(const Arguments& arguments) {
   SetKey(arguments, kGroupKey, "group_key", &common.task.group_key);
   const catalog::TaskPayload payload =
       PayloadOf(arguments.IsNull(kPayload), arguments.Value(kPayload));
-  const Queue queue = OpenQueue(arguments.Text(kQueueName, "queue_name"));
-  return Enqueue(queue, &common.task, payload, common.on_conflict).task_id;
+  const std::shared_ptr<const Queue> queue = OpenQueue(arguments.Text(kQueueName, "queue_name"));
+  return Enqueue(*queue, &common.task, payload, common.on_conflict).task_id;
 }
 
 // The elements of an array of one dimension.
@@ -265,8 +265,8 @@ std::int64_t EnqueueMany(const Arguments& arguments) {
   const Keys keys = {KeysOf(arguments, kUniqueKeys, "unique_keys", payloads.count),
                      KeysOf(arguments, kOrderingKeys, "ordering_keys", payloads.count),
                      KeysOf(arguments, kGroupKeys, "group_keys", payloads.count)};
-  const Queue queue = OpenQueue(arguments.Text(kQueueName, "queue_name"));
-  return EnqueueAll(queue, common, payloads, keys);
+  const std::shared_ptr<const Queue> queue = OpenQueue(arguments.Text(kQueueName, "queue_name"));
+  return EnqueueAll(*queue, common, payloads, keys);
 }
 
 }  // namespace

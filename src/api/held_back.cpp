@@ -9,13 +9,7 @@ extern "C" {
 
 namespace ratchet::api {
 
-bool IsCopy() {
-  if (board::TheBoard() == nullptr) {
-    return false;
-  }
-  const auto database = board::ViewDatabase(MyDatabaseId);
-  return database && database->quarantined;
-}
+bool IsCopy() { return board::TheBoard() != nullptr && board::IsQuarantined(MyDatabaseId); }
 
 void TellIfHeldBack(const catalog::JobDefinition& job) {
   if (job.quarantined) {

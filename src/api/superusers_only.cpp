@@ -4,6 +4,7 @@
 #include <cstring>
 #include <initializer_list>
 
+#include "catalog/queue.h"
 #include "pg/compat.h"
 #include "pg/guard.h"
 
@@ -103,6 +104,9 @@ HeapTuple RefuseOthers(FunctionCallInfo call) {
                         "\" is written by the library alone",
                     "Use the functions of schema ratchet. A superuser may write it, to restore a "
                     "dump.");
+  }
+  if (IsAmong(RelationGetRelationName(trigger->tg_relation), {"job", "queue"})) {
+    pg::Call([] { catalog::AnnounceQueues(); });
   }
   if (TRIGGER_FIRED_BY_INSERT(trigger->tg_event)) {
     // The key to the seals is made by the library, here.

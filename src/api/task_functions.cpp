@@ -149,12 +149,12 @@ bool RetryTask(const Arguments& arguments) {
     return RetryWaiting(*task, tid);
   }
   RequireTasksQueue(finished->task, false);
-  const Queue queue = OpenQueue(FindQueue(finished->task.queue_id)->name());
+  const std::shared_ptr<const Queue> queue = OpenQueue(FindQueue(finished->task.queue_id)->name());
   catalog::HeldFinishedTask held;
   catalog::TaskPlace holder{};
   const Revived revived = Revive(task_id, false, &held, &holder);
   if (revived == Revived::kTaken) {
-    RaiseTaken(queue, held.task.unique_key, holder.task_id);
+    RaiseTaken(*queue, held.task.unique_key, holder.task_id);
   }
   return revived == Revived::kYes;
 }
@@ -215,11 +215,11 @@ std::int64_t Redrive(const Arguments& arguments) {
   }
   const bool filters = !arguments.IsNull(kErrorLike);
   const std::string pattern = arguments.TextOrEmpty(kErrorLike);
-  const Queue queue = OpenQueue(queue_name);
+  const std::shared_ptr<const Queue> queue = OpenQueue(queue_name);
   std::int64_t count = 0;
   std::int64_t taken = 0;
   catalog::HeldFinishedTask held;
-  for (const Dead& dead : DeadTasksOf(queue.own.queue_id, filters)) {
+  for (const Dead& dead : DeadTasksOf(queue->own.queue_id, filters)) {
     if (count == most) {
       break;
     }

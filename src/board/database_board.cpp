@@ -288,6 +288,12 @@ std::optional<DatabaseEntry> ViewDatabase(Oid database) {
   return entry != nullptr ? std::optional(*entry) : std::nullopt;
 }
 
+bool IsQuarantined(Oid database) {
+  const Lock lock(LW_SHARED);
+  const DatabaseEntry* entry = FindEntry(database);
+  return entry != nullptr && entry->quarantined;
+}
+
 bool TakeNewDatabases() {
   const Lock lock;
   const bool announced = TheBoard()->rescan_databases;

@@ -63,6 +63,8 @@ struct DatabaseView {
 void ListDatabases(std::vector<DatabaseView>* out);
 // A copy of the database's entry, when it has one.
 std::optional<DatabaseEntry> ViewDatabase(Oid database);
+// Whether its jobs are held back, because they came here in a copy.
+bool IsQuarantined(Oid database);
 // True when new databases were announced since the last call.
 bool TakeNewDatabases();
 // Makes an entry in kUnknown, if there is none. False when the table is full.

@@ -4,6 +4,7 @@
 
 #include "catalog/home.h"
 #include "catalog/job.h"
+#include "catalog/queue.h"
 #include "catalog/seal.h"
 #include "pg/guard.h"
 #include "pg/row_change.h"
@@ -56,6 +57,9 @@ void SealRow(const SealedTable& sealed, const FoundRow& found, Oid owner) {
       }
       sealed.seal->Put(&row);
       pg::UpdateRow(table, &tid, row);
+      if (&sealed == &kSealedJobs || &sealed == &kSealedQueues) {
+        AnnounceQueues();
+      }
       CommandCounterIncrement();  // what belongs to the job looks whether it is adopted
     }
     table_close(table, NoLock);

@@ -6,6 +6,7 @@
 #include "catalog/find_row.h"
 #include "catalog/job_columns.h"
 #include "catalog/numbers.h"
+#include "catalog/queue.h"
 #include "catalog/seal.h"
 #include "catalog/table_layouts.h"
 #include "pg/guard.h"
@@ -78,6 +79,9 @@ void UpdateJob(ItemPointer tid, const JobDefinition& job) {
     pg::Row row;
     Fill(job, &row);
     pg::UpdateRow(table, tid, row);
+    if (job.is_queue) {
+      AnnounceQueues();
+    }
     table_close(table, NoLock);
     CommandCounterIncrement();
   });

@@ -10,6 +10,7 @@ extern "C" {
 #include "catalog/pg_authid.h"
 #include "catalog/pg_type.h"
 #include "utils/array.h"
+#include "utils/inval.h"
 #include "utils/syscache.h"
 }
 
@@ -71,6 +72,8 @@ void Fill(const QueueDefinition& queue, pg::Row* row) {
 
 constinit const SealedTable kSealedQueues(kSeal, "queue_id", nullptr);
 
+void AnnounceQueues() { CacheInvalidateRelcacheByRelid(pg::TableOid(kTable.name)); }
+
 void FillQueue(const QueueDefinition& queue, pg::Row* row) { Fill(queue, row); }
 
 std::string JobNameOf(const std::string& queue_name) { return "queue " + queue_name; }
@@ -81,6 +84,7 @@ void InsertQueue(const QueueDefinition& queue) {
     pg::Row row;
     Fill(queue, &row);
     pg::InsertRow(table, row);
+    CacheInvalidateRelcache(table);
     table_close(table, NoLock);
     CommandCounterIncrement();
   });
@@ -92,6 +96,7 @@ void UpdateQueue(ItemPointer tid, const QueueDefinition& queue) {
     pg::Row row;
     Fill(queue, &row);
     pg::UpdateRow(table, tid, row);
+    CacheInvalidateRelcache(table);
     table_close(table, NoLock);
     CommandCounterIncrement();
   });
@@ -101,6 +106,7 @@ void DeleteQueue(ItemPointer tid) {
   pg::Call([tid] {
     Relation table = pg::OpenTable(kTable, RowExclusiveLock);
     pg::DeleteRow(table, tid);
+    CacheInvalidateRelcache(table);
     table_close(table, NoLock);
     CommandCounterIncrement();
   });
@@ -183,6 +189,7 @@ bool RemoveGoneRolesOfQueues() {
           kSeal.Put(&row);
         }
         pg::UpdateRowOfSameKey(scan.table(), &tid, row);
+        CacheInvalidateRelcache(scan.table());
       }
       is_complete = is_complete && hold != pg::RowHold::kBusy;
     }

@@ -57,6 +57,10 @@ std::optional<QueueDefinition> FindQueue(std::int64_t queue_id, ItemPointer tid 
 std::optional<QueueDefinition> FindQueueByName(const std::string& queue_name,
                                                ItemPointer tid = nullptr);
 
+// For use inside pg::Call, by who writes what sessions remember of queues (api/known_queue.h): they
+// hear of it when the transaction has committed, the own one at the next CommandCounterIncrement.
+void AnnounceQueues();
+
 // The row as it would be written. For use inside pg::Call.
 void FillQueue(const QueueDefinition& queue, pg::Row* row);
 

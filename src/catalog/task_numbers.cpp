@@ -34,8 +34,8 @@ std::int64_t LargestIn(const pg::TableLayout& table, const char* index) {
 // Inside pg::Call.
 std::int64_t Next(Oid sequence) {
   static Oid known = InvalidOid;
-  std::int64_t number = pg::NextNumber(sequence);
-  if (sequence != known) {
+  std::int64_t number = sequence == known ? pg::DrawNumber(sequence) : pg::NextNumber(sequence);
+  if (sequence != known || number > policy::kGreatestNumber) {
     const std::int64_t highest = std::max(LargestIn(kTaskTable, "task_pkey"),
                                           LargestIn(kFinishedTaskTable, "finished_task_pkey"));
     if (number > policy::kGreatestNumber || number <= highest) {

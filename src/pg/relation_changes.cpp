@@ -3,7 +3,7 @@
 namespace ratchet::pg {
 namespace {
 
-constexpr int kMost = 8;
+constexpr int kMost = 12;
 constinit RelcacheCallbackFunction callbacks[kMost] = {};
 constinit int count = 0;
 

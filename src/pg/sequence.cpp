@@ -65,6 +65,8 @@ std::int64_t NextNumber(Oid sequence) {
                                                         : nextval_internal(sequence, false);
 }
 
+std::int64_t DrawNumber(Oid sequence) { return nextval_internal(sequence, false); }
+
 std::int64_t NextNumberAfter(Oid sequence, std::int64_t highest) {
   LockSequence(sequence);
   std::int64_t number = NextNumber(sequence);

@@ -15,6 +15,8 @@ Oid OpenSequence(const char* name);
 
 // The greatest one that there is when the sequence is at its end: no error.
 std::int64_t NextNumber(Oid sequence);
+// The same, and an error when it is at its end: for who draws one after the other.
+std::int64_t DrawNumber(Oid sequence);
 // One that follows `highest` (policy/numbers.h). A sequence that is behind, or far ahead, is set
 // right, which the log tells.
 std::int64_t NextNumberAfter(Oid sequence, std::int64_t highest);

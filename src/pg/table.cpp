@@ -60,43 +60,64 @@ struct IndexWrite {
   bool only_summaries = false;
   Oid no_wait = InvalidOid;
 };
-bool AddToIndexes(Relation table, HeapTuple tuple, CatalogIndexState indexes,
-                  const IndexWrite& write) {
-  TupleTableSlot* slot = MakeSingleTupleTableSlot(RelationGetDescr(table), &TTSOpsHeapTuple);
-  ExecStoreHeapTuple(tuple, slot, false);
+bool AddToIndex(Relation table, TupleTableSlot* slot, Relation relation, IndexInfo* index,
+                const IndexWrite& write) {
+  if (!index->ii_ReadyForInserts || (write.only_summaries && !IsSummary(index)) ||
+      (index->ii_Predicate != NIL && slot_attisnull(slot, ColumnNotNull(index->ii_Predicate)))) {
+    return true;
+  }
+  Datum values[INDEX_MAX_KEYS];
+  bool nulls[INDEX_MAX_KEYS];
+  FormIndexDatum(index, slot, nullptr, values, nulls);
+  const bool no_wait = RelationGetRelid(relation) == write.no_wait;
+  const IndexUniqueCheck check = !index->ii_Unique ? UNIQUE_CHECK_NO
+                                 : no_wait         ? UNIQUE_CHECK_PARTIAL
+                                                   : write.check;
+  return index_insert(relation, values, nulls, &slot->tts_tid, table, check, write.same_key,
+                      index) ||
+         !no_wait;
+}
+
+bool AddToKeptIndexes(Relation table, TupleTableSlot* slot, CatalogIndexState indexes,
+                      const IndexWrite& write) {
   bool is_unique = true;
-  for (int i = 0; i < indexes->ri_NumIndices; i++) {
-    Relation relation = indexes->ri_IndexRelationDescs[i];
-    IndexInfo* index = indexes->ri_IndexRelationInfo[i];
-    if (!index->ii_ReadyForInserts || (write.only_summaries && !IsSummary(index)) ||
-        (index->ii_Predicate != NIL && slot_attisnull(slot, ColumnNotNull(index->ii_Predicate)))) {
+  for (int i = 0; is_unique && i < indexes->ri_NumIndices; i++) {
+    is_unique = AddToIndex(table, slot, indexes->ri_IndexRelationDescs[i],
+                           indexes->ri_IndexRelationInfo[i], write);
+  }
+  return is_unique;
+}
+
+// To open an index that the row does not go into costs as much as to write another one. Locks are
+// kept, as the table's is.
+bool OpenAndAddToIndexes(Relation table, TupleTableSlot* slot, const IndexWrite& write) {
+  List* indexes = RelationGetIndexList(table);
+  bool is_unique = true;
+  for (int i = 0; is_unique && i < list_length(indexes); i++) {
+    const Oid oid = list_nth_oid(indexes, i);
+    const int not_null = KnownColumnNotNull(oid);
+    if (not_null > 0 && slot_attisnull(slot, not_null)) {
       continue;
     }
-    Datum values[INDEX_MAX_KEYS];
-    bool nulls[INDEX_MAX_KEYS];
-    FormIndexDatum(index, slot, nullptr, values, nulls);
-    const bool no_wait = RelationGetRelid(relation) == write.no_wait;
-    const IndexUniqueCheck check = !index->ii_Unique ? UNIQUE_CHECK_NO
-                                   : no_wait         ? UNIQUE_CHECK_PARTIAL
-                                                     : write.check;
-    const bool fits =
-        index_insert(relation, values, nulls, &tuple->t_self, table, check, write.same_key, index);
-    if (no_wait && !fits) {
-      is_unique = false;
-      break;
+    Relation relation = index_open(oid, RowExclusiveLock);
+    IndexInfo* index = BuildIndexInfo(relation);
+    if (not_null == kNotKnown) {
+      RememberColumnNotNull(oid, ColumnNotNull(index->ii_Predicate));
     }
+    is_unique = AddToIndex(table, slot, relation, index, write);
+    index_close(relation, NoLock);
   }
-  ExecDropSingleTupleTableSlot(slot);
+  list_free(indexes);
   return is_unique;
 }
 
 bool AddToIndexes(Relation table, HeapTuple tuple, const IndexWrite& write) {
+  TupleTableSlot* slot = MakeSingleTupleTableSlot(RelationGetDescr(table), &TTSOpsHeapTuple);
+  ExecStoreHeapTuple(tuple, slot, false);
   CatalogIndexState kept = OpenIndexesOf(table);
-  CatalogIndexState indexes = kept != nullptr ? kept : CatalogOpenIndexes(table);
-  const bool is_unique = AddToIndexes(table, tuple, indexes, write);
-  if (kept == nullptr) {
-    CatalogCloseIndexes(indexes);
-  }
+  const bool is_unique = kept != nullptr ? AddToKeptIndexes(table, slot, kept, write)
+                                         : OpenAndAddToIndexes(table, slot, write);
+  ExecDropSingleTupleTableSlot(slot);
   return is_unique;
 }
 
