@@ -11,7 +11,7 @@ use RatchetTest;
 use Test::More;
 
 my $missing = PatroniCluster::missing();
-plan(skip_all => "there is no $missing here (Debian: patroni, etcd-server), so nothing is said about Patroni") if $missing ne '';
+plan(skip_all => "there is no $missing here (Debian: patroni, python3-etcd, etcd-server), so nothing is said about Patroni") if $missing ne '';
 
 my $cluster = PatroniCluster->new(
 	'shop',

@@ -33,10 +33,12 @@ my $json = JSON::PP->new->canonical;
 my $http = HTTP::Tiny->new(timeout => 10, proxy => undef, http_proxy => undef, https_proxy => undef);
 my $keeper;
 
-# The programs that are not there, or nothing.
+# What is not there, or nothing. What Patroni speaks to etcd with is a package of its own, which its package may do without.
 sub missing
 {
-	return join ', ', grep { system("command -v $_ >/dev/null 2>&1") != 0 } qw(etcd patroni patronictl);
+	my @missing = grep { system("command -v $_ >/dev/null 2>&1") != 0 } qw(etcd patroni patronictl);
+	push @missing, 'python3-etcd' if system("/usr/bin/python3 -c 'import etcd' >/dev/null 2>&1") != 0;
+	return join ', ', @missing;
 }
 
 # Makes the cluster, and waits until one member is the synchronous standby of the other. Options:
