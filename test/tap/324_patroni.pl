@@ -5,6 +5,7 @@
 use strict;
 use warnings;
 
+use Kept;
 use PatroniCluster;
 use PostgreSQL::Test::Utils;
 use RatchetTest;
@@ -189,7 +190,7 @@ sub begin_writer
 	my @nodes = map { $cluster->node($_) } qw(anna bela);
 	my $either = sprintf 'host=%s,%s port=%s,%s dbname=postgres target_session_attrs=read-write', (map { $_->host } @nodes), (map { $_->port } @nodes);
 	my $sends = "INSERT INTO parcel (address) VALUES (concat('Rue Chénier ', random())) RETURNING id;\nSELECT pg_sleep(0.1) \\g /dev/null\n" x 20;
-	return PatroniCluster::begin_process($list, 'sh', '-c', 'while :; do printf %s "$1" | psql -XAtq -v ON_ERROR_STOP=1 -d "$2" -f - 2>/dev/null; done', 'writer', $sends, $either);
+	return begin_process($list, 'sh', '-c', 'while :; do printf %s "$1" 2>/dev/null | psql -XAtq -v ON_ERROR_STOP=1 -d "$2" -f - 2>/dev/null; done', 'writer', $sends, $either);
 }
 
 promise 'what is set where' => sub {
@@ -239,7 +240,7 @@ promise 'what is killed comes back as a standby, and as a primary' => sub {
 
 promise 'nobody who was told that something is there has to miss it' => sub {
 	my $node = $cluster->primary;
-	PatroniCluster::end_process($writer);
+	end_process($writer);
 	my @told = split /\n/, slurp_file($list);
 	cmp_ok(scalar(@told), '>', 30, scalar(@told) . ' parcels were sent');
 	is(value($node, 'SELECT count(*) FROM unnest(ARRAY[' . join(',', @told) . ']) AS told WHERE NOT EXISTS (SELECT FROM parcel WHERE id = told)'), 0, 'all of them are there');

@@ -7,8 +7,8 @@ package PatroniCluster;
 #   value($cluster->primary, 'SELECT 1');
 #   $cluster->switchover;
 #
-# Patroni starts the servers again when they stop, and starts them as leaders of sessions of their own. So a
-# keeper, a process that outlives the test, ends all of them when the test ends, however it does.
+# Patroni starts the servers again when they stop, and starts them as leaders of sessions of their own. Kept ends all
+# of them when the test ends, however it does.
 
 use strict;
 use warnings;
@@ -17,11 +17,10 @@ use Carp;
 use File::Basename;
 use FindBin;
 use HTTP::Tiny;
-use IO::Handle;
 use IPC::Run ();
 use JSON::PP ();
+use Kept;
 use MIME::Base64 qw(encode_base64);
-use POSIX ();
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use RatchetTest;
@@ -31,7 +30,6 @@ use Time::HiRes qw(time usleep);
 my $json = JSON::PP->new->canonical;
 # A proxy that the environment names is for other hosts.
 my $http = HTTP::Tiny->new(timeout => 10, proxy => undef, http_proxy => undef, https_proxy => undef);
-my $keeper;
 
 # What is not there, or nothing. What Patroni speaks to etcd with is a package of its own, which its package may do without.
 sub missing
@@ -47,7 +45,6 @@ sub missing
 sub new
 {
 	my ($class, $scope, %option) = @_;
-	$keeper //= begin_keeper();
 	my $self = bless {
 		scope      => $scope,
 		dir        => PostgreSQL::Test::Utils::tempdir(),
@@ -124,7 +121,7 @@ sub add_member
 	print $file $json->pretty->encode(\%member);    # which is YAML, too
 	close($file);
 	watch_log($node);
-	tell_keeper('directory ' . $node->data_dir);
+	keep_directory($node->data_dir);
 	$self->{member}{$name} = { node => $node, rest => $rest, config => $config };
 	return;
 }
@@ -217,15 +214,11 @@ sub stop
 	my ($self) = @_;
 	my @pids = grep { defined } map { delete $_->{pid} } values %{ $self->{member} };
 	kill('TERM', @pids);
-	for my $pid (@pids)
-	{
-		waitpid($pid, 0);
-		tell_keeper("ended $pid");
-	}
+	wait_for_end($_) for @pids;
 	return;
 }
 
-# ---- Waiting, processes --------------------------------------------------------------------------
+# ---- Waiting -------------------------------------------------------------------------------------
 
 sub wait_for
 {
@@ -237,80 +230,6 @@ sub wait_for
 		usleep(50_000);
 	}
 	return;
-}
-
-# In a group of its own. Returns its process id.
-sub begin_process
-{
-	my ($log, @command) = @_;
-	my $pid = fork() // croak "cannot fork: $!";
-	if ($pid == 0)
-	{
-		setpgrp(0, 0);
-		delete $ENV{$_} for grep { /^(PATRONI|ETCD)/ } keys %ENV;
-		open(STDIN,  '<',  '/dev/null');
-		open(STDOUT, '>>', $log);
-		open(STDERR, '>&', \*STDOUT);
-		exec(@command) or POSIX::_exit(127);
-	}
-	tell_keeper("group $pid");
-	return $pid;
-}
-
-sub end_process
-{
-	my ($pid) = @_;
-	kill('KILL', -$pid);
-	waitpid($pid, 0);
-	tell_keeper("ended $pid");
-	return;
-}
-
-# It listens until the test is gone, and then ends what it was told of.
-sub begin_keeper
-{
-	pipe(my $from, my $to) or croak "no pipe: $!";
-	my $pid = fork() // croak "cannot fork: $!";
-	if ($pid == 0)
-	{
-		close($to);
-		POSIX::setsid();
-		$SIG{$_} = 'IGNORE' for qw(INT TERM HUP PIPE);
-		my (%groups, %directories);
-		while (my $line = <$from>)
-		{
-			my ($what, $which) = $line =~ /^(\w+) (.*)$/;
-			$groups{$which}      = 1 if $what eq 'group';
-			$directories{$which} = 1 if $what eq 'directory';
-			delete $groups{$which} if $what eq 'ended';
-		}
-		kill('KILL', map { -$_ } keys %groups) if %groups;
-		# A server is whatever works in its data directory.
-		for my $round (1 .. 100)
-		{
-			my @left = grep { $directories{ readlink("/proc/$_/cwd") // '' } } map { m{/(\d+)$} } glob('/proc/[0-9]*');
-			last unless @left;
-			kill($round < 50 ? 'QUIT' : 'KILL', @left) if $round % 50 == 1;
-			usleep(100_000);
-		}
-		POSIX::_exit(0);
-	}
-	close($from);
-	$to->autoflush(1);
-	return { pid => $pid, pipe => $to, test => $$ };
-}
-
-sub tell_keeper { my ($line) = @_; return print { $keeper->{pipe} } "$line\n"; }
-
-END
-{
-	my $exit_code = $?;
-	if (defined $keeper && $keeper->{test} == $$)
-	{
-		close($keeper->{pipe});
-		waitpid($keeper->{pid}, 0);
-	}
-	$? = $exit_code;
 }
 
 1;

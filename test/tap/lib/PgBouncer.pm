@@ -6,17 +6,16 @@ package PgBouncer;
 #   my $pool = PgBouncer->new($node, users => { robot => 'secret' }, size => 2);
 #   value($node, 'SELECT 1', via => $pool->connstr('robot'));
 #
-# It ends when the test does, however that ends: its standard input is closed then.
+# It ends when the test does, however that ends.
 
 use strict;
 use warnings;
 
 use Carp;
 use File::Basename;
-use IPC::Run ();
+use Kept;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
-use Symbol qw(gensym);
 use Time::HiRes qw(time usleep);
 
 # Debian's is not in the path of everybody.
@@ -83,9 +82,7 @@ sub start
 {
 	my ($self) = @_;
 	unlink "$self->{dir}/pid";
-	$self->{run} = IPC::Run::start(
-		[ 'sh', '-c', '"$1" "$2" & cat >/dev/null; kill -INT $!; wait', 'pool', $program, "$self->{dir}/pgbouncer.ini" ],
-		'<pipe', $self->{pipe} = gensym, '>>', $self->{log}, '2>&1');
+	$self->{pid} = begin_process($self->{log}, $program, "$self->{dir}/pgbouncer.ini");
 	my $end = time() + $PostgreSQL::Test::Utils::timeout_default;
 	until (-s "$self->{dir}/pid")
 	{
@@ -95,17 +92,10 @@ sub start
 	return;
 }
 
-sub pid
-{
-	my ($self) = @_;
-	return slurp_file("$self->{dir}/pid") + 0;
-}
-
 # As when its machine is gone; another one takes its place.
 sub kill_and_start
 {
 	my ($self) = @_;
-	kill('KILL', $self->pid) == 1 or croak "cannot kill PgBouncer: $!";
 	$self->stop;
 	$self->start;
 	return;
@@ -114,8 +104,7 @@ sub kill_and_start
 sub stop
 {
 	my ($self) = @_;
-	close($self->{pipe});
-	eval { $self->{run}->finish; 1 };
+	end_process($self->{pid});
 	return;
 }
 
