@@ -79,6 +79,18 @@ LANGUAGE c VOLATILE SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 
 COMMENT ON FUNCTION ratchet.resume_all IS
     'ends what ratchet.pause_all() began: jobs go on, but those that are paused by themselves; false when there was nothing to end';
 
+CREATE FUNCTION ratchet.pause_server(cancel_running boolean DEFAULT false)
+RETURNS bigint
+LANGUAGE c VOLATILE SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'ratchet_pause_server';
+COMMENT ON FUNCTION ratchet.pause_server IS
+    'keeps all jobs of all databases from starting, by ALTER SYSTEM SET ratchet.enabled = off and a reload, at once; what is running is let finish, or canceled; returns how many were asked to end';
+
+CREATE FUNCTION ratchet.resume_server()
+RETURNS void
+LANGUAGE c VOLATILE SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'ratchet_resume_server';
+COMMENT ON FUNCTION ratchet.resume_server IS
+    'ends what ratchet.pause_server() began, by ALTER SYSTEM RESET ratchet.enabled and a reload, at once';
+
 -- Runs ------------------------------------------------------------------------------------------
 
 CREATE FUNCTION ratchet.trigger(

@@ -161,35 +161,6 @@ COMMENT ON COLUMN ratchet.runs.requested_by IS
 COMMENT ON COLUMN ratchet.runs.canceled_by IS
     'the name of the role that has canceled it by ratchet.cancel() or ratchet.pause_all(); null: nobody has, also when it ran out of time or the server stopped';
 
-CREATE VIEW ratchet.running WITH (security_invoker = true) AS
-SELECT l.pid, coalesce(j.job_name, l.job_name) AS job_name, l.job_id, l.run_id, l.cause, l.attempt,
-       l.started_at, clock_timestamp() - l.started_at AS elapsed, l.items_done, l.items_remaining,
-       l.batches + 1 AS current_batch,
-       round((l.items_done / nullif(extract(epoch FROM clock_timestamp() - l.started_at), 0)), 1) AS rate,
-       CASE WHEN l.items_done > 0
-            THEN clock_timestamp() + (clock_timestamp() - l.started_at)
-                 * (l.items_remaining::float8 / l.items_done) END AS eta,
-       l.scheduled_at, l.owner::regrole AS owner, l.cancel_asked, l.items_failed, l.walk_done,
-       l.waits_for, l.messages
-  FROM ratchet._live_runs() l
-  LEFT JOIN ratchet.job j ON j.job_id = l.job_id
- WHERE l.state = 'running';
-
-COMMENT ON VIEW ratchet.running IS 'runs that are running now, from shared memory';
-COMMENT ON COLUMN ratchet.running.items_done IS
-    'items of a batch job that this run has committed; else what the run reports by ratchet.progress()';
-COMMENT ON COLUMN ratchet.running.items_remaining IS
-    'of a batch job: estimated by the planner, corrected by what the walk has found so far';
-COMMENT ON COLUMN ratchet.running.walk_done IS
-    'items of a batch job that are done since the walk began, by this run and earlier ones';
-COMMENT ON COLUMN ratchet.running.waits_for IS
-    'of a batch job between two batches: pause, replication, lock or writers';
-COMMENT ON COLUMN ratchet.running.messages IS
-    'the last of what it has said so far, in short, as in ratchet.runs';
-COMMENT ON COLUMN ratchet.running.rate IS 'items per second since the run started';
-COMMENT ON COLUMN ratchet.running.eta IS 'when it will have ended if it goes on at this rate';
-COMMENT ON COLUMN ratchet.running.cancel_asked IS 'it was asked to stop, by somebody or by its timeout';
-
 -- Changes of jobs ---------------------------------------------------------------------------------
 
 CREATE VIEW ratchet.changes WITH (security_invoker = true) AS
@@ -491,5 +462,5 @@ END;
 COMMENT ON FUNCTION ratchet.agenda IS
     'what is to run until then, of all jobs or of one, in order, if everything goes as usual; held_by is what may hold it back';
 
-GRANT SELECT ON ratchet.jobs, ratchet.runs, ratchet.changes, ratchet.running, ratchet.failed_items, ratchet.job_health,
+GRANT SELECT ON ratchet.jobs, ratchet.runs, ratchet.changes, ratchet.failed_items, ratchet.job_health,
     ratchet.overview, ratchet.stat_jobs TO PUBLIC;

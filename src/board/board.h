@@ -89,9 +89,11 @@ struct DatabaseEntry {
   // Until then the end of a run does not wake the scheduler as long as the workers of its pool have
   // more to do: it will look by itself. 0: it wakes it.
   policy::SteadyTime looks_again_at;
-  policy::ClockWatch clock;  // written by the scheduler alone
-  std::int64_t jobs;         // for ratchet.status(), and so are
-  std::int64_t problems;     // jobs whose schedule cannot be read
+  policy::ClockWatch clock;   // written by the scheduler alone
+  bool starts;                // its scheduler has not seen that ratchet.enabled is off
+  std::int64_t jobs;          // for ratchet.status(), and so are
+  std::int64_t problems;      // jobs whose schedule cannot be read
+  std::int64_t failing_jobs;  // since their last success
   // What was not written by the library (catalog/seal.h): jobs, and these with runs and backfills.
   std::int64_t quarantined_jobs;
   std::int64_t quarantined_rows;

@@ -70,6 +70,7 @@ void ForgetExtension(DatabaseEntry* entry) {
   entry->misfit = false;
   entry->jobs = 0;
   entry->problems = 0;
+  entry->failing_jobs = 0;
   entry->quarantined_jobs = 0;
   entry->quarantined_rows = 0;
   entry->failing_since = 0;

@@ -38,6 +38,7 @@ void JobTable::Clear() {
   timing_index_.clear();
   problems_.clear();
   quarantined_ = 0;
+  failing_ = 0;
   rules_.clear();
   heap_.Clear();
 }
@@ -167,7 +168,7 @@ std::uint32_t JobTable::PutDropped(const catalog::JobVersion& version) {
   job.pinned = true;
   job.dropped = true;
   job.held = false;
-  job.consecutive_failures = 0;
+  SetFailures(index, 0);
   job.crash_streak = 0;
   job.backoff_until = 0;
   return index;
@@ -184,11 +185,20 @@ void JobTable::Remove(std::uint32_t index) {
   Job& job = jobs_[index];
   problems_.erase(job.job_id);
   quarantined_ -= job.quarantined;
+  failing_ -= job.failing() ? 1 : 0;
   index_.Erase(job.job_id, [this](std::uint32_t other) { return jobs_[other].job_id; });
   delete[] job.name;
   job.name = nullptr;
   job.alive = false;
   free_.push_back(index);
+}
+
+void JobTable::SetFailures(std::uint32_t index, std::int32_t in_a_row) {
+  Job& job = jobs_[index];
+  failing_ -= job.failing() ? 1 : 0;
+  job.consecutive_failures =
+      static_cast<std::uint16_t>(std::min<std::int32_t>(in_a_row, UINT16_MAX));
+  failing_ += job.failing() ? 1 : 0;
 }
 
 policy::JobPlan JobTable::PlanOf(const Job& job) const {

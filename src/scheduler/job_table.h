@@ -104,6 +104,9 @@ class JobTable {
   const catalog::RunError* ProblemOf(const Job& job) const;
   std::size_t problems() const { return problems_.size(); }
   std::int64_t quarantined() const { return quarantined_; }
+  // How many have failed since their last success.
+  std::int64_t failing() const { return failing_; }
+  void SetFailures(std::uint32_t index, std::int32_t in_a_row);
   void Remove(std::uint32_t index);
   // The entry of a job that has been dropped: it knows what `version` says and has no schedule.
   std::uint32_t PutDropped(const catalog::JobVersion& version);
@@ -143,6 +146,7 @@ class JobTable {
   std::unordered_map<std::int64_t, catalog::RunError> problems_;  // by job
   std::vector<SharedRules> rules_;
   std::int64_t quarantined_ = 0;  // jobs
+  std::int64_t failing_ = 0;      // likewise
   DueHeap heap_;
 };
 

@@ -65,6 +65,7 @@ PassResult Scheduler::Pass(const policy::Moment& now) {
     return PassResult::kLeave;
   }
   clock_ = now;
+  entry_->starts = pg::settings.enabled;
   LookAtClock();
   ServeQueues();
   Decide(now.wall);
@@ -104,9 +105,7 @@ void Scheduler::Decide(TimestampTz now) {
   WriteStates();
   Commit();
   resets_.clear();
-  entry_->problems = static_cast<std::int64_t>(jobs_.problems());
-  entry_->quarantined_jobs = jobs_.quarantined();
-  entry_->quarantined_rows = jobs_.quarantined() + quarantined_rows_;
+  ShowCounts();
 }
 
 void Scheduler::Forget() {

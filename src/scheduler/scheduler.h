@@ -339,6 +339,7 @@ class Scheduler {
   // then the run's row in ratchet.run_queue tells what a crash must not forget (AdoptClaimedRun).
   catalog::JobState& StateForClaim(std::uint32_t index);
   void WriteStates();
+  void ShowCounts();
   void WriteStatistics();
   void FlushClaims();
   void Maintain();

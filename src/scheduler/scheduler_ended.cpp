@@ -271,8 +271,7 @@ void Scheduler::TakeStanding(std::uint32_t index, const RunEnd& end,
   if (!(standing == before)) {
     Unready(index);  // its place in the line depends on it
     constexpr std::int32_t kMost = UINT16_MAX;
-    job.consecutive_failures =
-        static_cast<std::uint16_t>(std::min(standing.consecutive_failures, kMost));
+    jobs_.SetFailures(index, standing.consecutive_failures);
     job.crash_streak = static_cast<std::uint16_t>(std::min(standing.crash_streak, kMost));
     job.backoff_until = standing.backoff_until;
     job.skip_noted = false;

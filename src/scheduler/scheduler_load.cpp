@@ -148,8 +148,7 @@ std::vector<Scheduler::ToldTime> Scheduler::LoadJobs(
         job.backoff_until = state.backoff_until;
         job.run_count = state.run_count;
         self->LoadDependencyState(state);
-        job.consecutive_failures = static_cast<std::uint16_t>(
-            std::min(state.consecutive_failures, static_cast<std::int32_t>(UINT16_MAX)));
+        self->jobs_.SetFailures(index, state.consecutive_failures);
         job.crash_streak = static_cast<std::uint16_t>(
             std::min(state.crash_streak, static_cast<std::int32_t>(UINT16_MAX)));
         self->watched_.Resume(state);

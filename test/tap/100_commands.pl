@@ -46,6 +46,25 @@ subtest 'several statements are one transaction' => sub {
 	is(numbers(), '1 2 3', 'and undoes the statement before it');
 };
 
+subtest 'how far a command is, as the server shows it' => sub {
+	empty_table();
+	value($node, q{INSERT INTO t SELECT generate_series(1, 3);
+		CREATE FUNCTION slow(n int) RETURNS int LANGUAGE plpgsql IMMUTABLE AS $$ BEGIN PERFORM pg_advisory_xact_lock_shared(77); RETURN n; END $$});
+	my $lock = lock_session($node, 77);
+	my $run = begin_run($node, 'index', 'CREATE INDEX t_slow ON t (public.slow(n))');
+	wait_until($node, q{SELECT command_progress ->> 'phase' ~ '^building index' FROM ratchet.running}, 'it is at work');
+	is(value($node, q{SELECT concat_ws(' ', command_progress ->> 'command', command_progress ->> 'relation', command_progress ? 'blocks_total') FROM ratchet.running}),
+		'CREATE INDEX public.t t', 'ratchet.running says at what');
+	is(value($node, q{SELECT command_progress FROM ratchet.running}, user => 'alice'), '', 'for those who see the run');
+	$lock->quit;
+	wait_run($node, $run, 'succeeded');
+	$run = begin_run($node, 'index', 'SELECT pg_sleep(600)');
+	wait_until($node, q{SELECT command_progress IS NULL FROM ratchet.running}, 'nothing of any other command');
+	value($node, "SELECT ratchet.cancel($run)");
+	wait_run($node, $run, 'canceled');
+	value($node, 'DROP INDEX t_slow');
+};
+
 subtest 'VACUUM and CREATE INDEX CONCURRENTLY, which need the top level' => sub {
 	is_run(run_job($node, 'vacuum', 'VACUUM t'), { status => 'succeeded' }, 'VACUUM succeeds');
 	wait_until($node, q{SELECT vacuum_count > 0 FROM pg_stat_all_tables WHERE relid = 't'::regclass},
