@@ -16,6 +16,7 @@ namespace ratchet::board {
 namespace {
 
 int my_stretch = kNone;
+StretchDeath my_death{StretchDeath::kUnknown, 0, 0, {}};
 
 // Those that follow are called with the lock.
 
@@ -40,13 +41,13 @@ void FreeStretch(StretchSlot* slot) {
 }
 
 // Runs in whatever state the process is.
-void Leave(StretchSlot* slot, bool died) {
+void Leave(StretchSlot* slot, const StretchDeath& death) {
   if (!OidIsValid(slot->incarnation)) {
     FreeStretch(slot);  // nobody would ask for it
     return;
   }
   SetState(slot, StretchState::kOpen, StretchState::kLeft);
-  slot->died = died;
+  slot->death = death;
   slot->end = true;
   slot->waiting = false;
   slot->proc = kNone;
@@ -58,7 +59,7 @@ void Leave(StretchSlot* slot, bool died) {
 void StretchGone(int /*code*/, Datum /*argument*/) {
   if (my_stretch != kNone) {
     const TaskLock lock;
-    Leave(&Stretches()[my_stretch], true);
+    Leave(&Stretches()[my_stretch], my_death);
     my_stretch = kNone;
   }
 }
@@ -94,7 +95,8 @@ int OpenStretch(int run, std::int64_t queue_id, int wants) {
       continue;
     }
     SetState(&slot, StretchState::kFree, StretchState::kOpen);
-    slot.end = slot.waiting = slot.died = false;
+    slot.end = slot.waiting = false;
+    slot.death = {};
     slot.database = ticket.database;
     slot.incarnation = ticket.incarnation;
     slot.queue_id = queue_id;
@@ -115,7 +117,19 @@ int OpenStretch(int run, std::int64_t queue_id, int wants) {
 void LeaveStretch(int stretch) {
   my_stretch = kNone;
   const TaskLock lock;
-  Leave(&Stretches()[stretch], false);
+  Leave(&Stretches()[stretch], {});
+}
+
+void SayHowItDies(const StretchDeath& death, std::span<const HandedTask> taken) {
+  my_death = death;
+  if (my_stretch == kNone) {
+    return;
+  }
+  const TaskLock lock;
+  TaskBuffer* buffer = FindBuffer(&Stretches()[my_stretch], BufferState::kTaken);
+  if (buffer != nullptr && buffer->count == static_cast<int>(taken.size())) {
+    std::copy(taken.begin(), taken.end(), buffer->tasks);
+  }
 }
 
 StretchTurn TakeTasks(int stretch, std::vector<HandedTask>* tasks) {
@@ -181,11 +195,15 @@ void ListStretches(Oid database, Oid incarnation, std::vector<StretchView>* stre
       continue;
     }
     int empty = 0;
+    int filled = 0;
+    int taken = 0;
     for (const TaskBuffer& buffer : slot.buffers) {
       empty += buffer.state == BufferState::kEmpty ? 1 : 0;
+      filled += buffer.state == BufferState::kFilled ? 1 : 0;
+      taken += buffer.state == BufferState::kTaken ? 1 : 0;
     }
-    stretches->push_back({i, slot.state, slot.died, slot.end, slot.waiting, slot.waiting_since,
-                          slot.queue_id, slot.run_id, slot.pid, slot.wants, empty});
+    stretches->push_back({i, slot.state, slot.end, slot.waiting, slot.waiting_since, slot.queue_id,
+                          slot.run_id, slot.pid, slot.wants, empty, filled > 0 && taken > 0});
   }
 }
 
@@ -239,21 +257,36 @@ void TakeAnswers(int stretch, std::int64_t run_id, std::vector<HandedTask>* task
   }
 }
 
-void TakeLeft(int stretch, std::int64_t run_id, std::vector<HandedTask>* answered,
-              std::vector<HandedTask>* unused, std::vector<HandedTask>* lost) {
-  MakeRoom(answered);
-  MakeRoom(unused);
-  MakeRoom(lost);
+void TakeBack(int stretch, std::int64_t run_id, std::vector<HandedTask>* tasks) {
+  MakeRoom(tasks);
+  const TaskLock lock;
+  StretchSlot* slot = OfRun(stretch, run_id);
+  if (slot == nullptr || FindBuffer(slot, BufferState::kTaken) == nullptr) {
+    return;
+  }
+  while (TaskBuffer* buffer = FindBuffer(slot, BufferState::kFilled)) {
+    Append(*buffer, tasks);
+    SetState(buffer, BufferState::kFilled, BufferState::kEmpty);
+  }
+}
+
+void TakeLeft(int stretch, std::int64_t run_id, LeftTasks* left) {
+  for (std::vector<HandedTask>* tasks : {&left->answered, &left->unused, &left->lost}) {
+    MakeRoom(tasks);
+  }
   const TaskLock lock;
   StretchSlot* slot = OfRun(stretch, run_id);
   if (slot == nullptr || slot->state != StretchState::kLeft) {
     return;
   }
+  left->death = slot->death;
   for (const TaskBuffer& buffer : slot->buffers) {
-    if (buffer.state != BufferState::kEmpty) {
-      Append(buffer, buffer.state == BufferState::kAnswered ? answered
-                     : buffer.state == BufferState::kFilled ? unused
-                                                            : lost);
+    for (int i = 0; i < buffer.count; i++) {
+      const bool is_known = buffer.tasks[i].end != TaskEnd::kUnknown;
+      (buffer.state == BufferState::kFilled                 ? left->unused
+       : buffer.state == BufferState::kAnswered || is_known ? left->answered
+                                                            : left->lost)
+          .push_back(buffer.tasks[i]);
     }
   }
   FreeStretch(slot);
@@ -265,6 +298,18 @@ void EndStretch(int stretch, std::int64_t run_id) {
   if (slot != nullptr && slot->state == StretchState::kOpen) {
     slot->end = true;
     WakeProc(slot->proc);
+  }
+}
+
+void EndStretchesOf(Oid database, Oid incarnation, std::int64_t queue_id) {
+  const TaskLock lock;
+  for (int i = 0; i < TheTaskBoard()->stretches; i++) {
+    StretchSlot& slot = Stretches()[i];
+    if (slot.state == StretchState::kOpen && slot.database == database &&
+        slot.incarnation == incarnation && slot.queue_id == queue_id) {
+      slot.end = true;
+      WakeProc(slot.proc);
+    }
   }
 }
 

@@ -22,6 +22,9 @@ int OpenStretch(int run, std::int64_t queue_id, int wants);
 // looked at. Buffers that were taken must have been answered, or their tasks are those of a process
 // that died.
 void LeaveStretch(int stretch);
+// For a callback of before_shmem_exit, once: how the stretch of this process dies (without it:
+// kUnknown), and what became of the tasks that it has taken, in their order, or none of them.
+void SayHowItDies(const StretchDeath& death, std::span<const HandedTask> taken);
 
 enum class StretchTurn {
   kTasks,    // they are in *tasks
@@ -42,7 +45,6 @@ bool StretchHasToEnd(int stretch);
 struct StretchView {
   int stretch;
   StretchState state;
-  bool died;
   bool end;
   bool waiting;
   policy::SteadyTime waiting_since;
@@ -51,6 +53,7 @@ struct StretchView {
   pid_t pid;
   int wants;
   int empty_buffers;
+  bool has_next;  // tasks laid out beside those that it is busy with
 };
 // Those of this database and incarnation of the extension.
 void ListStretches(Oid database, Oid incarnation, std::vector<StretchView>* stretches);
@@ -62,11 +65,22 @@ void ListHanded(int stretch, std::int64_t run_id, std::vector<HandedTask>* tasks
 bool HandOut(int stretch, std::int64_t run_id, std::span<const HandedTask> tasks);
 // Appends what became of the tasks of the buffers that have been answered, and empties these.
 void TakeAnswers(int stretch, std::int64_t run_id, std::vector<HandedTask>* tasks);
-// Of one that was left: appends to `answered` what became of tasks, to `unused` those that were
-// filled only, and to `lost` those that had been taken; then the stretch is free.
-void TakeLeft(int stretch, std::int64_t run_id, std::vector<HandedTask>* answered,
-              std::vector<HandedTask>* unused, std::vector<HandedTask>* lost);
+// Appends the tasks that it was handed and has not looked at, while it is busy with others: they
+// are the scheduler's again.
+void TakeBack(int stretch, std::int64_t run_id, std::vector<HandedTask>* tasks);
+
+// What one has left.
+struct LeftTasks {
+  std::vector<HandedTask> answered;
+  std::vector<HandedTask> unused;  // were filled only
+  std::vector<HandedTask> lost;    // were taken, and nothing is known of them
+  StretchDeath death;
+};
+// Then the stretch is free.
+void TakeLeft(int stretch, std::int64_t run_id, LeftTasks* left);
 // Asks a stretch to end behind its batch in hand: it may have filled buffers left then.
 void EndStretch(int stretch, std::int64_t run_id);
+// All of a queue.
+void EndStretchesOf(Oid database, Oid incarnation, std::int64_t queue_id);
 
 }  // namespace ratchet::board

@@ -72,6 +72,8 @@ struct HandedTask {
 
 //              HandOut          TakeTasks         Answer           TakeAnswers
 //   kEmpty ─────────────▶ kFilled ────────▶ kTaken ────────▶ kAnswered ───────────▶ kEmpty
+//     ▲                     │ TakeBack
+//     └─────────────────────┘
 enum class BufferState : std::uint8_t { kEmpty, kFilled, kTaken, kAnswered };
 
 struct TaskBuffer {
@@ -86,11 +88,27 @@ constexpr int kTaskBuffers = 2;
 //   kFree ─────────────▶ kOpen ────────────────────────────────▶ kLeft ──────────▶ kFree
 enum class StretchState : std::uint8_t { kFree, kOpen, kLeft };
 
+// How its process was gone without having closed it, as that said on its way out. Who gets that far
+// has not crashed: then the server starts again, and nothing of this is left.
+struct StretchDeath {
+  enum Kind : std::uint8_t {
+    kNone,
+    kEnded,    // somebody has ended it, and none of its tasks is to blame
+    kFailed,   // so did the culprit, which has failed by that
+    kCrashed,  // the culprit has taken it down
+    kUnknown,  // it was at no task, or at several: one of those in hand may be to blame
+  };
+  Kind kind;
+  int sqlstate;
+  std::int64_t culprit;
+  char error[200];
+};
+
 struct StretchSlot {
   StretchState state;
   bool end;      // asks it to end behind the batch in hand
   bool waiting;  // it has nothing in hand, and its process sleeps
-  bool died;     // its process was gone without having closed it
+  StretchDeath death;
   Oid database;
   Oid incarnation;  // see RunTicket
   std::int64_t queue_id;

@@ -197,6 +197,10 @@ void SetLastWords(int sqlstate, const char* message, const char* detail) {
   strlcpy(last_detail, detail, sizeof(last_detail));
 }
 
+int LastSqlstate() { return last_sqlstate; }
+
+const char* LastMessage() { return last_message; }
+
 int DismissWorkers(Oid database) {
   const Lock lock;
   int there = 0;

@@ -27,6 +27,9 @@ bool WorkerIsWantedElsewhere(int run);
 
 // The error of which this process is about to die: what the scheduler records if a run is in hand.
 void SetLastWords(int sqlstate, const char* message, const char* detail);
+// 0: none.
+int LastSqlstate();
+const char* LastMessage();
 
 // ---- For others --------------------------------------------------------------------------------
 

@@ -33,12 +33,16 @@ extern "C" {
 #include "utils/rangetypes.h"
 #include "utils/rel.h"
 #include "utils/syscache.h"
+#include "utils/timeout.h"
 #if PG_VERSION_NUM >= 160000
 #include "varatt.h"
 #endif
 }
 
+#include <csignal>
 #include <cstdint>
+
+#include <unistd.h>
 
 // Since 18 a library says its name and version, which pg_get_loaded_modules() shows.
 // PG_MODULE_MAGIC leaves the version out, of which clang warns.
@@ -344,15 +348,61 @@ inline void Die(const Signal& signal) { die(signal.number, &signal.sender); }
 inline void CancelStatement(const Signal& signal) {
   StatementCancelHandler(signal.number, &signal.sender);
 }
+inline bool IsOwn(const Signal& signal) {
+  return static_cast<pid_t>(signal.sender.pid) == MyProcPid;
+}
 #define RATCHET_SIGNAL ratchet::pg::SignalOf(postgres_signal_arg, pg_siginfo)
 #else
 struct Signal {
   int number;
+  pid_t sender;  // 0: a timer, or not known
 };
-inline Signal SignalOf(SIGNAL_ARGS) { return {postgres_signal_arg}; }
+inline Signal SignalOf(SIGNAL_ARGS) { return {postgres_signal_arg, 0}; }
 inline void Die(const Signal& signal) { die(signal.number); }
 inline void CancelStatement(const Signal& signal) { StatementCancelHandler(signal.number); }
+inline bool IsOwn(const Signal& signal) { return signal.sender == MyProcPid; }
 #define RATCHET_SIGNAL ratchet::pg::SignalOf(postgres_signal_arg)
+#endif
+
+// The transaction_timeout of the session in milliseconds, whose timer is stopped for the
+// transaction that has begun: it would end the process. 0: none. For use inside pg::Call.
+inline int TakeTransactionTimeout() {
+#if PG_VERSION_NUM >= 170000
+  if (get_timeout_active(TRANSACTION_TIMEOUT)) {
+    disable_timeout(TRANSACTION_TIMEOUT, false);
+  }
+  return TransactionTimeout;
+#else
+  return 0;
+#endif
+}
+
+// A handler of SIGTERM that hears who has sent it (IsOwn), in every version. It keeps errno.
+using TerminateHandler = void (*)(const Signal& signal);
+inline TerminateHandler terminate_handler = nullptr;
+#if PG_VERSION_NUM >= 190000
+inline void OnTerminate(SIGNAL_ARGS) { terminate_handler(RATCHET_SIGNAL); }
+inline void HandleTerminate(TerminateHandler handler) {
+  terminate_handler = handler;
+  pqsignal(SIGTERM, OnTerminate);
+}
+#else
+inline void OnTerminate(int number, siginfo_t* info, void* /*context*/) {
+  if (MyProcPid != getpid()) {  // in a child of system(), which the signal has met before its exec
+    (void)signal(number, SIG_DFL);
+    (void)raise(number);
+    return;
+  }
+  terminate_handler({number, info->si_code == SI_USER ? info->si_pid : 0});
+}
+inline void HandleTerminate(TerminateHandler handler) {
+  terminate_handler = handler;
+  struct sigaction action = {};
+  action.sa_sigaction = OnTerminate;
+  sigemptyset(&action.sa_mask);
+  action.sa_flags = SA_RESTART | SA_SIGINFO;
+  sigaction(SIGTERM, &action, nullptr);
+}
 #endif
 
 // From which level on this process writes messages to the server's log.

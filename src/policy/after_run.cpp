@@ -12,8 +12,9 @@ void AfterCrash(const RetryRules& rules, const EndedAttempt& ended, double unit,
   verdict->again = rules.resume_after_crash;
   verdict->again_at = ended.finished_at + kCrashPause;
   verdict->next_attempt = ended.attempt + 1;
-  if (standing.crash_streak > 1) {
-    verdict->again_at += BackoffDelay(rules.backoff, standing.crash_streak - 1, unit);
+  if (standing.crash_streak > rules.free_crashes) {
+    verdict->again_at +=
+        BackoffDelay(rules.backoff, standing.crash_streak - rules.free_crashes, unit);
     standing.backoff_until = verdict->again_at;
   }
 }

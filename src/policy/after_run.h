@@ -22,6 +22,8 @@ struct RetryRules {
   Backoff backoff;
   std::int32_t max_attempts = 1;
   bool resume_after_crash = true;
+  // So many crashes in a row are followed by no rest.
+  std::int32_t free_crashes = 1;
 };
 
 // What a run was for.

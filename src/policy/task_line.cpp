@@ -131,6 +131,18 @@ void TaskLine::Add(const Task& task, const Moment& now, std::int64_t waited) {
   GetInLine(place, task.run_at, since, now);
 }
 
+void TaskLine::SetAlone(std::int64_t id, bool alone) {
+  if (const Place place = Find(id); place != kNone) {
+    records_[place].alone = alone;
+  }
+}
+
+void TaskLine::SetRow(std::int64_t id, const TaskRow& row) {
+  if (const Place place = Find(id); place != kNone) {
+    records_[place].row = row;
+  }
+}
+
 void TaskLine::AddOut(const Task& task, const Moment& now) {
   if (IsOut(task.id)) {
     return;

@@ -106,8 +106,15 @@ class TaskLine {
   // All that are not out: the table is about to be read again. What has started counts as before.
   void ForgetAllButOut(const Moment& now);
 
-  // Up to `most` tasks, appended to *out. A task that is `alone` comes alone. How many.
-  int Grant(int most, const Moment& now, std::vector<Granted>* out);
+  // Up to `most` tasks, appended to *out. A task that is `alone` comes alone, or, not with_alone,
+  // is passed over. How many.
+  int Grant(int most, const Moment& now, std::vector<Granted>* out, bool with_alone = true);
+  // Those of these tasks that could go now, whatever is before them, appended to *out.
+  void GrantThese(const std::vector<std::int64_t>& ids, const Moment& now,
+                  std::vector<Granted>* out);
+  void SetAlone(std::int64_t id, bool alone);
+  // Where its row is by now.
+  void SetRow(std::int64_t id, const TaskRow& row);
   // Tasks that were not done in time, which nobody is given any more. They are out until they are
   // Finished.
   void TakeExpired(int most, const Moment& now, std::vector<std::int64_t>* out);
@@ -129,6 +136,8 @@ class TaskLine {
 
   // Microseconds from now until something changes by itself; INT64_MAX: nothing will.
   std::int64_t NextLook(const Moment& now);
+  // Whose time has come waits from now on.
+  void Advance(const Moment& now) { PromoteDue(now); }
   // Whether Grant would give something.
   bool HasGrant(const Moment& now);
 

@@ -174,7 +174,8 @@ TaskLine::Place TaskLine::NextTask() const {
 void TaskLine::Take(Place place, const Moment& now) {
   Record& record = records_[place];
   Group& group = groups_[record.group];
-  if (record.priority > std::min(rings_.begin()->first, group.lanes.begin()->first)) {
+  const std::int32_t best = rings_.empty() ? record.priority : rings_.begin()->first;
+  if (record.priority > std::min(best, group.lanes.begin()->first)) {
     counts_.aged++;
   }
   Unoffer(record.group);  // and to the end of the ring
@@ -196,12 +197,13 @@ void TaskLine::Take(Place place, const Moment& now) {
   TellGroup(record.group, now);
 }
 
-int TaskLine::Grant(int most, const Moment& now, std::vector<Granted>* out) {
+int TaskLine::Grant(int most, const Moment& now, std::vector<Granted>* out, bool with_alone) {
   PromoteDue(now);
   WakeGroups(now);
   const std::int64_t room = rules_.rate_per_group ? INT64_MAX : RoomOf(&window_, now);
   most = static_cast<int>(std::min<std::int64_t>(most, room));
   int granted = 0;
+  std::vector<std::int64_t> passed_over;
   while (granted < most) {
     const Place place = NextTask();
     if (place == kNone) {
@@ -216,17 +218,39 @@ int TaskLine::Grant(int most, const Moment& now, std::vector<Granted>* out) {
       continue;
     }
     const bool alone = record.alone;
-    if (alone && granted > 0) {
+    if (alone && with_alone && granted > 0) {
       break;
     }
     Take(place, now);
+    if (alone && !with_alone) {
+      passed_over.push_back(record.id);
+      continue;
+    }
     out->push_back({record.id, record.row, alone});
     granted++;
     if (alone) {
       break;
     }
   }
+  for (const std::int64_t id : passed_over) {
+    Back(id, Begun::kNo, now);
+  }
   return granted;
+}
+
+void TaskLine::GrantThese(const std::vector<std::int64_t>& ids, const Moment& now,
+                          std::vector<Granted>* out) {
+  for (const std::int64_t id : ids) {
+    const Place place = Find(id);
+    if (place == kNone || records_[place].state != State::kWaiting ||
+        !MayGo(records_[place].group, now) ||
+        (!rules_.rate_per_group && RoomOf(&window_, now) <= 0)) {
+      continue;
+    }
+    const Record& record = records_[place];
+    Take(place, now);
+    out->push_back({record.id, record.row, record.alone});
+  }
 }
 
 bool TaskLine::HasGrant(const Moment& now) {

@@ -34,8 +34,12 @@ void QueueDesk::Forget() {
   lease_ends_.clear();
   claimed_.clear();
   lost_.clear();
+  suspects_.Forget();
+  emptied_.clear();
+  tried_.clear();
   stretches_.clear();
   busy_since_.clear();
+  stuck_at_ = {};
   wanted_.clear();
 }
 
@@ -191,13 +195,8 @@ void QueueDesk::Put(const catalog::QueueDefinition& queue, const catalog::JobDef
         queue.queue_id, std::make_unique<TaskQueue>(queue.queue_id, rules, blind_until));
     CountDead(added.first->second.get());
   } else {
-    if (known->rules.version != rules.version) {
-      for (const board::StretchView& stretch : stretches_) {
-        if (stretch.queue_id == queue.queue_id) {
-          board::EndStretch(stretch.stretch, stretch.run_id);
-        }
-      }
-    }
+    // What a stretch has read of it when it began is not valid any more.
+    board::EndStretchesOf(entry_->database, incarnation_, queue.queue_id);
     known->rules = rules;
     known->line.SetRules(rules.line, now_);
   }
@@ -209,11 +208,7 @@ void QueueDesk::Drop(std::int64_t queue_id) {
   if (queue == nullptr) {
     return;
   }
-  for (const board::StretchView& stretch : stretches_) {
-    if (stretch.queue_id == queue_id) {
-      board::EndStretch(stretch.stretch, stretch.run_id);
-    }
-  }
+  board::EndStretchesOf(entry_->database, incarnation_, queue_id);
   if (queue->counters != board::kNone) {
     board::CloseCounters(queue->counters);
   }
@@ -226,7 +221,13 @@ void QueueDesk::Drop(std::int64_t queue_id) {
       ++lease;
     }
   }
+  for (const Lost& lost : lost_) {
+    if (lost.queue_id == queue_id) {
+      catalog::DeleteTaskClaim(lost.run_id);
+    }
+  }
   std::erase_if(lost_, [queue_id](const Lost& lost) { return lost.queue_id == queue_id; });
+  DropSuspectsOf(queue_id);
   queues_.erase(queue_id);
 }
 
@@ -281,6 +282,7 @@ std::int64_t QueueDesk::NextLook(const policy::Moment& now) const {
   if (!lost_.empty() || settle_at_.IsSet()) {
     after(settle_at_);
   }
+  after(stuck_at_);
   after(tell_at_);
   after(purge_at_);
   for (const auto& [id, queue] : queues_) {

@@ -20,6 +20,7 @@
 #include <set>
 #include <string>
 #include <unordered_map>
+#include <unordered_set>
 #include <utility>
 #include <vector>
 
@@ -31,6 +32,7 @@
 #include "catalog/task_claim.h"
 #include "pg/transaction.h"
 #include "policy/task_spans.h"
+#include "policy/task_suspects.h"
 #include "scheduler/task_queue.h"
 
 namespace ratchet::scheduler {
@@ -94,6 +96,8 @@ class QueueDesk {
   void TakeTouched(TaskQueue* queue, const catalog::Task& task, const ItemPointerData& tid);
   void TakeGone(TaskQueue* queue, std::int64_t task_id);
   void PutOff(TaskQueue* queue, std::int64_t task_id, TimestampTz run_at);
+  void PutInLine(TaskQueue* queue, const catalog::Task& task, const ItemPointerData& tid,
+                 std::int64_t waited);
   void ReadDue();
 
   // ---- queue_desk_hands.cpp: who has what
@@ -105,18 +109,36 @@ class QueueDesk {
   void GrantClaims();
   void HandOut();
   void HandOutTo(TaskQueue* queue, const board::StretchView& stretch, int most);
+  void TakeBackFromBusy();
+  void LookWhenStuck(policy::SteadyTime when);
+  bool IsStuck(const board::StretchView& stretch) const;
   void EndSurplus();
 
-  // ---- queue_desk_ends.cpp: what ends without anybody to say so
+  // ---- queue_desk_lost.cpp: tasks whose process, or whose server, has died
+  using Tasks = policy::TaskSuspects::Tasks;
+  using Verdict = policy::TaskSuspects::Verdict;
   struct Lost {
     std::int64_t run_id;
     std::int64_t queue_id;
-    std::vector<std::int64_t> tasks;
+    Tasks tasks;
+    Verdict verdict;
+    board::StretchDeath death;  // when that is known
   };
   void TakeClaimsOfDead();
+  void LoadSuspects(const catalog::TaskClaim& claim);
+  void NoteLost(TaskQueue* queue, std::int64_t run_id, const board::LeftTasks& left);
   void SettleLost();
   bool SettleLost(const Lost& lost);
-  void NoteCrash(TaskQueue* queue, catalog::HeldTask* held, bool alone);
+  bool SettleCulprit(TaskQueue* queue, const Lost& lost, std::int64_t task_id);
+  void Suspect(TaskQueue* queue, const Tasks& tasks);
+  void Clear(TaskQueue* queue, std::int64_t task_id);
+  void DeleteEmptied();
+  void DropSuspectsOf(std::int64_t queue_id);
+  bool HasSuspectInHand() const { return !tried_.empty(); }
+
+  // ---- queue_desk_ends.cpp: what ends without anybody to say so
+  void NoteEnd(TaskQueue* queue, catalog::HeldTask* held, policy::AttemptEnd how,
+               const std::string& sqlstate, const std::string& error);
   void ExpireTasks();
   void SetLease(TaskQueue* queue, std::int64_t task_id, TimestampTz until);
   void ForgetLease(std::int64_t task_id);
@@ -125,6 +147,7 @@ class QueueDesk {
   void Settle(TaskQueue* queue, std::int64_t task_id, const policy::TaskVerdict& verdict);
 
   // ---- queue_desk_counts.cpp: what is told, and what is kept
+  void LookAtTime();
   void TellCounters();
   bool Tell(TaskQueue* queue);
   void CountDead(TaskQueue* queue);
@@ -159,9 +182,13 @@ class QueueDesk {
   std::set<std::pair<TimestampTz, std::int64_t>> lease_ends_;
   std::unordered_map<std::int64_t, std::int64_t> claimed_;  // tasks of consumers: of which queue
   std::vector<Lost> lost_;
-  policy::SteadyTime settle_at_{};  // when to try again what somebody had in hand
+  policy::TaskSuspects suspects_;
+  Tasks emptied_;                           // groups of them whose claims are to be deleted
+  std::unordered_set<std::int64_t> tried_;  // suspects in the hands of a stretch
+  policy::SteadyTime settle_at_{};          // when to try again what somebody had in hand
   std::vector<board::StretchView> stretches_;
   std::unordered_map<int, policy::SteadyTime> busy_since_;  // stretches with something in hand
+  policy::SteadyTime stuck_at_{};  // when to take back what lies before busy ones; not set: nothing
   std::vector<Wanted> wanted_;
   bool may_grant_ = false;
   policy::SteadyTime tell_at_{};   // counters; not set: nothing has changed

@@ -26,17 +26,33 @@ double Blend(double before, std::int64_t count, std::int64_t micros) {
 }  // namespace
 
 void QueueDesk::CountDead(TaskQueue* queue) {
-  queue->dead = 0;
+  queue->dead.Clear();
   Begin();
   catalog::ScanFinishedTasks(
       queue->queue_id, catalog::TaskState::kDead,
-      [](void* context, const catalog::FinishedTask& /*task*/, const ItemPointerData& /*tid*/) {
-        return ++*static_cast<std::int64_t*>(context) < kMostDead;
+      [](void* context, const catalog::FinishedTask& task, const ItemPointerData& /*tid*/) {
+        auto* dead = static_cast<policy::TaskSet*>(context);
+        dead->Insert(task.task.task_id);
+        return dead->size() < kMostDead;
       },
       &queue->dead);
 }
 
+// Of what changes by itself, as time goes by, nobody has told.
+void QueueDesk::LookAtTime() {
+  for (const auto& [id, queue] : queues_) {
+    queue->line.Advance(now_);
+    const policy::TaskLine::Counts& counts = queue->line.counts();
+    if (queue->is_counted && !tell_at_.IsSet() &&
+        (counts.waiting != queue->totals.ready || counts.blocked != queue->totals.blocked ||
+         counts.out != queue->totals.running)) {
+      Changed();
+    }
+  }
+}
+
 void QueueDesk::TellCounters() {
+  LookAtTime();
   if (!tell_at_.IsSet() || now_.steady < tell_at_) {
     return;
   }
@@ -58,10 +74,10 @@ bool QueueDesk::Tell(TaskQueue* queue) {
   board::QueueCounters& totals = queue->totals;
   const policy::TaskLine::Counts& counts = queue->line.counts();
   totals.ready = counts.waiting;
-  totals.scheduled = counts.delayed + queue->later;
+  totals.scheduled = counts.delayed + queue->later.size();
   totals.blocked = counts.blocked;
   totals.running = counts.out;
-  totals.dead = queue->dead;
+  totals.dead = queue->dead.size();
   totals.oldest_ready = counts.waiting > 0 ? now_.wall - queue->line.OldestWait(now_) : 0;
   const std::int64_t span = now_.steady - queue->rated_at;
   if (span >= kRateEvery) {

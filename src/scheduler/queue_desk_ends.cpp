@@ -1,7 +1,6 @@
-// What ends without anybody to say so: tasks whose process died, leases, and tasks that were not
-// done in time.
+// What ends without anybody to say so: attempts of those who have died, leases, and tasks that were
+// not done in time.
 #include <algorithm>
-#include <deque>
 
 #include "catalog/finished_task.h"
 #include "scheduler/queue_desk.h"
@@ -21,79 +20,12 @@ ItemPointerData Anywhere() {
 
 }  // namespace
 
-// The process of a run, or the server, has died with tasks in hand. Whose process lives still
-// answers for its own.
-void QueueDesk::TakeClaimsOfDead() {
-  std::vector<catalog::TaskClaim> claims;
-  catalog::ScanTaskClaims(
-      [](void* context, const catalog::TaskClaim& claim) {
-        static_cast<std::vector<catalog::TaskClaim>*>(context)->push_back(claim);
-      },
-      &claims);
-  for (const catalog::TaskClaim& claim : claims) {
-    const bool lives = std::any_of(
-        stretches_.begin(), stretches_.end(),
-        [&claim](const board::StretchView& stretch) { return stretch.run_id == claim.run_id; });
-    if (!lives) {
-      lost_.push_back({claim.run_id, claim.queue_id, claim.task_ids});
-    }
-  }
-}
-
-void QueueDesk::SettleLost() {
-  if (lost_.empty() || now_.steady < settle_at_) {
-    return;
-  }
-  Begin();
-  std::erase_if(lost_, [this](const Lost& lost) { return SettleLost(lost); });
-  settle_at_ = lost_.empty() ? policy::kNoSteadyTime : now_.steady + kLookAgain;
-}
-
-// What is gone was done: the process has died after its commit. False when somebody has one in
-// hand, as the process itself may for a moment.
-bool QueueDesk::SettleLost(const Lost& lost) {
-  TaskQueue* queue = Find(lost.queue_id);
-  std::deque<catalog::HeldTask> held;
-  std::vector<std::int64_t> gone;
-  if (queue == nullptr) {
-    catalog::DeleteTaskClaim(lost.run_id);
-    return true;
-  }
-  for (const std::int64_t task_id : lost.tasks) {
-    catalog::HeldTask& task = held.emplace_back();
-    switch (catalog::HoldTask(task_id, Anywhere(), pg::IfBusy::kGiveUp, &task)) {
-      case pg::RowHold::kHeld:
-        if (!task.task.is_leased() && task.task.queue_id == queue->queue_id) {
-          continue;
-        }
-        break;
-      case pg::RowHold::kBusy:
-        return false;
-      case pg::RowHold::kGone:
-        break;
-    }
-    gone.push_back(task_id);
-    held.pop_back();
-  }
-  for (const std::int64_t task_id : gone) {
-    queue->handed.erase(task_id);
-    queue->line.Finished(task_id, now_);
-    touched_.emplace(queue->queue_id, task_id);
-  }
-  const bool alone = held.size() == 1;
-  for (catalog::HeldTask& task : held) {
-    NoteCrash(queue, &task, alone);
-  }
-  catalog::DeleteTaskClaim(lost.run_id);
-  Changed();
-  return true;
-}
-
-void QueueDesk::NoteCrash(TaskQueue* queue, catalog::HeldTask* held, bool alone) {
-  const bool by_lease = held->task.is_leased();
+void QueueDesk::NoteEnd(TaskQueue* queue, catalog::HeldTask* held, policy::AttemptEnd how,
+                        const std::string& sqlstate, const std::string& error) {
   catalog::Task& task = held->task;
   policy::EndedTask ended;
-  ended.end = alone ? policy::AttemptEnd::kCrashedAlone : policy::AttemptEnd::kCrashedTogether;
+  ended.end = how;
+  ended.error = policy::RetryClassOf(sqlstate);
   ended.ended_at = now_.wall;
   const policy::TaskVerdict verdict =
       policy::AfterAttempt({task.attempts, task.crashes, task.alone}, queue->rules.tasks, ended,
@@ -102,10 +34,9 @@ void QueueDesk::NoteCrash(TaskQueue* queue, catalog::HeldTask* held, bool alone)
   task.crashes = verdict.standing.crashes;
   task.alone = verdict.standing.alone;
   task.lease_until = 0;
-  if (alone) {
-    task.sqlstate = "57P02";  // crash_shutdown
-    task.error = by_lease ? "its lease ended before the task did"
-                          : "the process that did it ended before the task did";
+  if (how != policy::AttemptEnd::kCrashedTogether) {
+    task.sqlstate = sqlstate;
+    task.error = error;
   }
   if (verdict.next == policy::TaskVerdict::Next::kDead) {
     catalog::TaskEnd end;
@@ -124,8 +55,9 @@ void QueueDesk::Settle(TaskQueue* queue, std::int64_t task_id, const policy::Tas
   queue->handed.erase(task_id);
   claimed_.erase(task_id);
   ForgetLease(task_id);
+  Clear(queue, task_id);
   if (verdict.next == policy::TaskVerdict::Next::kDead) {
-    queue->dead++;
+    queue->dead.Insert(task_id);
     queue->totals.failed++;
     queue->line.Finished(task_id, now_);
     queue->line.Remove(task_id, now_);
@@ -185,7 +117,10 @@ bool QueueDesk::ExpireLease(TaskQueue* queue, std::int64_t task_id) {
   } else if (held.task.lease_until > now_.wall) {
     SetLease(queue, task_id, held.task.lease_until);
   } else {
-    NoteCrash(queue, &held, held.task.alone);
+    NoteEnd(
+        queue, &held,
+        held.task.alone ? policy::AttemptEnd::kCrashedAlone : policy::AttemptEnd::kCrashedTogether,
+        "57P02", "its lease ended before the task did");
   }
   return true;
 }

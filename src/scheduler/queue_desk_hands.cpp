@@ -9,10 +9,19 @@ namespace {
 
 using Begun = policy::TaskLine::Begun;
 
+// Microseconds: by far longer than a hand-out is meant to take.
+constexpr std::int64_t kLaidOutFor = 500'000;
+
 ItemPointerData PlaceOf(const policy::TaskRow& row) {
   ItemPointerData tid;
   std::memcpy(&tid, &row, sizeof(tid));
   return tid;
+}
+
+policy::TaskRow RowOf(const ItemPointerData& tid) {
+  policy::TaskRow row;
+  std::memcpy(&row, &tid, sizeof(row));
+  return row;
 }
 
 }  // namespace
@@ -36,6 +45,9 @@ void QueueDesk::FindHanded() {
     for (const board::HandedTask& task : tasks) {
       if (queue != nullptr && take_out(queue, task.task_id)) {
         queue->handed.insert(task.task_id);
+        if (task.alone) {
+          tried_.insert(task.task_id);
+        }
       }
     }
     busy_since_[stretch.stretch] = now_.steady;
@@ -78,34 +90,33 @@ void QueueDesk::TakeAnswers() {
 
 void QueueDesk::TakeStretch(const board::StretchView& stretch) {
   TaskQueue* queue = Find(stretch.queue_id);
-  std::vector<board::HandedTask> answered;
-  std::vector<board::HandedTask> unused;
-  Lost lost{stretch.run_id, stretch.queue_id, {}};
+  board::LeftTasks left{};
   if (stretch.state == board::StretchState::kOpen) {
-    board::TakeAnswers(stretch.stretch, stretch.run_id, &answered);
+    board::TakeAnswers(stretch.stretch, stretch.run_id, &left.answered);
   } else {
-    std::vector<board::HandedTask> in_hand;
-    board::TakeLeft(stretch.stretch, stretch.run_id, &answered, &unused, &in_hand);
-    for (const board::HandedTask& task : in_hand) {
-      lost.tasks.push_back(task.task_id);
-    }
+    board::TakeLeft(stretch.stretch, stretch.run_id, &left);
     busy_since_.erase(stretch.stretch);
+  }
+  for (const std::vector<board::HandedTask>* tasks : {&left.answered, &left.unused, &left.lost}) {
+    for (const board::HandedTask& task : *tasks) {
+      tried_.erase(task.task_id);
+    }
   }
   if (queue == nullptr) {
     return;
   }
-  for (const board::HandedTask& task : answered) {
+  for (const board::HandedTask& task : left.answered) {
     TakeAnswer(queue, task);
   }
-  for (const board::HandedTask& task : unused) {
+  for (const board::HandedTask& task : left.unused) {
     queue->handed.erase(task.task_id);
     queue->line.Back(task.task_id, Begun::kNo, now_);
   }
-  if (!lost.tasks.empty()) {
-    lost_.push_back(std::move(lost));
+  if (!left.lost.empty()) {
+    NoteLost(queue, stretch.run_id, left);
   }
-  if (!answered.empty()) {
-    NoteTook(queue, stretch, std::ssize(answered));
+  if (!left.answered.empty()) {
+    NoteTook(queue, stretch, std::ssize(left.answered));
     Changed();
   }
 }
@@ -122,6 +133,10 @@ void QueueDesk::TakeAnswer(TaskQueue* queue, const board::HandedTask& task) {
   if (queue->handed.erase(task.task_id) == 0) {
     return;
   }
+  queue->line.SetRow(task.task_id, RowOf(task.tid));
+  if (task.end != board::TaskEnd::kAgain && task.end != board::TaskEnd::kUnknown) {
+    Clear(queue, task.task_id);
+  }
   switch (task.end) {
     case board::TaskEnd::kDone:
       queue->totals.completed++;
@@ -129,7 +144,7 @@ void QueueDesk::TakeAnswer(TaskQueue* queue, const board::HandedTask& task) {
       break;
     case board::TaskEnd::kDead:
       queue->totals.failed++;
-      queue->dead++;
+      queue->dead.Insert(task.task_id);
       queue->line.Finished(task.task_id, now_);
       break;
     case board::TaskEnd::kGone:
@@ -188,10 +203,46 @@ void QueueDesk::GrantClaims() {
   }
 }
 
+// Who is busy with a task for long leaves what is laid out before it to others.
+void QueueDesk::TakeBackFromBusy() {
+  stuck_at_ = {};
+  for (board::StretchView& stretch : stretches_) {
+    TaskQueue* queue = Find(stretch.queue_id);
+    const auto since = busy_since_.find(stretch.stretch);
+    if (!stretch.has_next || queue == nullptr || since == busy_since_.end()) {
+      continue;
+    }
+    const policy::SteadyTime stuck_at = since->second + kLaidOutFor;
+    if (now_.steady < stuck_at) {
+      LookWhenStuck(stuck_at);
+      continue;
+    }
+    std::vector<board::HandedTask> tasks;
+    board::TakeBack(stretch.stretch, stretch.run_id, &tasks);
+    for (const board::HandedTask& task : tasks) {
+      tried_.erase(task.task_id);
+      queue->handed.erase(task.task_id);
+      queue->line.Back(task.task_id, Begun::kNo, now_);
+    }
+    stretch.empty_buffers += tasks.empty() ? 0 : 1;
+    Changed();
+  }
+}
+
+void QueueDesk::LookWhenStuck(policy::SteadyTime when) {
+  stuck_at_ = stuck_at_.IsSet() ? std::min(stuck_at_, when) : when;
+}
+
+bool QueueDesk::IsStuck(const board::StretchView& stretch) const {
+  const auto since = busy_since_.find(stretch.stretch);
+  return since != busy_since_.end() && now_.steady >= since->second + kLaidOutFor;
+}
+
 // First those who have nothing to do, which share what there is; then, where tasks take no time,
 // those who will want the next ones in a moment.
 void QueueDesk::HandOut() {
   EndSurplus();
+  TakeBackFromBusy();
   std::unordered_map<std::int64_t, std::int64_t> idle;  // stretches of queues
   for (const board::StretchView& stretch : stretches_) {
     idle[stretch.queue_id] += stretch.empty_buffers == board::kTaskBuffers ? 1 : 0;
@@ -202,7 +253,7 @@ void QueueDesk::HandOut() {
       const bool is_busy = stretch.empty_buffers < board::kTaskBuffers;
       if (queue == nullptr || stretch.end || stretch.empty_buffers == 0 ||
           is_busy != has_something || !may_grant_ || !queue->rules.may_start ||
-          (is_busy && !queue->IsLaidOut())) {
+          (is_busy && (!queue->IsLaidOut() || IsStuck(stretch)))) {
         continue;
       }
       const std::int64_t sharers = std::max<std::int64_t>(idle[stretch.queue_id], 1);
@@ -215,10 +266,16 @@ void QueueDesk::HandOut() {
   }
 }
 
+// Tasks that may have brought down a process or the server are done beside none of their kind, so
+// that it is known who was to blame when it happens again.
 void QueueDesk::HandOutTo(TaskQueue* queue, const board::StretchView& stretch, int most) {
   std::vector<policy::TaskLine::Granted> granted;
-  if (queue->line.Grant(std::min(most, board::kMostTasks), now_, &granted) == 0) {
+  most = std::min(most, board::kMostTasks);
+  if (queue->line.Grant(most, now_, &granted, !HasSuspectInHand()) == 0) {
     return;
+  }
+  if (granted.front().alone) {
+    queue->line.GrantThese(suspects_.GroupOf(granted.front().id), now_, &granted);
   }
   std::vector<board::HandedTask> tasks;
   tasks.reserve(granted.size());
@@ -229,12 +286,17 @@ void QueueDesk::HandOutTo(TaskQueue* queue, const board::StretchView& stretch, i
   for (const board::HandedTask& task : tasks) {
     if (is_taken) {
       queue->handed.insert(task.task_id);
+      if (task.alone) {
+        tried_.insert(task.task_id);
+      }
     } else {
       queue->line.Back(task.task_id, Begun::kNo, now_);
     }
   }
   if (is_taken && stretch.empty_buffers == board::kTaskBuffers) {
     busy_since_[stretch.stretch] = now_.steady;
+  } else if (is_taken) {
+    LookWhenStuck(busy_since_[stretch.stretch] + kLaidOutFor);
   }
   Changed();
 }

@@ -11,6 +11,7 @@ namespace {
 // Rows in one pass: jobs want their turn.
 constexpr int kMostRows = 5'000;
 constexpr std::size_t kMostTouched = 2'000;
+constexpr std::int64_t kMostTold = 100'000;
 
 // Delayed tasks are read when they are due within this time; those of a key stand in its line from
 // the beginning.
@@ -22,7 +23,8 @@ constexpr std::int64_t kAhead = 20 * USECS_PER_SEC;
 void QueueDesk::ReadAll() {
   for (const auto& [id, queue] : queues_) {
     queue->line.ForgetAllButOut(now_);
-    queue->later = 0;
+    queue->later.Clear();
+    CountDead(queue.get());
   }
   for (const auto& [task_id, queue_id] : claimed_) {
     touched_.emplace(queue_id, task_id);
@@ -41,6 +43,10 @@ void QueueDesk::TakeNotices() {
   for (const board::TaskNotice& notice : notices_) {
     if (notice.kind == board::TaskNotice::kEnqueued) {
       new_.push_back({notice.first, notice.last});
+      continue;
+    }
+    if (notice.last - notice.first > kMostTold) {
+      ReadAll();  // some of so many, which a transaction has written
       continue;
     }
     for (std::int64_t id = notice.first; id <= notice.last; id++) {
@@ -99,14 +105,14 @@ bool QueueDesk::TakeRow(const catalog::Task& task, const ItemPointerData& tid, b
   }
   if (task.is_leased()) {
     queue->line.AddOut(LineTaskOf(task, tid), now_);
+    queue->later.Erase(task.task_id);
     claimed_[task.task_id] = task.queue_id;
     SetLease(queue, task.task_id, task.lease_until);
   } else if (task.run_at <= read_until_ || !task.ordering_key.empty()) {
     const std::int64_t ready = std::max(task.enqueued_at, task.run_at);
-    const std::int64_t waited = is_told ? 0 : std::max<std::int64_t>(now_.wall - ready, 0);
-    queue->line.Add(LineTaskOf(task, tid), now_, waited);
-  } else {
-    queue->later++;
+    PutInLine(queue, task, tid, is_told ? 0 : std::max<std::int64_t>(now_.wall - ready, 0));
+  } else if (!queue->later.Insert(task.task_id)) {
+    return false;
   }
   queue->totals.enqueued += is_told ? 1 : 0;
   Changed();
@@ -145,11 +151,15 @@ void QueueDesk::TakeTouched(TaskQueue* queue, const catalog::Task& task,
   if (queue->handed.contains(id)) {
     return;
   }
+  queue->dead.Erase(id);
   if (task.quarantined) {
     queue->line.Remove(id, now_);
+    queue->later.Erase(id);
     return;
   }
   if (task.is_leased()) {
+    Clear(queue, id);
+    queue->later.Erase(id);
     queue->line.AddOut(LineTaskOf(task, tid), now_);
     queue->line.Started(id, now_);
     claimed_[id] = queue->queue_id;
@@ -165,27 +175,34 @@ void QueueDesk::TakeTouched(TaskQueue* queue, const catalog::Task& task,
     queue->line.Back(id, policy::TaskLine::Begun::kPerhaps, now_);
   }
   if (task.run_at <= read_until_ || !task.ordering_key.empty()) {
-    queue->line.Add(LineTaskOf(task, tid), now_);
-  } else if (queue->line.Knows(id)) {
+    PutInLine(queue, task, tid, 0);
+  } else {
     queue->line.Remove(id, now_);
-    queue->later++;
+    queue->later.Insert(id);
   }
+}
+
+// Its place among the delayed ones is given up.
+void QueueDesk::PutInLine(TaskQueue* queue, const catalog::Task& task, const ItemPointerData& tid,
+                          std::int64_t waited) {
+  policy::TaskLine::Task in_line = LineTaskOf(task, tid);
+  in_line.alone = in_line.alone || suspects_.Includes(task.task_id);
+  queue->line.Add(in_line, now_, waited);
+  queue->later.Erase(task.task_id);
 }
 
 void QueueDesk::TakeGone(TaskQueue* queue, std::int64_t task_id) {
   if (queue->handed.contains(task_id)) {
     return;
   }
-  if (!queue->line.Knows(task_id)) {
-    queue->later = std::max<std::int64_t>(queue->later - 1, 0);
-    return;
-  }
+  Clear(queue, task_id);
   ForgetLease(task_id);
+  queue->later.Erase(task_id);
+  const auto finished = catalog::FindFinishedTask(task_id);
+  const auto state = finished ? finished->state : catalog::TaskState::kCompleted;
+  const bool is_dead = state == catalog::TaskState::kDead;
+  is_dead ? queue->dead.Insert(task_id) : queue->dead.Erase(task_id);
   if (claimed_.erase(task_id) > 0) {
-    const auto finished = catalog::FindFinishedTask(task_id);
-    const auto state = finished ? finished->state : catalog::TaskState::kCompleted;
-    const bool is_dead = state == catalog::TaskState::kDead;
-    queue->dead += is_dead ? 1 : 0;
     queue->totals.failed += is_dead ? 1 : 0;
     queue->totals.completed += state == catalog::TaskState::kCompleted ? 1 : 0;
   }
@@ -201,7 +218,7 @@ void QueueDesk::PutOff(TaskQueue* queue, std::int64_t task_id, TimestampTz run_a
     queue->line.Delay(task_id, run_at, now_);
   } else {
     queue->line.Finished(task_id, now_);  // until ReadDue() comes to it
-    queue->later++;
+    queue->later.Insert(task_id);
   }
 }
 
@@ -228,10 +245,7 @@ void QueueDesk::ReadDue() {
           return false;
         }
         seen->last = task.run_at;
-        if (seen->desk->TakeRow(task, tid, false)) {
-          TaskQueue* queue = seen->desk->Find(task.queue_id);
-          queue->later = std::max<std::int64_t>(queue->later - 1, 0);
-        }
+        seen->desk->TakeRow(task, tid, false);
         seen->left--;
         return true;
       },

@@ -16,6 +16,10 @@ constexpr std::int64_t kPauseAfterError = 2 * USECS_PER_SEC;
 // rests for 1, 2, 4, ... seconds, up to ten minutes; its tasks have attempts of their own.
 constexpr policy::Backoff kBetweenFailedRuns{500'000, 2, 600 * USECS_PER_SEC, 0};
 
+// A task that takes the server down is found by halves of what was in hand, and tried a few times
+// more: until then a rest would only keep the others waiting.
+constexpr std::int32_t kFreeCrashes = 12;
+
 }  // namespace
 
 void Scheduler::ServeQueues() {
@@ -87,7 +91,8 @@ void Scheduler::StartStretch(std::uint32_t index, TimestampTz now) {
 }
 
 policy::RetryRules Scheduler::RetryRulesOf(const Job& job) const {
-  return job.queue ? policy::RetryRules{kBetweenFailedRuns, 1, false} : jobs_.RulesOf(job).retry;
+  return job.queue ? policy::RetryRules{kBetweenFailedRuns, 1, false, kFreeCrashes}
+                   : jobs_.RulesOf(job).retry;
 }
 
 }  // namespace ratchet::scheduler

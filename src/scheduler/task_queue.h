@@ -12,6 +12,7 @@
 #include "catalog/task.h"
 #include "policy/task_line.h"
 #include "policy/task_outcome.h"
+#include "policy/task_set.h"
 
 namespace ratchet::scheduler {
 
@@ -51,9 +52,9 @@ class TaskQueue {
   QueueRules rules;
   policy::TaskLine line;
   std::unordered_set<std::int64_t> handed;  // of those that are out: stretches have them
-  std::int64_t later = 0;                   // delayed ones that are not in the line, or nearly
-  std::int64_t dead = 0;
-  board::QueueCounters totals{};  // enqueued, completed, failed, and their rates
+  policy::TaskSet later;                    // delayed ones that are not in the line yet
+  policy::TaskSet dead;                     // as far as they are counted
+  board::QueueCounters totals{};            // enqueued, completed, failed, and their rates
   std::int64_t rated_enqueued = 0;
   std::int64_t rated_completed = 0;
   policy::SteadyTime rated_at{};

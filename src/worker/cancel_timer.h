@@ -24,14 +24,16 @@ namespace ratchet::worker {
 template <typename Purpose>
 class CancelTimer {
  public:
-  // For use inside pg::Call.
-  static void Start(policy::AwakeTime when) {
+  // For use inside pg::Call. `grace` microseconds after it has gone off and was not stopped, it
+  // ends the process, unless that is less than 0.
+  static void Start(policy::AwakeTime when, std::int64_t grace = -1) {
     if (!registered) {
       timer = RegisterTimeout(USER_TIMEOUT, GoOff);
       registered = true;
     }
     fired = 0;
     due = when;
+    until_end = grace;
     Arm();
   }
   static void Stop() noexcept {
@@ -41,6 +43,8 @@ class CancelTimer {
   }
   // Since it was last started.
   static bool Fired() { return fired != 0; }
+  // It is the one who ends the process.
+  static bool EndsProcess() { return ends_process != 0; }
   // Its time is over, whether it has gone off or not.
   static bool IsOver() { return due.IsSet() && pg::AwakeNow() >= due; }
   static void Forget() {
@@ -60,14 +64,25 @@ class CancelTimer {
       Arm();
       return;
     }
+    if (fired != 0) {
+      ends_process = 1;
+      kill(MyProcPid, SIGTERM);
+      return;
+    }
     fired = 1;
+    if (until_end >= 0) {
+      due = due + until_end;
+      Arm();
+    }
     kill(MyProcPid, SIGINT);
   }
 
   static inline bool registered = false;
   static inline TimeoutId timer{};
   static inline policy::AwakeTime due{};
+  static inline std::int64_t until_end = -1;
   static inline volatile std::sig_atomic_t fired = 0;
+  static inline volatile std::sig_atomic_t ends_process = 0;
 };
 
 // The time limit of a run, and that of its only_if.

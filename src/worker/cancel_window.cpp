@@ -1,6 +1,7 @@
 #include "worker/cancel_window.h"
 
 #include "board/run_board.h"
+#include "pg/compat.h"
 
 extern "C" {
 #include "miscadmin.h"
@@ -21,6 +22,23 @@ void MaskCancel(int how) {
 }
 
 }  // namespace
+
+namespace {
+
+volatile std::sig_atomic_t cancel_has_come = 0;
+
+void AtCancel(SIGNAL_ARGS) {
+  cancel_has_come = 1;
+  pg::CancelStatement(RATCHET_SIGNAL);
+}
+
+}  // namespace
+
+void InstallCancelHandler() { pqsignal(SIGINT, AtCancel); }
+
+bool CancelHasCome() { return cancel_has_come != 0; }
+
+void ForgetCancel() { cancel_has_come = 0; }
 
 void CancelWindow::Open() { QueryCancelHoldoffCount = open_; }
 

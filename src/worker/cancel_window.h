@@ -43,4 +43,10 @@ class CancelWindow {
 // For a process that has no run in hand: nobody would catch a cancel.
 void RefuseCancels();
 
+// For a worker: its signal handler of cancels, which notes that there was one. The SQLSTATE alone
+// does not tell, for whatever a job calls may raise it.
+void InstallCancelHandler();
+bool CancelHasCome();
+void ForgetCancel();
+
 }  // namespace ratchet::worker

@@ -35,6 +35,7 @@ constexpr long kStep = 50;
 volatile std::sig_atomic_t at_stop = static_cast<int>(AtStop::kDie);
 volatile std::sig_atomic_t asked = 0;
 volatile std::sig_atomic_t canceled = 0;  // once is enough: what follows may be cleaning up
+volatile std::sig_atomic_t by_others = 0;
 std::int64_t asked_at = 0;
 pg::Signal first;  // those behind it are our own
 timer_t timer;
@@ -74,17 +75,20 @@ void TakeStep(const pg::Signal& signal) {
 }
 
 // In a signal handler: flags, the latch, and calls that are safe there.
-void AtTerminate(SIGNAL_ARGS) {
+void AtTerminate(const pg::Signal& signal) {
   const int saved = errno;
   const bool has_run = at_stop != static_cast<int>(AtStop::kDie);
+  if (!pg::IsOwn(signal)) {
+    by_others = 1;
+  }
   if (asked == 0 && (!has_run || !has_timer || !pg::ServerIsStopping())) {
-    pg::Die(RATCHET_SIGNAL);
+    pg::Die(signal);
     errno = saved;
     return;
   }
   if (asked == 0) {
     asked_at = Milliseconds();
-    first = RATCHET_SIGNAL;
+    first = signal;
     asked = 1;
     StartTimer();
   }
@@ -101,12 +105,14 @@ void InstallStopHandler() {
   event.sigev_notify = SIGEV_SIGNAL;
   event.sigev_signo = SIGTERM;
   has_timer = timer_create(CLOCK_MONOTONIC, &event, &timer) == 0;
-  pqsignal(SIGTERM, AtTerminate);
+  pg::HandleTerminate(AtTerminate);
 }
 
 void SetAtStop(AtStop what) { at_stop = static_cast<int>(what); }
 
 bool StopIsAsked() { return asked != 0; }
+
+bool IsTerminatedByOthers() { return by_others != 0; }
 
 void HearStop() {
   if (asked != 0 && at_stop == static_cast<int>(AtStop::kCancel)) {

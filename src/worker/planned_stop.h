@@ -29,6 +29,10 @@ void SetAtStop(AtStop what);
 // The server stops, and this process was told. It takes no further run.
 bool StopIsAsked();
 
+// Somebody else has terminated this process: the postmaster, an administrator, the scheduler. False
+// when what it runs has done so itself.
+bool IsTerminatedByOthers();
+
 // A cancel for the stop that came where none is let in is heard behind this.
 void HearStop();
 

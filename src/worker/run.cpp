@@ -325,12 +325,14 @@ void Run::Begin() {
   }
   scope_.EnterText();
   scope_.cancels().Open();
-  pg::Call([] {
+  pg::Call([this] {
     SetCurrentStatementStartTimestamp();
     StartTransactionCommand();
     SPI_connect();
     PushActiveSnapshot(GetTransactionSnapshot());
-    StartStatementTimer();
+    if (!stretch_) {  // see worker/task_limits.h
+      StartStatementTimer();
+    }
   });
 }
 

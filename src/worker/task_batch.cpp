@@ -27,6 +27,8 @@ std::string SqlstateOf(int code) { return unpack_sql_state(code); }
 
 }  // namespace
 
+// What was written since the scheduler has read it may be for later, or of another key, of which
+// somebody has a task in hand: that is for the scheduler to say.
 bool TaskBatch::IsToBeDone(catalog::HeldTask* held, std::int64_t run_id, End* end) const {
   catalog::Task& task = held->task;
   end->end = board::TaskEnd::kGone;
@@ -66,7 +68,8 @@ void TaskBatch::Hold(std::size_t most, std::int64_t run_id) {
       end.end = board::TaskEnd::kSnoozed;
       end.at = begun_ + kBusyRest;
     }
-    if (hold != pg::RowHold::kHeld || !IsToBeDone(&held, run_id, &end)) {
+    const bool is_as_handed = ItemPointerEquals(&held.tid, &task.tid);
+    if (hold != pg::RowHold::kHeld || !is_as_handed || !IsToBeDone(&held, run_id, &end)) {
       Note(end);
       held_.pop_back();
       continue;

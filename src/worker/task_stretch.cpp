@@ -14,10 +14,12 @@
 #include "pg/clock.h"
 #include "pg/guard.h"
 #include "pg/transaction.h"
-#include "worker/cancel_timer.h"
+#include "worker/cancel_window.h"
+#include "worker/planned_stop.h"
 #include "worker/time_bound.h"
 
 extern "C" {
+#include "storage/ipc.h"
 #include "storage/latch.h"
 #include "utils/guc.h"
 #include "utils/wait_event.h"
@@ -42,13 +44,24 @@ constexpr int kMostInTheWay = 3;
 // So many first ones that fail for the handler's fault are enough to know that it is.
 constexpr std::size_t kMostAtFault = 5;
 
-using TaskTimer = CancelTimer<struct OfTask>;
+// This process has one at a time.
+TaskStretch* in_process = nullptr;
 
-// What the error class of a batch job means for a task: it is one's own fault unless the server or
-// somebody wants it all to end, for a queue must not stand still because of one of its tasks.
-policy::ErrorClass ForTask(policy::ErrorClass what, int sqlstate) {
-  const bool is_internal = ERRCODE_TO_CATEGORY(sqlstate) == ERRCODE_INTERNAL_ERROR;
-  return what == policy::ErrorClass::kEndRun && !is_internal ? what : policy::ErrorClass::kItem;
+// Whatever fails is one task's own fault, unless somebody wants it all to end: a queue must not
+// stand still because of one of its tasks, such as the only one whose foreign server is away. When
+// all fail alike, that is noticed elsewhere (IsHandlersFault).
+policy::ErrorClass ForTask(const pg::PgError& error, int slot) {
+  const bool is_canceled =
+      error.sqlstate() == ERRCODE_QUERY_CANCELED &&
+      (CancelHasCome() || board::CancelReasonOf(slot) != board::CancelReason::kNotCanceled);
+  return is_canceled || IsByStop(error.sqlstate(), slot) ? policy::ErrorClass::kEndRun
+                                                         : policy::ErrorClass::kItem;
+}
+
+// Of which the server ends a process.
+bool IsTimeout(int sqlstate) {
+  const std::string_view code = unpack_sql_state(sqlstate);
+  return code == "25P04" || code == "25P03" || code == "57P05";  // of transactions, idle sessions
 }
 
 policy::ErrorClass ClassOf(const catalog::RunError& error) {
@@ -81,14 +94,28 @@ TaskStretch::TaskStretch(RunScope& scope, const catalog::JobVersion& definition,
 }
 
 TaskStretch::~TaskStretch() {
+  in_process = nullptr;
   if (stretch_ != board::kNone) {
     board::LeaveStretch(stretch_);
   }
 }
 
-void TaskStretch::Open() {
-  pg::Transaction transaction;
+// Who alters the queue ends the stretches that are on the board. One that gets there later reads
+// what is valid from then on; but what it is to do is that of the version with which the run was
+// begun. Then there is nothing to do for it.
+bool TaskStretch::Open() {
   const std::int64_t queue_id = definition_.job_id;
+  stretch_ = board::OpenStretch(scope_.slot(), queue_id, Wants());
+  if (stretch_ == board::kNone) {
+    return false;
+  }
+  static bool installed = false;
+  if (!installed) {
+    pg::Call([] { before_shmem_exit(AtExit, 0); });
+    installed = true;
+  }
+  in_process = this;
+  pg::Transaction transaction;
   const auto queue = catalog::FindQueue(queue_id);
   const auto job = catalog::FindJob(queue_id);
   if (!queue || !job) {
@@ -102,17 +129,44 @@ void TaskStretch::Open() {
   board::RunTicket bounded = scope_.ticket();
   bounded.timeout = definition_.timeout;
   const bool is_bound = BoundRunTime(&bounded);
-  task_timeout_ = bounded.timeout;
+  limits_.SetTimeout(bounded.timeout);
   longest_ = is_bound ? std::min(kLongest, bounded.timeout / 2) : kLongest;
   transaction.Commit();
-  stretch_ = board::OpenStretch(scope_.slot(), queue_id, Wants());
+  return job->version == scope_.ticket().version;
+}
+
+// In whatever state the process is.
+void TaskStretch::AtExit(int /*code*/, Datum /*argument*/) {
+  if (in_process != nullptr) {
+    board::SayHowItDies(in_process->HowItDies(), in_process->tasks_);
+  }
+}
+
+board::StretchDeath TaskStretch::HowItDies() const {
+  board::StretchDeath death{board::StretchDeath::kUnknown, board::LastSqlstate(), 0, {}};
+  const int item = ItemInHand();
+  const bool has_failed = TaskLimits::EndsProcess() || IsTimeout(death.sqlstate);
+  if (!has_failed && (IsTerminatedByOthers() || StopIsAsked() ||
+                      board::CancelReasonOf(scope_.slot()) != board::CancelReason::kNotCanceled)) {
+    death.kind = board::StretchDeath::kEnded;
+  } else if (item >= 0) {
+    death.kind = has_failed ? board::StretchDeath::kFailed : board::StretchDeath::kCrashed;
+    death.culprit = batch_->IdOf(item);
+  }
+  const char* said = board::LastMessage();
+  if (TaskLimits::EndsProcess()) {
+    death.sqlstate = ERRCODE_QUERY_CANCELED;
+    said = limits_.Message();
+  }
+  strlcpy(death.error, said, sizeof(death.error));
+  return death;
 }
 
 int TaskStretch::Wants() const { return size_.size(); }
 
 void TaskStretch::Run() {
-  Open();
-  bool goes_on = stretch_ != board::kNone;
+  ForgetCancel();
+  bool goes_on = Open();
   while (goes_on && GoesOn()) {
     pg::Call([] { CHECK_FOR_INTERRUPTS(); });
     switch (board::TakeTasks(stretch_, &tasks_)) {
@@ -240,6 +294,7 @@ void TaskStretch::DoBatch() {
 
 void TaskStretch::Work() {
   host_.Begin();
+  pg::Call([this] { limits_.TakeSession(); });
   batch_->Hold(static_cast<std::size_t>(work_.Reach()), rules_.run_id);
   if (!action_) {
     Prepare();
@@ -275,16 +330,13 @@ void TaskStretch::Prepare() {
     InitResultReceiver(&receiver_, CurrentMemoryContext);
     action_->SendRowsTo(&receiver_.receiver);
   }
-  if (task_timeout_ > 0 || rules_.keeps_completed) {
-    action_->WatchItems({BeginItem, this});
-  }
+  action_->WatchItems({BeginItem, this});
 }
 
-// A cancel that is one task's fault is that of its timer.
 void TaskStretch::NameTimeouts() {
   for (batch::Failure& failure : done_.failures) {
-    if (failure.error.sqlstate == ERRCODE_QUERY_CANCELED) {
-      failure.error.message = "the task exceeded the timeout of its queue";
+    if (failure.error.sqlstate == ERRCODE_QUERY_CANCELED && limits_.HasAny()) {
+      failure.error.message = limits_.Message();
     }
   }
 }
@@ -331,18 +383,26 @@ std::int64_t TaskStretch::Execute(int first, int count, int* in_hand) {
   result_of_ = -1;
   in_hand_ = in_hand;
   only_one_ = count == 1 ? first : -1;
-  pg::Call([this, count] { StartTaskTimer(count); });
+  pg::Call([this, count] { limits_.Start(count); });
   try {
     const std::int64_t rows = action_->Execute(batch_->items(), first, count, in_hand);
-    StopTaskTimer();
+    TaskLimits::Stop(scope_.slot());
     NoteResult();
     in_hand_ = nullptr;
     return rows;
   } catch (...) {
-    StopTaskTimer();
+    TaskLimits::Stop(scope_.slot());
     in_hand_ = nullptr;
     throw;
   }
+}
+
+// Less than 0: none, or several.
+int TaskStretch::ItemInHand() const {
+  if (in_hand_ == nullptr) {
+    return -1;
+  }
+  return *in_hand_ >= 0 ? *in_hand_ : only_one_;
 }
 
 InTask TaskStretch::FindTask(CurrentTask* task) {
@@ -350,7 +410,7 @@ InTask TaskStretch::FindTask(CurrentTask* task) {
   if (in_hand_ == nullptr) {
     return InTask::kNo;
   }
-  const int item = *in_hand_ >= 0 ? *in_hand_ : only_one_;
+  const int item = ItemInHand();
   if (item < 0) {
     return InTask::kSeveral;
   }
@@ -363,7 +423,7 @@ void TaskStretch::BeginItem(void* self, int item) {
   auto* stretch = static_cast<TaskStretch*>(self);
   stretch->NoteResult();
   stretch->result_of_ = item;
-  stretch->StartTaskTimer(1);
+  stretch->limits_.Start(1);
 }
 
 void TaskStretch::NoteResult() {
@@ -373,30 +433,12 @@ void TaskStretch::NoteResult() {
   receiver_.first_row = nullptr;
 }
 
-// Inside pg::Call, too.
-void TaskStretch::StartTaskTimer(int tasks) const {
-  if (task_timeout_ > 0) {
-    TaskTimer::Start(pg::AwakeNow() + task_timeout_ * tasks);
-  }
-}
-
-// One that went off when the task had come to its end is meant for nobody.
-void TaskStretch::StopTaskTimer() const {
-  TaskTimer::Stop();
-  if (TaskTimer::Fired() &&
-      board::CancelReasonOf(scope_.slot()) == board::CancelReason::kNotCanceled) {
-    QueryCancelPending = false;
-  }
-}
-
-bool TaskStretch::TimedOut(const pg::PgError& error) const {
-  return task_timeout_ > 0 && error.sqlstate() == ERRCODE_QUERY_CANCELED && TaskTimer::Fired() &&
-         board::CancelReasonOf(scope_.slot()) == board::CancelReason::kNotCanceled;
-}
-
 policy::ErrorClass TaskStretch::ClassOf(const pg::PgError& error) {
-  return TimedOut(error) ? policy::ErrorClass::kItem
-                         : ForTask(batch::ClassOf(error), error.sqlstate());
+  if (limits_.IsBy(error, scope_.slot())) {
+    ForgetCancel();
+    return policy::ErrorClass::kItem;
+  }
+  return ForTask(error, scope_.slot());
 }
 
 void TaskStretch::AddErrorContext() const {

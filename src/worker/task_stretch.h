@@ -8,11 +8,13 @@
 //   Answer
 //    ▲ │ none: waits                   │ any error that is no task's: the run fails, its tasks    │
 //    │ ▼                                 are given back                                           │
-//    │ ends: asked to, no tasks for a moment, a worker is waited for, lasts for long enough       │
+//    │ ends: asked to (also because its queue has been altered), no tasks for a moment, a worker  │
+//    │       is waited for, lasts for long enough                                                 │
 //    └────────────────────────────────────────────────────────────────────────────────────────────┘
 //
-// The claim (catalog/task_claim.h) says which tasks were in hand when the process dies, and goes in
-// the transaction in which the last of them is done.
+// The claim (catalog/task_claim.h) says which tasks were in hand when the server dies, and goes in
+// the transaction in which the last of them is done. When this process alone is ended, it says on
+// its way out whose fault that is (board::StretchDeath).
 #pragma once
 
 #include <cstdint>
@@ -30,6 +32,7 @@
 #include "worker/result_receiver.h"
 #include "worker/run_scope.h"
 #include "worker/task_batch.h"
+#include "worker/task_limits.h"
 
 namespace ratchet::worker {
 
@@ -52,7 +55,10 @@ class TaskStretch : private batch::IsolatedWork::Owner, private TaskHost {
   void AddErrorContext() const;
 
  private:
-  void Open();
+  bool Open();
+  static void AtExit(int code, Datum argument);
+  board::StretchDeath HowItDies() const;
+  int ItemInHand() const;
   bool GoesOn() const;
   bool Wait();
   void DoHandOut();
@@ -79,9 +85,6 @@ class TaskStretch : private batch::IsolatedWork::Owner, private TaskHost {
   void Prepare();
   static void BeginItem(void* self, int item);
   void NoteResult();
-  void StartTaskTimer(int tasks) const;
-  void StopTaskTimer() const;
-  bool TimedOut(const pg::PgError& error) const;
   bool IsHandlersFault() const;
 
   RunScope& scope_;
@@ -89,8 +92,8 @@ class TaskStretch : private batch::IsolatedWork::Owner, private TaskHost {
   batch::Host& host_;
   TaskBatchRules rules_;
   bool synchronous_ = true;
-  std::int64_t task_timeout_ = 0;  // microseconds; 0: none
-  std::int64_t longest_ = 0;       // of the stretch
+  TaskLimits limits_;
+  std::int64_t longest_ = 0;  // of the stretch, microseconds
   std::optional<batch::Action> action_;
   batch::IsolatedWork work_;
   policy::BatchSize size_;

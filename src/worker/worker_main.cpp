@@ -54,7 +54,7 @@ void AtMessage(void* /*argument*/) { pg::HearLastWords(); }
 void SetUpProcess() {
   InstallStopHandler();
   pqsignal(SIGHUP, SignalHandlerForConfigReload);
-  pqsignal(SIGINT, StatementCancelHandler);
+  InstallCancelHandler();
   pg::ListenForLastWords(AtLastWords);
   static ErrorContextCallback context{nullptr, AtMessage, nullptr};
   error_context_stack = &context;
