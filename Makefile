@@ -3,6 +3,7 @@
 #   make demo        install what is missing, build, show a job on a private server
 #   make check       install what is missing, run every test
 #   make quick       the same without those that take long
+#   make client      the program ratchet, which sends messages; make install-client puts it beside psql
 #
 # and, as every extension that is built with PGXS (PG_CONFIG=... chooses the server):
 #
@@ -17,7 +18,7 @@ top := $(patsubst %/,%,$(dir $(lastword $(MAKEFILE_LIST))))
 # ---- Targets for people: each is a script, none needs PostgreSQL to be installed already --------
 
 people_targets := demo demo-stop setup check quick lint format tidy unit fuzz regress isolation tap bench soak matrix deb dist \
-	sanitize check-cassert valgrind
+	sanitize check-cassert valgrind client install-client
 
 ifneq ($(filter $(people_targets),$(MAKECMDGOALS)),)
 
@@ -44,6 +45,10 @@ format:
 	@$(top)/script/format
 tidy:
 	@$(top)/script/tidy
+client:
+	@$(top)/script/client
+install-client:
+	@$(top)/script/client install
 matrix:
 	@$(top)/script/matrix
 fuzz:
