@@ -18,6 +18,7 @@ CREATE TABLE ratchet.queue (
     producers           regrole[],
     consumers           regrole[],
     synchronous         boolean  NOT NULL,
+    http                jsonb,
     seal                bigint,
     PRIMARY KEY (queue_id)
 );
@@ -27,6 +28,7 @@ COMMENT ON TABLE ratchet.queue IS
 COMMENT ON COLUMN ratchet.queue.queue_id IS 'the job_id of its row in ratchet.job';
 COMMENT ON COLUMN ratchet.queue.concurrency IS 'workers at once; null: as many as there are';
 COMMENT ON COLUMN ratchet.queue.producers IS 'who may enqueue, beside the owner';
+COMMENT ON COLUMN ratchet.queue.http IS 'what the requests are like that its tasks are; null: they are none';
 COMMENT ON COLUMN ratchet.queue.consumers IS 'who may claim, beside the owner';
 
 CREATE SEQUENCE ratchet.task_id_seq AS bigint;

@@ -26,6 +26,7 @@ CREATE FUNCTION ratchet.create_queue(
     producers           regrole[] DEFAULT NULL,
     consumers           regrole[] DEFAULT NULL,
     synchronous         boolean   DEFAULT NULL,
+    http                jsonb     DEFAULT NULL,
     priority            integer   DEFAULT NULL,
     active_window       text      DEFAULT NULL,
     time_zone           text      DEFAULT NULL,
@@ -40,7 +41,7 @@ CREATE FUNCTION ratchet.create_queue(
 RETURNS bigint
 LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'ratchet_create_queue';
 COMMENT ON FUNCTION ratchet.create_queue IS
-    'defines a queue, or redefines the one of that name: options that are not given go back to their defaults, except enabled and run_as; the handler is a statement that does a task, whose payload is $1; without one there are consumers only; returns queue_id';
+    'defines a queue, or redefines the one of that name: options that are not given go back to their defaults, except enabled and run_as; the handler is a statement that does a task, whose payload is $1; without one there are consumers only; with http each task is a request, which ratchet send makes; returns queue_id';
 
 CREATE FUNCTION ratchet.alter_queue(
     queue_name          text,
@@ -67,6 +68,7 @@ CREATE FUNCTION ratchet.alter_queue(
     producers           regrole[] DEFAULT NULL,
     consumers           regrole[] DEFAULT NULL,
     synchronous         boolean   DEFAULT NULL,
+    http                jsonb     DEFAULT NULL,
     priority            integer   DEFAULT NULL,
     active_window       text      DEFAULT NULL,
     time_zone           text      DEFAULT NULL,

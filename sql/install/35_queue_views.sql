@@ -40,7 +40,7 @@ SELECT q.queue_id, q.queue_name,
        j.owner, j.action AS handler, j.per, j.batch_size, j.batch_target, j.timeout,
        q.concurrency, q.concurrency_per_key, q.rate, q.rate_period, q.rate_per_key,
        j.max_attempts, j.backoff, j.backoff_factor, j.backoff_cap, j.backoff_jitter, q.max_crashes,
-       q.retention, q.keep_dead, q.lease, q.producers, q.consumers, q.synchronous,
+       q.retention, q.keep_dead, q.lease, q.producers, q.consumers, q.synchronous, q.http,
        j.priority, j.active_window, j.time_zone, j.mutex, j.environments, j.settings, j.keep_history,
        j.comment, j.tags, j.created_at, j.changed_at, s.quarantined
   FROM ratchet.queue q
@@ -76,6 +76,7 @@ COMMENT ON COLUMN ratchet.queues.owner IS 'the role that the handler runs as, in
 COMMENT ON COLUMN ratchet.queues.handler IS 'null: tasks are for consumers only';
 COMMENT ON COLUMN ratchet.queues.producers IS 'who may enqueue, beside the owner';
 COMMENT ON COLUMN ratchet.queues.consumers IS 'who may claim, beside the owner';
+COMMENT ON COLUMN ratchet.queues.http IS 'what the requests are like that its tasks are; null: they are none';
 COMMENT ON COLUMN ratchet.queues.quarantined IS
     'held back until ratchet.adopt(): it was restored, written by hand, or has come in a copy';
 

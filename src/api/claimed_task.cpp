@@ -4,7 +4,9 @@
 #include <vector>
 
 #include "api/argument.h"
+#include "api/number_array.h"
 #include "api/queue_access.h"
+#include "api/short_error.h"
 #include "api/sql_function.h"
 #include "calendar/interval.h"
 #include "catalog/finished_task.h"
@@ -13,17 +15,11 @@
 #include "policy/task_outcome.h"
 
 extern "C" {
-#include "catalog/pg_type_d.h"
 #include "common/pg_prng.h"
-#include "mb/pg_wchar.h"
-#include "utils/array.h"
 }
 
 namespace ratchet::api {
 namespace {
-
-// Bytes that are kept of what a consumer says.
-constexpr int kLongestError = 8000;
 
 struct Claimed {
   std::int64_t task_id;
@@ -93,27 +89,6 @@ void CompleteOne(const Arguments& arguments) {
   Complete({arguments.Int64(0, "task_id"), arguments.Int64(1, "token")}, result);
 }
 
-std::vector<std::int64_t> NumbersOf(const Arguments& arguments, int argument, const char* name) {
-  if (arguments.IsNull(argument)) {
-    throw pg::Error(ERRCODE_NULL_VALUE_NOT_ALLOWED, std::string(name) + " must not be null");
-  }
-  std::vector<std::int64_t> numbers;
-  const bool is_list = pg::Call([&] {
-    ArrayType* array = DatumGetArrayTypeP(arguments.Value(argument));
-    if (ARR_NDIM(array) > 1 || array_contains_nulls(array)) {
-      return false;
-    }
-    const auto* values = reinterpret_cast<const std::int64_t*>(ARR_DATA_PTR(array));
-    numbers.assign(values, values + ArrayGetNItems(ARR_NDIM(array), ARR_DIMS(array)));
-    return true;
-  });
-  if (!is_list) {
-    throw pg::Error(ERRCODE_INVALID_PARAMETER_VALUE,
-                    std::string(name) + " must be an array of one dimension without nulls");
-  }
-  return numbers;
-}
-
 // In one order, so that two consumers do not wait for each other in a circle.
 void CompleteAll(const Arguments& arguments) {
   RequireWritable("ratchet.complete()");
@@ -132,15 +107,6 @@ void CompleteAll(const Arguments& arguments) {
   for (const Claimed& claimed : all) {
     Complete(claimed, {});
   }
-}
-
-std::string Shortened(std::string text) {
-  if (text.size() > kLongestError) {
-    text.resize(static_cast<std::size_t>(pg::Call([&text] {
-      return pg_mbcliplen(text.c_str(), static_cast<int>(text.size()), kLongestError);
-    })));
-  }
-  return text;
 }
 
 policy::TaskRules RulesOf(const Queue& queue) {

@@ -44,6 +44,15 @@ void RefuseNameOfJob(const std::string& job_name, const std::string& queue_name)
   }
 }
 
+// Who makes the requests of a queue is a program outside, and a handler would take its tasks.
+void RefuseHandlerBesideRequests(const Queue& queue) {
+  if (!queue.own.http.empty() && !queue.job.action.empty()) {
+    throw pg::Error(ERRCODE_INVALID_PARAMETER_VALUE,
+                    "a queue has either a handler or the option http",
+                    "Of a queue with http each task is a request, which ratchet send makes.");
+  }
+}
+
 void Insert(Queue* queue, const std::string& search_path) {
   CompleteJob(&queue->job, nullptr, search_path);
   if (catalog::SettleIfEmpty(GetCurrentTransactionStartTimestamp())) {
@@ -95,6 +104,7 @@ void CheckQueueName(const std::string& name, const char* argument) {
 }
 
 DefinedQueue DefineQueue(Queue queue, Given given, AnothersJob anothers_queue) {
+  RefuseHandlerBesideRequests(queue);
   WarnIfNotLoaded();
   const std::string path = SearchPathOfSession();
   queue.job.job_name = catalog::JobNameOf(queue.name());
@@ -124,6 +134,7 @@ DefinedQueue DefineQueue(Queue queue, Given given, AnothersJob anothers_queue) {
 
 bool RedefineQueue(Queue* queue, const Queue& old, QueuePlace place,
                    const std::string& search_path) {
+  RefuseHandlerBesideRequests(*queue);
   const bool changed = CompleteJob(&queue->job, &old.job, search_path);
   if (!changed && queue->own == old.own) {
     return false;

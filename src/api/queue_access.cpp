@@ -1,5 +1,6 @@
 #include "api/queue_access.h"
 
+#include "api/channel_access.h"
 #include "api/held_back.h"
 #include "api/privilege.h"
 #include "pg/guard.h"
@@ -74,7 +75,9 @@ pg::NearName NearQueue(const std::string& queue_name, QueueRight right) {
 bool HasRight(const Queue& queue, QueueRight right) {
   return MayManage(queue.job.owner) ||
          (right == QueueRight::kEnqueue && IsAmong(queue, queue.own.producers)) ||
-         (right == QueueRight::kClaim && IsAmong(queue, queue.own.consumers));
+         (right == QueueRight::kClaim && IsAmong(queue, queue.own.consumers)) ||
+         (right == QueueRight::kClaim && !queue.own.http.empty() && !queue.quarantined() &&
+          IsSender(GetUserId()));
 }
 
 void RequireRight(const Queue& queue, QueueRight right) {

@@ -22,7 +22,7 @@ struct Queue {
 enum class QueueRight {
   kManage,   // its owner, members of that, and superusers; of a superuser's only superusers
   kEnqueue,  // they, and its producers
-  kClaim,    // they, and its consumers
+  kClaim,    // they, and its consumers; where tasks are requests, senders, too
 };
 
 // Of the current user.

@@ -8,6 +8,7 @@
 #include "calendar/interval.h"
 #include "pg/compat.h"
 #include "pg/oid_array.h"
+#include "policy/channel_config.h"
 
 extern "C" {
 #include "catalog/namespace.h"
@@ -108,6 +109,17 @@ void SetRoles(QueueDefinition* queue, Datum value, const char* name) {
   queue->*kMember = std::move(roles);
 }
 
+void SetHttp(QueueDefinition* queue, Datum value, const char* name) {
+  queue->http = JsonbTextOf(value);
+  const auto config = policy::ParseJson(queue->http);
+  if (!config) {
+    Refuse(std::string(name) + " is nested too deep to be what requests are like");
+  }
+  if (const auto fault = policy::FindConfigFault(policy::kHttpQueue, *config)) {
+    Refuse(std::string(name) + ": " + fault->message, fault->hint);
+  }
+}
+
 // In the order of the arguments of ratchet.create_queue and ratchet.alter_queue.
 using Own = QueueDefinition;
 constexpr QueueOption kOptions[] = {
@@ -132,6 +144,7 @@ constexpr QueueOption kOptions[] = {
     {"producers", SetRoles<&Own::producers>, Copy<&Own::producers>},
     {"consumers", SetRoles<&Own::consumers>, Copy<&Own::consumers>},
     {"synchronous", SetBool<&Own::synchronous>, Copy<&Own::synchronous>},
+    {"http", SetHttp, Copy<&Own::http>},
     {"priority", nullptr, nullptr},
     {"active_window", nullptr, nullptr},
     {"time_zone", nullptr, nullptr},

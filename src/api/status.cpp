@@ -7,7 +7,8 @@
 #include <vector>
 
 #include "api/privilege.h"
-#include "api/row_set.h"
+#include "api/report.h"
+#include "api/status_messages.h"
 #include "board/database_board.h"
 #include "board/pool_view.h"
 #include "catalog/databases.h"
@@ -28,24 +29,6 @@ extern "C" {
 
 namespace ratchet::api {
 namespace {
-
-class Report {
- public:
-  explicit Report(FunctionCallInfo call) : rows_(call) {}
-
-  void Add(const char* component, const std::string& state, const std::string& detail = {},
-           const std::string& hint = {}) {
-    pg::Call([&] {
-      Datum values[] = {CStringGetTextDatum(component), CStringGetTextDatum(state.c_str()),
-                        CStringGetTextDatum(detail.c_str()), CStringGetTextDatum(hint.c_str())};
-      bool nulls[] = {false, false, detail.empty(), hint.empty()};
-      rows_.Add(values, nulls);
-    });
-  }
-
- private:
-  RowSet rows_;
-};
 
 std::string Count(int n, const char* thing) {
   return std::to_string(n) + " " + thing + (n == 1 ? "" : "s");
@@ -455,6 +438,7 @@ void Status(FunctionCallInfo call) {
   ReportPauseOfAll(&report);
   ReportQuarantine(&report, board::ViewDatabase(MyDatabaseId));
   ReportReplication(&report);
+  ReportMessages(&report);
   report.Add("environment",
              pg::settings.environment[0] != '\0' ? pg::settings.environment : "none");
   report.Add("node", pg::NodeName());

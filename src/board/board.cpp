@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdlib>
 
+#include "board/sender_board.h"
 #include "board/task_board.h"
 #include "pg/clock.h"
 #include "pg/data_directory.h"
@@ -99,6 +100,7 @@ void RequestSharedMemory() {
   RequestAddinShmemSpace(Sizes().Total());
   RequestNamedLWLockTranche(kTranche, 1);
   RequestTaskMemory();
+  RequestSenderMemory();
 }
 
 void StartUpSharedMemory() {
@@ -113,6 +115,7 @@ void StartUpSharedMemory() {
     Initialize();
   }
   StartUpTaskMemory();
+  StartUpSenderMemory();
   LWLockRelease(AddinShmemInitLock);
 }
 

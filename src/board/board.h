@@ -38,7 +38,7 @@ constexpr int kNone = -1;
 
 // What a transaction that committed has touched, for the scheduler of its database.
 struct Change {
-  enum Kind : std::uint32_t { kJob, kRun, kEverything, kStatReset, kTableChange };
+  enum Kind : std::uint32_t { kJob, kRun, kEverything, kStatReset, kTableChange, kMessages };
   Kind kind;
   std::int64_t id;
   // kTableChange: the job with this id that was made at `job_born` shall run by `due`, asked for by

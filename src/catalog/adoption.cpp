@@ -2,6 +2,7 @@
 
 #include <optional>
 
+#include "catalog/delivery.h"
 #include "catalog/home.h"
 #include "catalog/job.h"
 #include "catalog/queue.h"
@@ -68,6 +69,15 @@ void SealRow(const SealedTable& sealed, const FoundRow& found, Oid owner) {
   });
 }
 
+// Of those that say themselves whose they are.
+void SealOwnedRows(const SealedTable& sealed, bool (*may_adopt)(Oid owner)) {
+  for (const FoundRow& found : FindUnsealed(sealed)) {
+    if (may_adopt(found.owner)) {
+      SealRow(sealed, found, found.owner);
+    }
+  }
+}
+
 // What the numbers of roles in a dump mean here nobody knows: the job says whose a row is.
 void SealRowsOfJobs(const SealedTable& sealed, bool has_own_owner, bool (*may_adopt)(Oid owner)) {
   for (const FoundRow& found : FindUnsealed(sealed)) {
@@ -116,6 +126,11 @@ std::vector<AdoptedJob> Adopt(TimestampTz now, bool everybody, bool (*may_adopt)
   SealRowsOfJobs(kSealedBackfills, false, may_adopt);
   SealRowsOfJobs(kSealedQueues, false, may_adopt);
   SealRowsOfJobs(kSealedTasks, false, may_adopt);
+  SealOwnedRows(kSealedChannels, may_adopt);
+  SealOwnedRows(kSealedAlerts, may_adopt);
+  if (is_copy) {
+    GiveUpDeliveries(now, "it was written where this copy was taken from");
+  }
   return is_copy ? ListJobs() : adopted;
 }
 

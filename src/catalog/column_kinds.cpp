@@ -1,5 +1,7 @@
 #include "catalog/column_kinds.h"
 
+#include <algorithm>
+
 #include "catalog/declaration.h"
 #include "pg/oid_array.h"
 #include "pg/span.h"
@@ -9,6 +11,7 @@ extern "C" {
 #include "catalog/pg_type.h"
 #include "utils/acl.h"
 #include "utils/array.h"
+#include "utils/uuid.h"
 }
 
 namespace ratchet::catalog {
@@ -133,6 +136,17 @@ void Int8Array::Set(pg::Row* row, int column, std::span<const std::int64_t> valu
   }
   row->Set(column, PointerGetDatum(construct_array(values, count, INT8OID, sizeof(std::int64_t),
                                                    FLOAT8PASSBYVAL, TYPALIGN_DOUBLE)));
+}
+
+bool Uuid::Read(const pg::Row& row, int column, policy::MessageId* value) {
+  const pg_uuid_t* uuid = DatumGetUUIDP(row.values[column - 1]);
+  std::copy_n(uuid->data, value->size(), value->begin());
+  return true;
+}
+void Uuid::Set(pg::Row* row, int column, const policy::MessageId& value) {
+  auto* uuid = static_cast<pg_uuid_t*>(palloc(sizeof(pg_uuid_t)));
+  std::copy(value.begin(), value.end(), uuid->data);
+  row->Set(column, UUIDPGetDatum(uuid));
 }
 
 void ReadColumns(const Transfer* transfers, int count, const pg::Row& row, void* object) {

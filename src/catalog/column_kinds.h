@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "pg/table.h"
+#include "policy/message_id.h"
 #include "policy/run.h"
 
 extern "C" {
@@ -115,6 +116,12 @@ struct Int8Array {
   static constexpr Oid kType = INT8ARRAYOID;
   static bool Read(const pg::Row& row, int column, std::vector<std::int64_t>* value);
   static void Set(pg::Row* row, int column, std::span<const std::int64_t> value);
+};
+
+struct Uuid {
+  static constexpr Oid kType = UUIDOID;
+  static bool Read(const pg::Row& row, int column, policy::MessageId* value);
+  static void Set(pg::Row* row, int column, const policy::MessageId& value);
 };
 
 // A word of policy, by the function that reads it.

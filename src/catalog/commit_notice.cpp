@@ -7,6 +7,7 @@
 #include "board/database_board.h"
 #include "board/run_board.h"
 #include "board/run_waits.h"
+#include "board/sender_board.h"
 #include "pg/clock.h"
 #include "pg/guard.h"
 #include "pg/never_destroyed.h"
@@ -42,17 +43,18 @@ struct Pending {
   bool session_settings = false;
   bool databases = false;
   bool runs_recorded = false;
+  bool deliveries = false;
 
   bool Any() const {
     return !changes.empty() || !held.empty() || !cancels.empty() || !table_changes.empty() ||
-           everything || session_settings || databases || runs_recorded;
+           everything || session_settings || databases || runs_recorded || deliveries;
   }
   void Clear() {
     changes.clear();
     held.clear();
     cancels.clear();
     table_changes.clear();
-    everything = session_settings = databases = runs_recorded = false;
+    everything = session_settings = databases = runs_recorded = deliveries = false;
   }
 };
 
@@ -120,6 +122,9 @@ void Tell() {
   }
   if (pending.runs_recorded && board::TheBoard() != nullptr) {
     board::AnnounceRecorded();
+  }
+  if (pending.deliveries) {
+    board::WakeSenders(MyDatabaseId);
   }
   pending.Clear();
 }
@@ -211,6 +216,8 @@ void NoteTableChange(const TableChange& change) {
   noted.push_back({change, GetCurrentSubTransactionId()});
 }
 void NoteRunsRecorded() { ThePending().runs_recorded = true; }
+void NoteMessagesChanged() { Note({board::Change::kMessages, 0}); }
+void NoteDelivery() { ThePending().deliveries = true; }
 void NoteStatReset(std::int64_t job_id) { Note({board::Change::kStatReset, job_id}); }
 void NoteEverythingChanged() {
   ThePending().everything = true;

@@ -33,6 +33,10 @@ struct TableChange {
 void NoteTableChange(const TableChange& change);
 // The counters of the job (0: of all jobs) start again from zero.
 void NoteStatReset(std::int64_t job_id);
+// Channels, alerts, silences or incidents were changed by somebody else than the scheduler.
+void NoteMessagesChanged();
+// A delivery was inserted: who waits for some looks again.
+void NoteDelivery();
 // Tables were written by other means, or the extension came or went.
 void NoteEverythingChanged();
 // ALTER ROLE/DATABASE ... SET: pooled sessions are out of date.

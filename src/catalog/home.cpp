@@ -143,10 +143,13 @@ bool SettleIfEmpty(TimestampTz now) {
     return false;
   }
   const bool empty = pg::Call([] {
-    pg::Row row;
-    pg::TableScan scan(kJobTable, AccessShareLock);
-    const bool none = !scan.Next(&row);
-    scan.End();
+    bool none = true;
+    for (const pg::TableLayout* layout : {&kJobTable, &kChannelTable}) {
+      pg::Row row;
+      pg::TableScan scan(*layout, AccessShareLock);
+      none = none && !scan.Next(&row);
+      scan.End();
+    }
     return none;
   });
   if (empty) {

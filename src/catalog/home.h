@@ -16,8 +16,8 @@ enum class HomeFinding {
 
 // Needs a transaction. A server that pg_upgrade made from the old one is the same home.
 HomeFinding CheckHome();
-// A copy without jobs (of a template database with the extension, say) has nothing to hold back:
-// makes this the home then, and returns true. Called before the first job is defined.
+// A copy without jobs and channels (of a template database with the extension, say) has nothing to
+// hold back: makes this the home then, and returns true. Called before the first one is defined.
 bool SettleIfEmpty(TimestampTz now);
 // Since when these jobs run here; 0: not known.
 TimestampTz HomeSince();

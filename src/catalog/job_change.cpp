@@ -3,11 +3,10 @@
 #include <algorithm>
 
 #include "catalog/declaration.h"
+#include "catalog/row_numbers.h"
 #include "catalog/table_layouts.h"
 #include "pg/guard.h"
 #include "pg/row_change.h"
-#include "pg/sequence.h"
-#include "policy/numbers.h"
 
 extern "C" {
 #include "access/table.h"
@@ -43,31 +42,11 @@ constexpr int kJobId = kTable.Number("job_id");
 constexpr int kOwner = kTable.Number("owner");
 constexpr int kChangedAt = kTable.Number("changed_at");
 
-// For use inside pg::Call. Greater than all that are there, also when the sequence was set back.
-std::int64_t NextChangeId() {
-  std::int64_t newest = 0;
-  pg::IndexScan scan(kTable, "job_change_pkey", AccessShareLock);
-  scan.Begin(BackwardScanDirection);
-  pg::Row row;
-  while (newest == 0 && scan.Next(&row)) {
-    CHECK_FOR_INTERRUPTS();
-    if (row.Int64(kChangeId) <= policy::kGreatestNumber) {
-      newest = row.Int64(kChangeId);
-    }
-  }
-  scan.End();
-  const Oid sequence = pg::OpenSequence("job_change_id_seq");
-  const std::int64_t number = pg::NextNumber(sequence);
-  return number > newest && number < policy::kGreatestNumber
-             ? number
-             : pg::NextNumberAfter(sequence, newest);
-}
-
 }  // namespace
 
 void InsertJobChange(JobChange* change) {
   pg::Call([change] {
-    change->change_id = NextChangeId();
+    change->change_id = NextRowNumber(kTable, "job_change_pkey", kChangeId, "job_change_id_seq");
     Relation table = pg::OpenTable(kTable, RowExclusiveLock);
     pg::Row row;
     kColumns.Fill(*change, &row);

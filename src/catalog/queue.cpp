@@ -35,6 +35,7 @@ constexpr auto kColumns = Declare<Queue>(
     Nullable<RoleArray, &Queue::producers>("producers").Sealed(),
     Nullable<RoleArray, &Queue::consumers>("consumers").Sealed(),
     Column<Bool, &Queue::synchronous>("synchronous"),
+    Nullable<Json, &Queue::http>("http").Sealed(),
     Other<Int8>("seal"));
 // clang-format on
 

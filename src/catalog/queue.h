@@ -38,6 +38,7 @@ struct QueueDefinition {
   std::vector<Oid> producers;  // who may enqueue, beside the owner
   std::vector<Oid> consumers;  // who may claim, beside the owner
   bool synchronous = true;     // what is completed is on disk before it is seen
+  std::string http;            // what its requests are like, jsonb as text; empty: it has none
   bool quarantined = false;    // the row was not written by the library: see seal.h
 
   friend bool operator==(const QueueDefinition&, const QueueDefinition&) = default;

@@ -73,5 +73,7 @@ extern const SealedTable kSealedFailedItems;
 extern const SealedTable kSealedQueues;
 extern const SealedTable kSealedTasks;
 extern const SealedTable kSealedFinishedTasks;
+extern const SealedTable kSealedChannels;
+extern const SealedTable kSealedAlerts;
 
 }  // namespace ratchet::catalog

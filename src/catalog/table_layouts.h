@@ -19,6 +19,11 @@ extern const pg::TableLayout kQueueTable;
 extern const pg::TableLayout kTaskTable;
 extern const pg::TableLayout kFinishedTaskTable;
 extern const pg::TableLayout kTaskClaimTable;
+extern const pg::TableLayout kChannelTable;
+extern const pg::TableLayout kAlertTable;
+extern const pg::TableLayout kSilenceTable;
+extern const pg::TableLayout kIncidentTable;
+extern const pg::TableLayout kDeliveryTable;
 extern const pg::TableLayout kHomeTable;
 extern const pg::TableLayout kCalendarDaysTable;
 
@@ -27,7 +32,9 @@ inline constexpr const pg::TableLayout* kTables[] = {
     &kJobTable,          &kJobVersionTable, &kJobStateTable, &kRunQueueTable,
     &kRunLogTable,       &kJobChangeTable,  &kJobStatTable,  &kJobCheckpointTable,
     &kFailedItemTable,   &kBackfillTable,   &kQueueTable,    &kTaskTable,
-    &kFinishedTaskTable, &kTaskClaimTable,  &kHomeTable,     &kCalendarDaysTable,
+    &kFinishedTaskTable, &kTaskClaimTable,  &kChannelTable,  &kAlertTable,
+    &kSilenceTable,      &kIncidentTable,   &kDeliveryTable, &kHomeTable,
+    &kCalendarDaysTable,
 };
 
 }  // namespace ratchet::catalog

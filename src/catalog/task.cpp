@@ -4,13 +4,9 @@
 #include "catalog/numbers.h"
 #include "catalog/seal.h"
 #include "catalog/table_layouts.h"
+#include "catalog/unique_row.h"
 #include "pg/guard.h"
 #include "pg/sequence.h"
-
-extern "C" {
-#include "storage/lmgr.h"
-#include "utils/snapmgr.h"
-}
 
 namespace ratchet::catalog {
 namespace {
@@ -83,64 +79,20 @@ void SetPayload(TaskPayload payload, pg::Row* row) {
   }
 }
 
-// Whose transaction is about to insert or delete the row that the scan has found.
-struct InHand {
-  TransactionId transaction;
-  std::uint32_t token;  // of an insertion that is not certain yet
-};
-
-InHand WhoHas(const SnapshotData& dirty) {
-  if (TransactionIdIsValid(dirty.xmin)) {
-    return {dirty.xmin, dirty.speculativeToken};
+bool InsertUniqueTask(Relation table, const Task& task, pg::Row* row, TaskPlace* holder,
+                      ItemPointer tid) {
+  pg::Row found;
+  ItemPointerData place;
+  const bool is_new = InsertUnique(
+      table, kTable, kUniqueKeyIndex,
+      [&task](pg::IndexScan& scan) -> pg::IndexScan& {
+        return scan.Equal(kQueueId, task.queue_id).EqualText(kUniqueKey, task.unique_key);
+      },
+      row, tid, &found, &place);
+  if (!is_new && holder != nullptr) {
+    *holder = TaskPlace{found.Int64(kTaskId), place};
   }
-  return {dirty.xmax, 0};
-}
-
-void WaitFor(Relation table, const InHand& in_hand, ItemPointer tid) {
-  if (in_hand.token != 0) {
-    SpeculativeInsertionWait(in_hand.transaction, in_hand.token);
-  } else {
-    XactLockTableWait(in_hand.transaction, table, tid, XLTW_InsertIndex);
-  }
-}
-
-// The task that has the key; waits until that is certain.
-bool FindHolder(Relation table, const Task& task, TaskPlace* holder) {
-  for (;;) {
-    CHECK_FOR_INTERRUPTS();
-    SnapshotData dirty;
-    InitDirtySnapshot(dirty);
-    pg::IndexScan scan(kTable, kUniqueKeyIndex, RowExclusiveLock);
-    scan.Equal(kQueueId, task.queue_id).EqualText(kUniqueKey, task.unique_key);
-    scan.Begin(ForwardScanDirection, &dirty);
-    pg::Row row;
-    TaskPlace found{};
-    const bool hit = scan.Next(&row, &found.tid);
-    const InHand in_hand = hit ? WhoHas(dirty) : InHand{InvalidTransactionId, 0};
-    scan.End();
-    if (!hit) {
-      return false;
-    }
-    if (!TransactionIdIsValid(in_hand.transaction)) {
-      found.task_id = row.Int64(kTaskId);
-      if (holder != nullptr) {
-        *holder = found;
-      }
-      return true;
-    }
-    WaitFor(table, in_hand, &found.tid);
-  }
-}
-
-// Between the look and the insertion somebody else may have inserted the key.
-bool InsertUnique(Relation table, const Task& task, pg::Row* row, TaskPlace* holder,
-                  ItemPointer tid) {
-  while (!FindHolder(table, task, holder)) {
-    if (pg::TryInsertRow(table, kUniqueKeyIndex, *row, tid)) {
-      return true;
-    }
-  }
-  return false;
+  return is_new;
 }
 
 template <typename Scan>
@@ -191,7 +143,7 @@ bool InsertTask(const Task& task, TaskPayload payload, TaskPlace* holder, ItemPo
     if (task.unique_key.empty()) {
       pg::InsertRow(table, row, tid);
     } else {
-      inserted = InsertUnique(table, task, &row, holder, tid);
+      inserted = InsertUniqueTask(table, task, &row, holder, tid);
     }
     table_close(table, NoLock);
     return inserted;

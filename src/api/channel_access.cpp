@@ -1,0 +1,70 @@
+#include "api/channel_access.h"
+
+#include "api/held_back.h"
+#include "api/privilege.h"
+#include "pg/compat.h"
+#include "pg/guard.h"
+
+extern "C" {
+#include "nodes/pg_list.h"
+#include "nodes/value.h"
+#include "parser/parse_func.h"
+}
+
+namespace ratchet::api {
+namespace {
+
+void RequireMayUse(const catalog::Channel& channel) {
+  if (!MayManage(channel.owner)) {
+    throw pg::Error(ERRCODE_INSUFFICIENT_PRIVILEGE,
+                    "must be owner of channel \"" + channel.channel_name + "\"");
+  }
+}
+
+[[noreturn]] void NoSuchChannel(const std::string& channel_name) {
+  throw pg::Error(ERRCODE_UNDEFINED_OBJECT, "channel \"" + channel_name + "\" does not exist",
+                  "ratchet.create_channel() makes one.");
+}
+
+}  // namespace
+
+catalog::Channel RequireChannel(const std::string& channel_name) {
+  std::optional<catalog::Channel> channel = catalog::FindChannelByName(channel_name);
+  if (!channel) {
+    NoSuchChannel(channel_name);
+  }
+  RequireMayUse(*channel);
+  return *std::move(channel);
+}
+
+catalog::Channel LockChannel(const std::string& channel_name, ItemPointer tid) {
+  RequireChannel(channel_name);
+  std::optional<catalog::Channel> channel = catalog::FindChannelByName(channel_name, tid);
+  if (!channel) {
+    NoSuchChannel(channel_name);
+  }
+  RequireMayUse(*channel);
+  return *std::move(channel);
+}
+
+void TellIfChannelHeldBack(const catalog::Channel& channel) {
+  if (channel.quarantined || IsCopy()) {
+    pg::Call([&channel] {
+      ereport(NOTICE, (errmsg("messages for channel \"%s\" are held back, because it was not "
+                              "written by pg_ratchet in this database, or this is a copy",
+                              channel.channel_name.c_str()),
+                       errhint("A superuser lets them go by SELECT ratchet.adopt().")));
+    });
+  }
+}
+
+bool IsSender(Oid role) {
+  return pg::Call([role] {
+    const Oid claim = LookupFuncName(
+        list_make2(makeString(pstrdup("ratchet")), makeString(pstrdup("claim_deliveries"))), -1,
+        nullptr, true);
+    return OidIsValid(claim) && pg::MayExecute(claim, role);
+  });
+}
+
+}  // namespace ratchet::api
