@@ -151,7 +151,7 @@ promise 'the functions of the extension: none is SECURITY DEFINER, and search_pa
 			SELECT string_agg(proname, ' ' ORDER BY proname COLLATE "C")
 			FROM pg_proc AS p JOIN pg_language AS l ON l.oid = p.prolang
 			WHERE pronamespace = 'ratchet'::regnamespace AND lanname = 'c' AND proconfig IS NULL}),
-		'_change _fit _is_quarantined _job_day _live_runs _next_run_at _node _occurrences _queue_counters _short _tasks_in_hand _waits_for_jobs _waits_for_mutex _waits_for_window _waits_for_worker _width '
+		'_change _fit _is_alert_held _is_channel_held _is_quarantined _job_day _live_runs _next_run_at _node _occurrences _queue_counters _short _tasks_in_hand _waits_for_jobs _waits_for_mutex _waits_for_window _waits_for_worker _width '
 		  . 'alter_job alter_queue apply_jobs attempt checkpoint create_queue discard enqueue enqueue_many payload '
 		  . 'previous_scheduled_at progress run run_id save_checkpoint schedule schedule_batch '
 		  . 'scheduled_at snooze task_attempt task_id trigger try_task wait wait wait_for wait_for',
