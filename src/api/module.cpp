@@ -9,7 +9,7 @@
 #include "pg/guard.h"
 #include "pg/settings.h"
 #include "pg/time_zone.h"
-#include "scheduler/launcher.h"
+#include "process/start.h"
 
 extern "C" {
 
@@ -33,7 +33,7 @@ void _PG_init(void) {
     ratchet::api::InstallUtilityHook();
     ratchet::api::InstallTableUseHook();
     if (!IsBinaryUpgrade) {
-      ratchet::scheduler::RegisterLauncher();
+      ratchet::process::RegisterAtServerStart(ratchet::board::ProcessKind::kLauncher);
     }
   });
 }

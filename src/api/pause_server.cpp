@@ -54,7 +54,7 @@ bool AnySchedulerStarts() {
   const std::vector<board::DatabaseView> databases = ListDatabases();
   return std::any_of(databases.begin(), databases.end(), [](const board::DatabaseView& view) {
     const auto entry = board::ViewDatabase(view.database);
-    return entry && entry->scheduler_pid != 0 && entry->starts;
+    return entry && entry->scheduler().IsThere() && entry->starts;
   });
 }
 

@@ -59,7 +59,7 @@ BoardView CopyBoard() {
   };
   const board::Lock lock(LW_SHARED);
   const board::Board& board = *board::TheBoard();
-  return {board.launcher_pid, wall(board.processes_short_at)};
+  return {board.launcher().pid, wall(board.processes_short_at)};
 }
 
 int CountLeftOut(const std::vector<board::DatabaseView>& known) {
@@ -197,13 +197,13 @@ void ReportScheduler(Report* report, const BoardView& board,
     case board::DatabaseState::kActive:
       if (database->failing_since != 0) {
         report->Add("scheduler", "failing",
-                    "pid " + std::to_string(database->scheduler_pid) + ", since " +
+                    "pid " + std::to_string(database->scheduler().pid) + ", since " +
                         TimeText(database->failing_since) + ": " + database->failure,
                     "Nothing is started before that is mended. The server's log tells more.");
         return;
       }
       report->Add("scheduler", "active",
-                  "pid " + std::to_string(database->scheduler_pid) + ", " +
+                  "pid " + std::to_string(database->scheduler().pid) + ", " +
                       Count(static_cast<int>(database->jobs), "job"));
       return;
     case board::DatabaseState::kResting:
@@ -309,8 +309,7 @@ std::string MostSchedulers() {
 }
 
 void ReportProcesses(Report* report, const BoardView& board) {
-  // The launcher, a scheduler for each database, and the workers.
-  const int wanted = 1 + board.with_jobs + pg::settings.max_workers;
+  const int wanted = board::MostProcesses(board.with_jobs, pg::settings.max_workers);
   const std::string detail = "max_worker_processes is " + std::to_string(max_worker_processes) +
                              ", pg_ratchet may need " + std::to_string(wanted);
   if (board.processes_short_at != 0) {

@@ -2,6 +2,7 @@
 
 #include "api/strong_locks.h"
 #include "board/database_board.h"
+#include "board/process_board.h"
 #include "catalog/commit_notice.h"
 #include "pg/compat.h"
 #include "pg/guard.h"

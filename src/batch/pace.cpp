@@ -11,11 +11,9 @@ extern "C" {
 #include "access/xlog.h"
 #include "miscadmin.h"
 #include "pgstat.h"
-#include "postmaster/interrupt.h"
 #include "replication/walsender.h"
 #include "replication/walsender_private.h"
 #include "storage/latch.h"
-#include "utils/guc.h"
 #include "utils/timestamp.h"
 #include "utils/wait_event.h"
 }
@@ -34,9 +32,8 @@ void Wait(std::int64_t micros) {
     ResetLatch(MyLatch);
     CHECK_FOR_INTERRUPTS();
     // A client's session, in the foreground, reads its settings between two commands.
-    if (ConfigReloadPending && MyBackendType == B_BG_WORKER) {
-      ConfigReloadPending = false;
-      ProcessConfigFile(PGC_SIGHUP);
+    if (MyBackendType == B_BG_WORKER) {
+      pg::ReadSettingsIfAsked();
     }
   });
 }

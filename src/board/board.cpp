@@ -60,7 +60,6 @@ void Initialize() {
   const Sizes sizes;
   MemSet(the_board, 0, sizes.Total());
   the_board->lock = &(GetNamedLWLockTranche(kTranche))->lock;
-  the_board->launcher_proc = kNone;
   the_board->databases = pg::settings.max_databases;
   the_board->workers = pg::settings.max_workers;
   the_board->runs = RunSlots();
@@ -73,7 +72,6 @@ void Initialize() {
   the_board->copy_id = mark.copy_id;
   ConditionVariableInit(&the_board->run_ended);
   for (int i = 0; i < the_board->databases; i++) {
-    databases[i].scheduler_proc = kNone;
     databases[i].first_ended = kNone;
   }
   for (int i = 0; i < the_board->workers; i++) {
@@ -130,6 +128,11 @@ Board& RequireBoard() {
   return *the_board;
 }
 
+int ProcessPlaces::CountThere() const {
+  return static_cast<int>(std::count_if(std::begin(by_kind), std::end(by_kind),
+                                        [](const ProcessPlace& place) { return place.IsThere(); }));
+}
+
 DatabaseEntry* Databases() { return databases; }
 WorkerSlot* Workers() { return workers; }
 Pool* Pools() { return pools; }
@@ -162,9 +165,15 @@ bool IsFirstToNotice(const policy::Moment& now) {
   return is_news;
 }
 
+void Wake(const ProcessPlace& place) {
+  if (place.IsThere()) {
+    WakeProc(place.proc);
+  }
+}
+
 void WakeLauncher() {
   if (the_board != nullptr) {
-    WakeProc(the_board->launcher_proc);
+    Wake(the_board->launcher());
   }
 }
 

@@ -8,8 +8,8 @@
 // scheduler rebuilds what matters from the tables. Every function here takes and releases the lock
 // by itself, holds it for a few loads and stores, and cannot raise an error while it holds it.
 //
-// This header is the layout; database_board.h, worker_board.h, run_board.h and message_board.h are
-// what to do with it.
+// This header is the layout; database_board.h, process_board.h, worker_board.h, run_board.h and
+// message_board.h are what to do with it.
 #pragma once
 
 #include "pg/server.h"
@@ -23,6 +23,7 @@ extern "C" {
 #include <cstdint>
 #include <type_traits>
 
+#include "board/process_kind.h"
 #include "policy/clock_watch.h"
 #include "policy/data_directory.h"
 #include "policy/run.h"
@@ -33,6 +34,26 @@ extern "C" {
 namespace ratchet::board {
 
 constexpr int kNone = -1;
+
+// ---- Processes that are one for the server or one for a database ------------------------------
+
+// Zero: nobody is there.
+struct ProcessPlace {
+  pid_t pid;
+  int proc;
+  bool leave;  // it is asked to leave
+
+  bool IsThere() const { return pid != 0; }
+};
+
+// One of each kind. Those of kinds that have their places elsewhere are never taken.
+struct ProcessPlaces {
+  ProcessPlace by_kind[kProcessKindCount];
+
+  ProcessPlace& operator[](ProcessKind kind) { return by_kind[static_cast<int>(kind)]; }
+  const ProcessPlace& operator[](ProcessKind kind) const { return by_kind[static_cast<int>(kind)]; }
+  int CountThere() const;
+};
 
 // ---- Databases -------------------------------------------------------------------------------
 
@@ -74,7 +95,6 @@ struct DatabaseEntry {
   bool quarantined;   // a copy of another database: starts nothing
   policy::Copy copy;  // of another server, which is why it is quarantined
   bool misfit;        // extension or tables do not fit, or are not in safe hands: starts nothing
-  bool leave;         // asks the scheduler to leave
   bool changes_lost;  // the ring was full: read everything
   bool waits_for_worker;
   bool only_held;         // the entry is there for a Hold alone
@@ -82,8 +102,7 @@ struct DatabaseEntry {
   bool prepared_changes;  // a prepared transaction may have changed a table with a change trigger
   int holds;              // sessions that do something for which nobody may be connected
   pid_t holder_pid;       // the latest of them
-  int scheduler_proc;
-  pid_t scheduler_pid;
+  ProcessPlaces processes;
   policy::SteadyTime rest_until;
   policy::SteadyTime active_since;
   // Until then the end of a run does not wake the scheduler as long as the workers of its pool have
@@ -106,6 +125,9 @@ struct DatabaseEntry {
   int change_count;
   int first_ended;  // list of ended runs through RunSlot.next
   Change changes[kChangeRingSize];
+
+  ProcessPlace& scheduler() { return processes[ProcessKind::kScheduler]; }
+  const ProcessPlace& scheduler() const { return processes[ProcessKind::kScheduler]; }
 };
 
 // A job of which a change trigger has told since the server started: see change_board.h. Those
@@ -266,8 +288,7 @@ struct RunSlot {
 
 struct Board {
   LWLock* lock;
-  int launcher_proc;
-  pid_t launcher_pid;
+  ProcessPlaces processes;
   policy::SteadyTime launcher_gone;  // since then there is none; not set: since the server started
   bool rescan_databases;             // for the launcher: databases were created
   std::uint32_t
@@ -287,6 +308,8 @@ struct Board {
   int free_run;  // list of free run slots through RunSlot.next
   int pools;     // end of the entries of the table of pools that were ever in use
   bool changed_jobs_full;
+
+  const ProcessPlace& launcher() const { return processes[ProcessKind::kLauncher]; }
 };
 
 static_assert(std::is_trivially_copyable_v<RunSlot>);
@@ -323,6 +346,7 @@ class Lock {
 
 // Wakes the process, if it is there.
 void WakeProc(int proc);
+void Wake(const ProcessPlace& place);
 void WakeLauncher();
 
 // Of the processes that notice that the clock was set, the first one tells the log.

@@ -252,10 +252,9 @@ void Check::CheckDatabases() {
     if (FindEntry(entry.database) != &entry) {
       complaints_.Add("database %u has two entries", entry.database);
     }
-    if ((entry.scheduler_proc != kNone) != (entry.state == DatabaseState::kActive) ||
-        (entry.scheduler_pid != 0) != (entry.scheduler_proc != kNone)) {
+    if (entry.scheduler().IsThere() != (entry.state == DatabaseState::kActive)) {
       complaints_.Add("database %u has scheduler %d, in state %d", entry.database,
-                      static_cast<int>(entry.scheduler_pid), static_cast<int>(entry.state));
+                      static_cast<int>(entry.scheduler().pid), static_cast<int>(entry.state));
     }
     if (entry.holds < 0 || entry.change_count < 0 || entry.change_count > kChangeRingSize) {
       complaints_.Add("database %u counts %d holds and %d changes", entry.database, entry.holds,

@@ -1,5 +1,5 @@
-// Databases with jobs: who looks after them, and what has changed there. state.h draws their
-// states, and database_end.h is what happens when one of them goes.
+// Databases with jobs: when they are looked after, and what has changed there. state.h draws their
+// states, process_board.h says by whom, and database_end.h is what happens when one of them goes.
 #pragma once
 
 #include <optional>
@@ -25,9 +25,6 @@ void NotePreparedCommit(Oid database);
 // returns false when the table of databases is full.
 bool Hold(Oid database);
 void Release(Oid database);
-// Asks the scheduler to leave, and the workers as soon as they are idle. Returns how many processes
-// of ours are still there.
-int Dismiss(Oid database);
 
 void NoteNewDatabases();
 // ALTER ROLE/DATABASE ... SET: workers with older sessions are replaced before their next run.
@@ -39,17 +36,6 @@ void NewZonesEpoch();
 std::uint32_t ZonesEpoch();
 
 // ---- For the launcher --------------------------------------------------------------------------
-
-// This process is the launcher from now on: false for one that stands in where there is one. The
-// server's own takes over from a stand-in.
-bool AttachLauncher(bool stands_in);
-bool IsLauncher();
-
-// For the schedulers: the time at which somebody has to stand in for a launcher that does not come
-// back. Not set while there is one.
-policy::SteadyTime LauncherMissedAt();
-// True for the one who is to start it: the next one is asked later.
-bool TakeLauncherStart(policy::SteadyTime now);
 
 struct DatabaseView {
   Oid database;
@@ -74,23 +60,13 @@ void MarkStarting(Oid database, policy::SteadyTime now);
 void MarkStopped(Oid database, policy::SteadyTime retry);
 // What rests until something is due is looked at now: the clock was set.
 void EndRests();
-// Asks the scheduler to leave because another database needs its place.
-void AskToRest(Oid database);
 
 // ---- For the scheduler -------------------------------------------------------------------------
 
-// Null when the database is held, or already has a scheduler: the process must exit. On exit the
-// entry goes back to kUnknown, whatever the reason, unless Detach came first.
-DatabaseEntry* AttachScheduler(Oid database);
-// kAbsent: what the extension has left behind is forgotten, unless something has changed since the
-// last TakeChanges().
-void Detach(DatabaseEntry* entry, DatabaseState state, policy::SteadyTime rest_until);
 // For ratchet.status(): a pass has failed for this reason, or not (null).
 void NotePass(DatabaseEntry* entry, TimestampTz now, const char* failure);
 // For ratchet.status(): work waits for a worker, or not.
 void NoteWaitingWork(DatabaseEntry* entry, policy::SteadyTime now, bool waits);
-// True when the scheduler must leave: held, or asked to rest.
-bool MustLeave(DatabaseEntry* entry);
 // What was touched since the last call; true when everything must be read again.
 bool TakeChanges(DatabaseEntry* entry, std::vector<Change>* changes);
 

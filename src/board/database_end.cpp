@@ -96,7 +96,7 @@ void ForgetDatabase(Oid database) {
   {
     const Lock lock;
     DatabaseEntry* entry = FindEntry(database);
-    if (entry == nullptr || entry->scheduler_proc != kNone || entry->holds > 0) {
+    if (entry == nullptr || entry->processes.CountThere() > 0 || entry->holds > 0) {
       return;
     }
     ForgetRuns(database, InvalidOid);

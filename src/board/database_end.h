@@ -7,7 +7,8 @@
 
 namespace ratchet::board {
 
-// For the launcher: the database is gone. Nothing happens while it is held, or has a scheduler.
+// For the launcher: the database is gone. Nothing happens while it is held, or
+// has a process of its own.
 void ForgetDatabase(Oid database);
 
 // For the scheduler: it has found this incarnation of the extension. Runs of others end: those that

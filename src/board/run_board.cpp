@@ -119,6 +119,13 @@ void EndReadyOfPool(Oid database, Oid role, const RunOutcome& outcome) {
   DropPoolIfEmpty(index);
 }
 
+void SetLastWords(RunOutcome* outcome, const pg::LastWords& words) {
+  outcome->sqlstate = words.sqlstate;
+  std::memset(outcome->text, 0, sizeof(outcome->text));
+  strlcpy(outcome->text, words.message, sizeof(words.message));
+  strlcpy(outcome->text + std::strlen(outcome->text) + 1, words.detail, sizeof(words.detail));
+}
+
 bool FindMutexHolder(Oid database, const char* mutex, RunInTheWay* holder) {
   const Lock lock(LW_SHARED);
   const RunSlot* run = FindHolder(database, mutex);

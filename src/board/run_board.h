@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "board/board.h"
+#include "pg/last_words.h"
 
 namespace ratchet::board {
 
@@ -38,6 +39,9 @@ void EndReadyOfPool(Oid database, Oid role, const RunOutcome& outcome);
 // job is live, or one that has the same mutex; *blocking then says which.
 enum class ForegroundResult { kRunning, kFull, kJobIsRunning, kMutexIsHeld };
 ForegroundResult BeginForeground(const RunTicket& ticket, int* slot, RunInTheWay* blocking);
+
+// For a run whose process dies: its error is the last words of that.
+void SetLastWords(RunOutcome* outcome, const pg::LastWords& words);
 
 // The live run that has the mutex. False: it is free.
 bool FindMutexHolder(Oid database, const char* mutex, RunInTheWay* holder);

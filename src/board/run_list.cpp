@@ -14,7 +14,7 @@ namespace {
 // Nothing is lost if the scheduler hears later of its end. A look at looks_again_at that is too old
 // wakes it once too often; a new one is older than the sleep which ends by itself.
 bool CanBeTakenUpLater(const RunSlot& run, const DatabaseEntry& database) {
-  if (run.worker == kNone || database.scheduler_proc == kNone ||
+  if (run.worker == kNone || !database.scheduler().IsThere() ||
       run.ended >= database.looks_again_at) {
     return false;
   }

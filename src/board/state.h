@@ -28,10 +28,11 @@
 //
 // A database (DatabaseEntry).
 //
-//   (new) ─▶ kUnknown ─launcher─▶ kStarting ─AttachScheduler─▶ kActive ─Detach─▶ kResting, kAbsent
-//               ▲                   │ its process has not come     │                 │
-//               │                   └─▶ kResting, kUnknown         │                 │
-//               └──── its process died, or something has changed there ◀─────────────┘
+//   (new) ─▶ kUnknown ─launcher─▶ kStarting ─its scheduler─▶ kActive ─RetireScheduler─▶ kResting,
+//               ▲                   │         AttachToDatabase   │                        kAbsent
+//               │                   │ its process has not come   │                           │
+//               │                   └─▶ kResting, kUnknown       │                           │
+//               └──── its process died, or something has changed there ◀─────────────────────┘
 #pragma once
 
 #include "board/board.h"

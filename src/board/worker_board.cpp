@@ -1,10 +1,9 @@
 #include "board/worker_board.h"
 
 #include <algorithm>
-#include <cstring>
-
 #include "board/database_list.h"
 #include "board/pool_list.h"
+#include "board/run_board.h"
 #include "board/run_list.h"
 #include "board/state.h"
 #include "board/worker_list.h"
@@ -15,7 +14,6 @@
 
 extern "C" {
 #include "port.h"
-#include "storage/ipc.h"
 #include "storage/proc.h"
 }
 
@@ -27,63 +25,11 @@ namespace {
 // This process's place, for the exit callback.
 int my_worker = kNone;
 bool had_a_run = false;
-int last_sqlstate = 0;
-char last_message[256] = "";
-char last_detail[256] = "";
 
 // Somebody will ask why the process could not start.
 bool IsLookedAfter(Oid database) {
   const DatabaseEntry* entry = FindEntry(database);
   return entry != nullptr && entry->state != DatabaseState::kAbsent;
-}
-
-// Runs in whatever state the process is: no error may be raised, nothing may be allocated.
-void WorkerGone(int /*code*/, Datum /*argument*/) {
-  if (my_worker == kNone) {
-    return;
-  }
-  const policy::Moment now = pg::Now();
-  const Lock lock;
-  WorkerSlot& worker = Workers()[my_worker];
-  if (worker.run != kNone) {
-    static RunOutcome lost;
-    const RunSlot& run = Runs()[worker.run];
-    lost.status = run.cancel == CancelReason::kCanceled   ? policy::RunStatus::kCanceled
-                  : run.cancel == CancelReason::kTimedOut ? policy::RunStatus::kTimedOut
-                  : run.terminated                        ? policy::RunStatus::kFailed
-                                                          : policy::RunStatus::kCrashed;
-    lost.recorded = false;
-    lost.condition_failed = run.condition_until.IsSet();
-    lost.sqlstate = last_sqlstate;
-    lost.finished_at = now.wall;
-    lost.counters = run.committed;
-    lost.own = {};
-    std::memset(lost.text, 0, sizeof(lost.text));
-    strlcpy(lost.text, last_message, sizeof(last_message));
-    strlcpy(lost.text + std::strlen(lost.text) + 1, last_detail, sizeof(last_detail));
-    EndLocked(worker.run, lost);
-  } else if (!had_a_run && worker.state != WorkerState::kIdle &&
-             worker.state != WorkerState::kLeaving && last_sqlstate != 0 &&
-             last_sqlstate != ERRCODE_ADMIN_SHUTDOWN && last_sqlstate != ERRCODE_CRASH_SHUTDOWN &&
-             IsLookedAfter(worker.database)) {
-    Pool& pool = Pools()[worker.pool];
-    pool.failed_starts++;
-    pool.sqlstate = last_sqlstate;
-    strlcpy(pool.last_words, last_message, sizeof(pool.last_words));
-    WakeSchedulerOf(pool.database);
-  }
-  const int pool = worker.pool;
-  const Oid database = worker.database;
-  const Oid role = worker.role;
-  const bool work_left = Pools()[pool].ready > 0;
-  ReleaseWorker(worker);
-  if (work_left) {
-    // It was woken for this work, perhaps: somebody else must look at it.
-    WakeIdleWorker(pool);
-    WakeSchedulerOf(database);
-  }
-  OfferSlot(role, now.steady);
-  my_worker = kNone;
 }
 
 // Whether a worker of this pool that was busy for so long makes room for somebody.
@@ -123,10 +69,54 @@ bool AttachWorker(int worker, std::uint32_t generation, Oid* database, Oid* role
   *database = slot.database;
   *role = slot.role;
   my_worker = worker;
-  // Late among the exit callbacks: the transaction and its locks are gone when the run counts as
-  // ended.
-  on_shmem_exit(WorkerGone, 0);
   return true;
+}
+
+// No error may be raised, nothing may be allocated.
+void DetachWorker() {
+  if (my_worker == kNone) {
+    return;
+  }
+  const policy::Moment now = pg::Now();
+  const pg::LastWords& words = pg::TheLastWords();
+  const Lock lock;
+  WorkerSlot& worker = Workers()[my_worker];
+  if (worker.run != kNone) {
+    static RunOutcome lost;
+    const RunSlot& run = Runs()[worker.run];
+    lost.status = run.cancel == CancelReason::kCanceled   ? policy::RunStatus::kCanceled
+                  : run.cancel == CancelReason::kTimedOut ? policy::RunStatus::kTimedOut
+                  : run.terminated                        ? policy::RunStatus::kFailed
+                                                          : policy::RunStatus::kCrashed;
+    lost.recorded = false;
+    lost.condition_failed = run.condition_until.IsSet();
+    lost.finished_at = now.wall;
+    lost.counters = run.committed;
+    lost.own = {};
+    SetLastWords(&lost, words);
+    EndLocked(worker.run, lost);
+  } else if (!had_a_run && worker.state != WorkerState::kIdle &&
+             worker.state != WorkerState::kLeaving && words.sqlstate != 0 &&
+             words.sqlstate != ERRCODE_ADMIN_SHUTDOWN && words.sqlstate != ERRCODE_CRASH_SHUTDOWN &&
+             IsLookedAfter(worker.database)) {
+    Pool& pool = Pools()[worker.pool];
+    pool.failed_starts++;
+    pool.sqlstate = words.sqlstate;
+    strlcpy(pool.last_words, words.message, sizeof(pool.last_words));
+    WakeSchedulerOf(pool.database);
+  }
+  const int pool = worker.pool;
+  const Oid database = worker.database;
+  const Oid role = worker.role;
+  const bool work_left = Pools()[pool].ready > 0;
+  ReleaseWorker(worker);
+  if (work_left) {
+    // It was woken for this work, perhaps: somebody else must look at it.
+    WakeIdleWorker(pool);
+    WakeSchedulerOf(database);
+  }
+  OfferSlot(role, now.steady);
+  my_worker = kNone;
 }
 
 Turn Take(int worker, const policy::Moment& now, int* run) {
@@ -190,16 +180,6 @@ bool WorkerIsWantedElsewhere(int run) {
   }
   return false;
 }
-
-void SetLastWords(int sqlstate, const char* message, const char* detail) {
-  last_sqlstate = sqlstate;
-  strlcpy(last_message, message, sizeof(last_message));
-  strlcpy(last_detail, detail, sizeof(last_detail));
-}
-
-int LastSqlstate() { return last_sqlstate; }
-
-const char* LastMessage() { return last_message; }
 
 int DismissWorkers(Oid database) {
   const Lock lock;

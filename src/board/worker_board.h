@@ -10,9 +10,12 @@ namespace ratchet::board {
 
 // ---- For the worker ----------------------------------------------------------------------------
 
-// Takes possession of the slot; false when it was given to somebody else since. The slot is given
-// back, and a run in hand ended as lost, when the process exits, however it exits.
+// Takes possession of the slot; false when it was given to somebody else since.
 bool AttachWorker(int worker, std::uint32_t generation, Oid* database, Oid* role);
+// In an exit callback, in whatever state the process is: gives the slot back, and ends the run in
+// hand as lost, for which the scheduler records the last words of the process. No harm if it has
+// none. To be called when the transaction and its locks are gone.
+void DetachWorker();
 
 enum class Turn { kRun, kNothing, kLeave };
 // The next ready run of the pool. kNothing: the worker is now idle and sleeps on its latch; kLeave:
@@ -24,12 +27,6 @@ bool Leave(int worker);
 // For a run that waits for work in this process: whether there is other work for it, or somebody
 // who waits for a worker.
 bool WorkerIsWantedElsewhere(int run);
-
-// The error of which this process is about to die: what the scheduler records if a run is in hand.
-void SetLastWords(int sqlstate, const char* message, const char* detail);
-// 0: none.
-int LastSqlstate();
-const char* LastMessage();
 
 // ---- For others --------------------------------------------------------------------------------
 

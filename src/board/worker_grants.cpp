@@ -20,7 +20,7 @@ constexpr std::int64_t kStartPatience = 10 * USECS_PER_SEC;
 // Of a database, and still there: it looks after the processes that it has asked for.
 bool IsScheduler(pid_t pid) {
   for (int i = 0; i < TheBoard()->databases; i++) {
-    if (OidIsValid(Databases()[i].database) && Databases()[i].scheduler_pid == pid) {
+    if (OidIsValid(Databases()[i].database) && Databases()[i].scheduler().pid == pid) {
       return true;
     }
   }

@@ -4,6 +4,7 @@
 
 extern "C" {
 #include "pgtime.h"
+#include "postmaster/interrupt.h"
 #include "postmaster/postmaster.h"
 #include "utils/guc.h"
 }
@@ -152,6 +153,15 @@ void DefineSettings() {
       "A whole batch of them at least. 0: never; they are set aside one by one.",
       &settings.max_same_failures, 50, 0, INT_MAX, PGC_USERSET, 0, nullptr, nullptr, nullptr);
   MarkGUCPrefixReserved("ratchet");
+}
+
+bool ReadSettingsIfAsked() {
+  if (ConfigReloadPending == 0) {
+    return false;
+  }
+  ConfigReloadPending = 0;
+  ProcessConfigFile(PGC_SIGHUP);
+  return true;
 }
 
 const char* NodeName() {

@@ -35,6 +35,10 @@ extern Settings settings;
 // Defines the settings; in the postmaster those of the server start too. Called by _PG_init.
 void DefineSettings();
 
+// Reads the configuration again if the process was asked to; true when it did. Between two
+// statements. May raise an error: for use inside pg::Call.
+bool ReadSettingsIfAsked();
+
 // The name under which this server signs its runs.
 const char* NodeName();
 

@@ -2,12 +2,15 @@
 
 #include <algorithm>
 #include <climits>
+#include <iterator>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "board/change_board.h"
 #include "board/database_board.h"
 #include "board/database_end.h"
+#include "board/process_board.h"
 #include "board/worker_grants.h"
 #include "catalog/databases.h"
 #include "pg/clock.h"
@@ -15,13 +18,13 @@
 #include "pg/guard.h"
 #include "pg/transaction.h"
 #include "policy/rotation.h"
-#include "scheduler/process.h"
+#include "process/process.h"
+#include "process/start.h"
 
 extern "C" {
 #include "pgstat.h"
 #include "postmaster/bgworker.h"
-#include "storage/ipc.h"
-#include "utils/guc.h"
+#include "utils/backend_status.h"
 }
 
 namespace ratchet::scheduler {
@@ -36,6 +39,10 @@ constexpr std::int64_t kRetry = USECS_PER_SEC;
 // After a process could not be started, places are shared out for this long.
 constexpr std::int64_t kShortageLasts = 10 * USECS_PER_SEC;
 constexpr std::int64_t kTellEvery = 600 * USECS_PER_SEC;
+// Of the background processes the server takes one itself, for logical replication.
+constexpr int kOfServer = 1;
+// So many each database has.
+constexpr int kOfDatabase = board::MostProcesses(1, 0) - board::MostProcesses(0, 0);
 
 class Launcher {
  public:
@@ -43,11 +50,6 @@ class Launcher {
   policy::SteadyTime Pass(const policy::Moment& moment);
 
  private:
-  struct Starting {
-    BackgroundWorkerHandle* handle;
-    policy::SteadyTime since;
-  };
-
   void ReadDatabases();
   bool MustRead();
   bool MayBeIn(Oid database) const;
@@ -64,9 +66,9 @@ class Launcher {
     bool may_be_in;  // a scheduler
     Oid owner;
   };
-  std::unordered_map<Oid, Known> databases_;  // as of the last look
-  bool is_short_ = false;                     // of processes
-  std::unordered_map<Oid, Starting> starting_;
+  std::unordered_map<Oid, Known> databases_;            // as of the last look
+  bool is_short_ = false;                               // of processes
+  std::unordered_map<Oid, process::Started> starting_;  // schedulers
   policy::SteadyTime told_at_{};
   policy::ClockWatch clock_{};
 };
@@ -128,22 +130,15 @@ bool IsWanted(const board::DatabaseView& view) {
 
 void Launcher::CheckStarting(policy::SteadyTime now) {
   for (auto it = starting_.begin(); it != starting_.end();) {
-    pid_t pid = 0;
-    const BgwHandleStatus status =
-        pg::Call([&] { return GetBackgroundWorkerPid(it->second.handle, &pid); });
-    if (status == BGWH_STOPPED) {
+    const bool ended = it->second.HasEnded();
+    if (ended) {
       board::MarkStopped(it->first, now + kRetry);
     }
     const auto view = std::find_if(views_.begin(), views_.end(), [&](const board::DatabaseView& v) {
       return v.database == it->first;
     });
     const bool arrived = view != views_.end() && view->state != board::DatabaseState::kStarting;
-    if (status == BGWH_STOPPED || arrived) {
-      pfree(it->second.handle);
-      it = starting_.erase(it);
-    } else {
-      ++it;
-    }
+    it = ended || arrived ? starting_.erase(it) : std::next(it);
   }
 }
 
@@ -159,9 +154,10 @@ int Launcher::MostSchedulers(policy::SteadyTime now) {
       return IsThere(view) ||
              (MayBeIn(view.database) && IsWanted(view) && view.rest_until - now < kShortageLasts);
     });
-    is_short_ = 2 + wanted + board::TheBoard()->workers > max_worker_processes;
+    const int ours = board::MostProcesses(static_cast<int>(wanted), board::TheBoard()->workers);
+    is_short_ = kOfServer + ours > max_worker_processes;
   }
-  return is_short_ ? std::max(1, (max_worker_processes - 1) / 2) : INT_MAX;
+  return is_short_ ? std::max(1, (max_worker_processes - kOfServer) / 2 / kOfDatabase) : INT_MAX;
 }
 
 // Who comes first: whose owner has fewer schedulers, and of one owner whose last turn is the
@@ -193,14 +189,13 @@ void Launcher::SortByTurn(policy::SteadyTime now) {
 
 bool Launcher::StartScheduler(Oid database, policy::SteadyTime now) {
   board::MarkStarting(database, now);
-  BackgroundWorkerHandle* handle = StartProcess("pg_ratchet scheduler", "ratchet_scheduler_main",
-                                                ObjectIdGetDatum(database), nullptr, 0);
-  if (handle == nullptr) {
+  process::Started scheduler =
+      process::Start(board::ProcessKind::kScheduler, ObjectIdGetDatum(database));
+  if (!scheduler) {
     board::MarkStopped(database, policy::kNoSteadyTime);
-    board::NoteProcessShortage(now);
     return false;
   }
-  starting_[database] = {handle, now};
+  starting_[database] = std::move(scheduler);
   return true;
 }
 
@@ -271,43 +266,39 @@ policy::SteadyTime Launcher::Pass(const policy::Moment& moment) {
   return starting_.empty() ? next : std::min(next, now + kCheckStarting);
 }
 
-void Main(bool stands_in) {
-  InstallSignalHandlers();
-  pg::Call([] {
-    pg::IgnoreTransactionTimeout();
-    BackgroundWorkerInitializeConnection(nullptr, nullptr, 0);
-    pgstat_report_appname("pg_ratchet launcher");
-  });
-  if (!board::AttachLauncher(stands_in)) {
-    return;
+class LauncherProcess : public process::Process {
+ public:
+  explicit LauncherProcess(Datum stands_in)
+      : Process(board::ProcessKind::kLauncher, "launching schedulers"),
+        stands_in_(DatumGetBool(stands_in)) {}
+
+  bool Attach() override {
+    pg::Call([this] {
+      pg::IgnoreTransactionTimeout();
+      BackgroundWorkerInitializeConnection(nullptr, nullptr, 0);
+      pgstat_report_appname(process::TitleOf(kind()));
+    });
+    return board::AttachToServer(kind(), stands_in_);
   }
-  Launcher launcher;
-  while (board::IsLauncher()) {
-    ServeInterrupts();
-    policy::SteadyTime next{};
-    try {
-      next = launcher.Pass(pg::Now());
-    } catch (const std::exception& error) {
-      ReportAndRecover("launching schedulers", error);
-      next = pg::SteadyNow() + kRetry;
+
+  process::Next Turn(bool /*reloaded*/) override {
+    if (!board::IsAttachedToServer(kind())) {
+      return {process::Then::kLeave};
     }
-    SleepFor(std::max<std::int64_t>(next - pg::SteadyNow(), 0));
+    return {process::Then::kSleep, launcher_.Pass(pg::Now())};
   }
-}
+
+  void Detach() noexcept override { board::DetachFromServer(kind()); }
+
+  // The server's own is started again, unless it says that it is done.
+  int ExitCode() const override { return stands_in_ ? 0 : 1; }
+
+ private:
+  const bool stands_in_;
+  Launcher launcher_;
+};
 
 }  // namespace
-
-void RegisterLauncher() {
-  BackgroundWorker process{};
-  process.bgw_flags = BGWORKER_SHMEM_ACCESS | BGWORKER_BACKEND_DATABASE_CONNECTION;
-  process.bgw_start_time = BgWorkerStart_RecoveryFinished;
-  process.bgw_restart_time = 1;
-  strlcpy(process.bgw_name, "pg_ratchet launcher", sizeof(process.bgw_name));
-  strlcpy(process.bgw_type, "pg_ratchet launcher", sizeof(process.bgw_type));
-  strlcpy(process.bgw_library_name, "pg_ratchet", sizeof(process.bgw_library_name));
-  strlcpy(process.bgw_function_name, "ratchet_launcher_main", sizeof(process.bgw_function_name));
-  RegisterBackgroundWorker(&process);
-}
 
 policy::SteadyTime StandInForLauncher(policy::SteadyTime now, policy::SteadyTime wake) {
   const policy::SteadyTime missed_at = board::LauncherMissedAt();
@@ -317,24 +308,17 @@ policy::SteadyTime StandInForLauncher(policy::SteadyTime now, policy::SteadyTime
   if (missed_at > now) {
     return std::min(wake, missed_at);
   }
-  if (board::TakeLauncherStart(now)) {
-    BackgroundWorkerHandle* handle = StartProcess("pg_ratchet launcher", "ratchet_launcher_main",
-                                                  BoolGetDatum(true), nullptr, 0);
-    if (handle == nullptr) {
-      board::NoteProcessShortage(now);
-    } else {
-      ereport(LOG, (errmsg("the launcher did not come back: another one stands in for it")));
-      pfree(handle);
-    }
+  if (board::TakeLauncherStart(now) &&
+      process::Start(board::ProcessKind::kLauncher, BoolGetDatum(true))) {
+    ereport(LOG, (errmsg("the launcher did not come back: another one stands in for it")));
   }
   return std::min(wake, now + kRetry);
 }
 
 }  // namespace ratchet::scheduler
 
-void ratchet_launcher_main(Datum argument) {
-  const bool stands_in = DatumGetBool(argument);
-  ratchet::pg::Entry([stands_in] { ratchet::scheduler::Main(stands_in); });
-  // The server's own is started again, unless it says that it is done.
-  proc_exit(stands_in ? 0 : 1);
+extern "C" PGDLLEXPORT void ratchet_launcher_main(Datum stands_in);
+
+void ratchet_launcher_main(Datum stands_in) {
+  ratchet::process::Main<ratchet::scheduler::LauncherProcess>(stands_in);
 }

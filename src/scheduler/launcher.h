@@ -7,14 +7,9 @@
 
 namespace ratchet::scheduler {
 
-// Registers the process with the postmaster. Called by _PG_init while preloading.
-void RegisterLauncher();
-
 // For a scheduler, before it sleeps until `wake`: starts a launcher when the server's own does not
 // come back, and returns when to look again, `wake` at the latest. The server's own takes over from
 // it when it comes.
 policy::SteadyTime StandInForLauncher(policy::SteadyTime now, policy::SteadyTime wake);
 
 }  // namespace ratchet::scheduler
-
-extern "C" PGDLLEXPORT void ratchet_launcher_main(Datum argument);

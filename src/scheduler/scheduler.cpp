@@ -5,6 +5,7 @@
 
 #include "board/change_board.h"
 #include "board/pool_view.h"
+#include "board/process_board.h"
 #include "board/run_limits.h"
 #include "board/run_waits.h"
 #include "board/worker_grants.h"
@@ -61,7 +62,7 @@ Scheduler::Scheduler(board::DatabaseEntry* entry)
     : entry_(entry), random_(static_cast<std::uint64_t>(pg::Now().wall) ^ MyProcPid) {}
 
 PassResult Scheduler::Pass(const policy::Moment& now) {
-  if (board::MustLeave(entry_)) {
+  if (board::MustLeave(entry_, board::ProcessKind::kScheduler)) {
     return PassResult::kLeave;
   }
   clock_ = now;

@@ -1,27 +1,20 @@
-#include "scheduler/scheduler_main.h"
-
+// The process of a database's scheduler.
 #include <algorithm>
+#include <optional>
 
+#include "board/process_board.h"
 #include "catalog/installation.h"
 #include "catalog/lock_blockers.h"
 #include "pg/clock.h"
-#include "pg/compat.h"
 #include "pg/guard.h"
 #include "pg/open_tables.h"
 #include "pg/time_zone.h"
 #include "pg/transaction.h"
+#include "process/database_process.h"
+#include "process/recover.h"
 #include "scheduler/bounded_waits.h"
 #include "scheduler/launcher.h"
-#include "scheduler/process.h"
 #include "scheduler/scheduler.h"
-
-extern "C" {
-#include "pgstat.h"
-#include "postmaster/bgworker.h"
-#include "storage/ipc.h"
-#include "storage/pmsignal.h"
-#include "utils/guc.h"
-}
 
 namespace ratchet::scheduler {
 namespace {
@@ -35,56 +28,7 @@ constexpr std::int64_t kPauseAfterWait = 100'000;
 // Zones are looked at so often, and when the configuration is read again.
 constexpr std::int64_t kZonesEvery = 60 * USECS_PER_SEC;
 
-constexpr const char* kSettings[][2] = {
-    {"default_transaction_read_only", "off"},  {"default_transaction_isolation", "read committed"},
-    {"default_transaction_deferrable", "off"}, {"DateStyle", "ISO"},
-    {"client_min_messages", "warning"},
-};
-
-// The scheduler of this process, while there is one.
-Scheduler* the_scheduler = nullptr;
-
-// Nobody runs a destructor when the process is terminated. Registered behind those of the server,
-// it is called before them.
-void AtExit(int /*code*/, Datum /*argument*/) {
-  if (the_scheduler == nullptr || !PostmasterIsAlive()) {
-    return;
-  }
-  Scheduler* const scheduler = the_scheduler;
-  the_scheduler = nullptr;
-  try {
-    scheduler->LastWords();
-  } catch (const std::exception&) {
-    // The counts are lost. An error here ends the process, which ends already.
-  }
-}
-
-class Registered {
- public:
-  explicit Registered(Scheduler* scheduler) { the_scheduler = scheduler; }
-  Registered(const Registered&) = delete;
-  Registered& operator=(const Registered&) = delete;
-  ~Registered() { the_scheduler = nullptr; }
-};
-
-void Connect(Oid database) {
-  pg::Call([database] {
-    pg::IgnoreTransactionTimeout();
-    pg::KeepTablesOpen();
-    BackgroundWorkerInitializeConnectionByOid(database, InvalidOid, 0);
-    // What the scheduler writes is waited for by nobody, and its statements are its own.
-    SetConfigOption("search_path", "pg_catalog, pg_temp", PGC_SUSET, PGC_S_OVERRIDE);
-    // Whatever ALTER DATABASE or ALTER ROLE have set for people.
-    for (const auto& setting : kSettings) {
-      SetConfigOption(setting[0], setting[1], PGC_SUSET, PGC_S_OVERRIDE);
-    }
-    SetConfigOption("application_name", "pg_ratchet scheduler", PGC_USERSET, PGC_S_SESSION);
-    pgstat_report_appname("pg_ratchet scheduler");
-    pgstat_report_activity(STATE_IDLE, nullptr);
-    before_shmem_exit(AtExit, 0);
-  });
-  BoundWaits();
-}
+constexpr char kActivity[] = "scheduling";
 
 // The time zone database may be replaced under a running server. A process goes by what it has read
 // once; new sessions go by what is there now, and so must jobs.
@@ -105,11 +49,11 @@ std::int64_t Fail(board::DatabaseEntry* entry, const std::exception& error,
                   const policy::Moment& now, catalog::LockBlockers* blockers) {
   const std::optional<catalog::LockWait> wait = TakeEndedWait();
   if (!wait) {
-    ReportAndRecover("scheduling", error);
+    process::ReportAndRecover(kActivity, error);
     board::NotePass(entry, now.wall, error.what());
     return kPauseAfterError;
   }
-  Recover();
+  process::Recover();
   ForgetLateTimeout();
   try {
     pg::Transaction transaction;
@@ -120,81 +64,120 @@ std::int64_t Fail(board::DatabaseEntry* entry, const std::exception& error,
     }
   } catch (const std::exception& failure) {
     TakeEndedWait();
-    ReportAndRecover("looking for who is in the way", failure);
+    process::ReportAndRecover("looking for who is in the way", failure);
   }
   return kPauseAfterWait;
 }
 
-// What the scheduler does until it has to go.
-PassResult Work(board::DatabaseEntry* entry, Scheduler* scheduler) {
-  policy::SteadyTime pause_until{};
-  policy::SteadyTime zones_seen = pg::SteadyNow();
-  catalog::LockBlockers blockers;
-  pg::ZoneDirectoryHasChanged();
-  while (true) {
-    ForgetLateTimeout();
-    const bool reloaded = ServeInterrupts();
-    if (reloaded) {
-      scheduler->SettingsChanged();
-    }
-    policy::Moment now = pg::Now();
-    if (reloaded || now.steady - zones_seen >= kZonesEvery) {
-      zones_seen = now.steady;
-      if (NeedsFreshProcess()) {
-        return PassResult::kAfresh;
-      }
-    }
-    if (now.steady >= pause_until) {
-      try {
-        const PassResult result = scheduler->Pass(now);
-        if (result != PassResult::kGoOn) {
-          return result;
-        }
-        scheduler->Watch();
-        scheduler->TellNextWork(now);
-        pause_until = {};
-        board::NotePass(entry, now.wall, scheduler->Trouble());
-      } catch (const ExtensionReplaced&) {
-        scheduler->Forget();
-        Recover();
-        continue;
-      } catch (const std::exception& error) {
-        scheduler->Forget();
-        const std::int64_t pause = Fail(entry, error, now, &blockers);
-        pause_until = pg::SteadyNow() + pause;
-      }
-      now = pg::Now();
-    }
-    const policy::SteadyTime wake =
-        pause_until.IsSet() ? pause_until : now.steady + scheduler->NextWake(now);
-    SleepFor(StandInForLauncher(now.steady, wake) - now.steady);
+class SchedulerProcess : public process::DatabaseProcess {
+ public:
+  explicit SchedulerProcess(Datum database)
+      : DatabaseProcess(board::ProcessKind::kScheduler, kActivity, database) {}
+
+  bool Attach() override;
+  process::Next Turn(bool reloaded) override;
+  process::Next Failed(const std::exception& error) override;
+  void End() override;
+  void LastWords() override { scheduler_->LastWords(); }
+
+ private:
+  bool MustBeginAfresh(bool reloaded);
+  bool Pass();
+  process::Next SleepUntil(policy::SteadyTime wake) const;
+
+  std::optional<Scheduler> scheduler_;
+  PassResult result_ = PassResult::kGoOn;
+  policy::SteadyTime pause_until_{};
+  policy::SteadyTime zones_seen_{};
+  policy::Moment now_{};  // of the turn
+  catalog::LockBlockers blockers_;
+};
+
+bool SchedulerProcess::Attach() {
+  pg::Call([] { pg::KeepTablesOpen(); });
+  if (!DatabaseProcess::Attach()) {
+    return false;
   }
+  BoundWaits();
+  scheduler_.emplace(entry());
+  zones_seen_ = pg::SteadyNow();
+  pg::ZoneDirectoryHasChanged();
+  return true;
 }
 
-void Main(Oid database) {
-  InstallSignalHandlers();
-  board::DatabaseEntry* entry = board::AttachScheduler(database);
-  if (entry == nullptr) {
-    return;
+process::Next SchedulerProcess::Turn(bool reloaded) {
+  ForgetLateTimeout();
+  if (reloaded) {
+    scheduler_->SettingsChanged();
   }
-  Connect(database);
-  Scheduler scheduler(entry);
-  const Registered registered(&scheduler);
-  const PassResult result = Work(entry, &scheduler);
-  if (result != PassResult::kAbsent) {
-    scheduler.Finish();
+  now_ = pg::Now();
+  if (MustBeginAfresh(reloaded)) {
+    result_ = PassResult::kAfresh;
+    return {process::Then::kLeave};
   }
-  board::Detach(
-      entry,
-      result == PassResult::kAbsent ? board::DatabaseState::kAbsent
-                                    : board::DatabaseState::kResting,
-      result == PassResult::kAfresh ? policy::kNoSteadyTime : scheduler.RestUntil(pg::Now()));
+  if (now_.steady < pause_until_) {
+    return SleepUntil(pause_until_);
+  }
+  try {
+    if (!Pass()) {
+      return {process::Then::kLeave};
+    }
+  } catch (const ExtensionReplaced&) {
+    scheduler_->Forget();
+    process::Recover();
+    return {process::Then::kGoOn};
+  }
+  const policy::Moment after = pg::Now();
+  return SleepUntil(after.steady + scheduler_->NextWake(after));
+}
+
+bool SchedulerProcess::MustBeginAfresh(bool reloaded) {
+  if (!reloaded && now_.steady - zones_seen_ < kZonesEvery) {
+    return false;
+  }
+  zones_seen_ = now_.steady;
+  return NeedsFreshProcess();
+}
+
+// False when the process has to go.
+bool SchedulerProcess::Pass() {
+  result_ = scheduler_->Pass(now_);
+  if (result_ != PassResult::kGoOn) {
+    return false;
+  }
+  scheduler_->Watch();
+  scheduler_->TellNextWork(now_);
+  pause_until_ = {};
+  board::NotePass(entry(), now_.wall, scheduler_->Trouble());
+  return true;
+}
+
+process::Next SchedulerProcess::Failed(const std::exception& error) {
+  scheduler_->Forget();
+  const std::int64_t pause = Fail(entry(), error, now_, &blockers_);
+  pause_until_ = pg::SteadyNow() + pause;
+  return SleepUntil(pause_until_);
+}
+
+process::Next SchedulerProcess::SleepUntil(policy::SteadyTime wake) const {
+  return {process::Then::kSleep, StandInForLauncher(pg::SteadyNow(), wake)};
+}
+
+void SchedulerProcess::End() {
+  const bool absent = result_ == PassResult::kAbsent;
+  if (!absent) {
+    scheduler_->Finish();
+  }
+  board::RetireScheduler(
+      entry(), absent ? board::DatabaseState::kAbsent : board::DatabaseState::kResting,
+      result_ == PassResult::kAfresh ? policy::kNoSteadyTime : scheduler_->RestUntil(pg::Now()));
 }
 
 }  // namespace
 }  // namespace ratchet::scheduler
 
+extern "C" PGDLLEXPORT void ratchet_scheduler_main(Datum database);
+
 void ratchet_scheduler_main(Datum database) {
-  ratchet::pg::Entry([database] { ratchet::scheduler::Main(DatumGetObjectId(database)); });
-  proc_exit(0);
+  ratchet::process::Main<ratchet::scheduler::SchedulerProcess>(database);
 }

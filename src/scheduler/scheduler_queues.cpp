@@ -3,8 +3,8 @@
 #include "scheduler/scheduler.h"
 
 #include "catalog/numbers.h"
+#include "process/recover.h"
 #include "scheduler/bounded_waits.h"
-#include "scheduler/process.h"
 
 namespace ratchet::scheduler {
 namespace {
@@ -36,7 +36,7 @@ void Scheduler::ServeQueues() {
   } catch (const std::exception& error) {
     desk_.Rest(clock_.steady + kPauseAfterError);
     TakeEndedWait();
-    ReportAndRecover("handing out tasks", error);
+    process::ReportAndRecover("handing out tasks", error);
     ForgetLateTimeout();
   }
 }

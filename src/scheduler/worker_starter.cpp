@@ -1,10 +1,9 @@
 #include "scheduler/worker_starter.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "board/worker_grants.h"
-#include "pg/guard.h"
-#include "scheduler/process.h"
 
 namespace ratchet::scheduler {
 namespace {
@@ -46,16 +45,15 @@ WorkerStarter::Result WorkerStarter::Start(Oid database, Oid role, policy::Stead
     case board::WorkerGrant::kGranted:
       break;
   }
-  BackgroundWorkerHandle* handle =
-      StartProcess("pg_ratchet worker", "ratchet_worker_main", Int32GetDatum(worker), &generation,
-                   sizeof(generation));
-  if (handle == nullptr) {
+  process::Started process = process::Start(board::ProcessKind::kWorker, Int32GetDatum(worker),
+                                            &generation, sizeof(generation));
+  if (!process) {
     board::UnreserveWorker(worker, now);
     TellOnce(now, Shortage::kProcesses);
     return Result::kHasToWait;
   }
   short_since_ = {};
-  starting_.push_back({handle, worker, generation});
+  starting_.push_back({std::move(process), worker, generation});
   if (is_stuck()) {
     try_ends_ = now + kLongestTry;
   }
@@ -97,18 +95,12 @@ void WorkerStarter::NoteWaitingWork(policy::SteadyTime now, bool waits) {
 
 void WorkerStarter::Reap(policy::SteadyTime now) {
   std::erase_if(starting_, [now](const Starting& starting) {
-    pid_t pid = 0;
-    const BgwHandleStatus status =
-        pg::Call([&] { return GetBackgroundWorkerPid(starting.handle, &pid); });
+    const bool ended = starting.process.HasEnded();
     const bool attached = board::HasAttached(starting.worker, starting.generation);
-    if (status == BGWH_STOPPED && !attached) {
+    if (ended && !attached) {
       board::UnreserveUnattached(starting.worker, starting.generation, now);
     }
-    if (attached || status == BGWH_STOPPED) {
-      pfree(starting.handle);
-      return true;
-    }
-    return false;
+    return attached || ended;
   });
 }
 

@@ -6,10 +6,7 @@
 
 #include "pg/server.h"
 #include "policy/steady_time.h"
-
-extern "C" {
-#include "postmaster/bgworker.h"
-}
+#include "process/start.h"
 
 namespace ratchet::scheduler {
 
@@ -37,7 +34,7 @@ class WorkerStarter {
 
  private:
   struct Starting {
-    BackgroundWorkerHandle* handle;
+    process::Started process;
     int worker;
     std::uint32_t generation;
   };

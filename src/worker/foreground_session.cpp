@@ -1,7 +1,5 @@
 #include "worker/foreground_session.h"
 
-#include <cstring>
-
 #include "board/run_board.h"
 #include "board/run_waits.h"
 #include "catalog/run_messages.h"
@@ -11,7 +9,6 @@
 #include "worker/run_report.h"
 
 extern "C" {
-#include "port.h"
 #include "storage/ipc.h"
 #include "storage/latch.h"
 }
@@ -24,10 +21,6 @@ namespace {
 
 // The outcome is too large for the stack of an exit callback.
 board::RunOutcome outcome;
-
-int last_sqlstate = 0;
-char last_message[256] = "";
-char last_detail[256] = "";
 
 // The error for which the server aborts a transaction: it has it in hand until that is done. False
 // if there is none. To ask is an error then, and an error takes back what holds off interrupts,
@@ -63,7 +56,7 @@ ForegroundSession& ForegroundSession::Begin(const catalog::JobDefinition& job,
   session.in_condition_ = false;
   session.scope_.emplace(slot, ticket, QueryCancelHoldoffCount);
   session.scope_->SetPayload(payload, job.payload);
-  last_sqlstate = 0;
+  pg::ForgetLastWords();
   catalog::RunMessages::The().Begin(slot);
   session.scope_->EnterText();
   session.phase_ = Phase::kExecuting;
@@ -79,7 +72,7 @@ void ForegroundSession::InstallCallbacks() {
   RunScope::InstallCallbacks();
   RegisterXactCallback(AtTransactionEvent, this);
   on_shmem_exit(AtExit, PointerGetDatum(this));
-  pg::ListenForLastWords(AtLastWords);
+  pg::ListenForLastWords();
   installed = true;
 }
 
@@ -151,10 +144,10 @@ void ForegroundSession::NoteErrorOfCommit() noexcept {
   scope_->record().status = policy::RunStatus::kFailed;
   catalog::RunError& error = scope_->record().error;
   try {
-    if (last_sqlstate != 0) {
-      error.sqlstate = last_sqlstate;
-      error.message = last_message;
-      error.detail = last_detail;
+    if (const pg::LastWords& words = pg::TheLastWords(); words.sqlstate != 0) {
+      error.sqlstate = words.sqlstate;
+      error.message = words.message;
+      error.detail = words.detail;
     } else if (!FindErrorInHand(&error)) {
       error.sqlstate = ERRCODE_TRANSACTION_ROLLBACK;
       error.message = "the transaction in which the job ran was rolled back";
@@ -163,15 +156,6 @@ void ForegroundSession::NoteErrorOfCommit() noexcept {
     if (error.sqlstate == 0) {
       error.sqlstate = ERRCODE_OUT_OF_MEMORY;
     }
-  }
-}
-
-void ForegroundSession::AtLastWords(int sqlstate, const char* message,
-                                    const char* detail) noexcept {
-  if (The().phase_ != Phase::kNone) {
-    last_sqlstate = sqlstate;
-    strlcpy(last_message, message, sizeof(last_message));
-    strlcpy(last_detail, detail, sizeof(last_detail));
   }
 }
 
@@ -187,12 +171,9 @@ void ForegroundSession::AtExit(int /*code*/, Datum self) {
                    : cancel == board::CancelReason::kTimedOut ? policy::RunStatus::kTimedOut
                                                               : policy::RunStatus::kCrashed;
   outcome.recorded = false;
-  outcome.sqlstate = last_sqlstate;
   outcome.finished_at = GetCurrentTimestamp();
   outcome.counters = session->scope_->record().counters;
-  std::memset(outcome.text, 0, sizeof(outcome.text));
-  strlcpy(outcome.text, last_message, sizeof(last_message));
-  strlcpy(outcome.text + std::strlen(outcome.text) + 1, last_detail, sizeof(last_detail));
+  board::SetLastWords(&outcome, pg::TheLastWords());
   board::End(session->scope_->slot(), outcome);
 }
 

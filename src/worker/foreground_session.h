@@ -45,7 +45,6 @@ class ForegroundSession {
   enum class Phase { kNone, kExecuting, kFinished, kFailed };
 
   static void AtTransactionEvent(XactEvent event, void* self);
-  static void AtLastWords(int sqlstate, const char* message, const char* detail) noexcept;
   void NoteErrorOfCommit() noexcept;
   static void AtExit(int code, Datum self);
   static ForegroundSession& The();

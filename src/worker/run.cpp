@@ -14,6 +14,7 @@
 #include "catalog/run_queue.h"
 #include "pg/clock.h"
 #include "pg/listener.h"
+#include "pg/settings.h"
 #include "pg/transaction.h"
 #include "worker/checkpoint_wait.h"
 #include "worker/condition.h"
@@ -30,10 +31,8 @@
 extern "C" {
 #include "executor/spi.h"
 #include "pgstat.h"
-#include "postmaster/interrupt.h"
 #include "tcop/tcopprot.h"
 #include "utils/backend_status.h"
-#include "utils/guc.h"
 #include "utils/snapmgr.h"
 #include "utils/timeout.h"
 }
@@ -319,10 +318,7 @@ void Run::GiveBackTasks() {
 // ---- A batch job -------------------------------------------------------------------------------
 
 void Run::Begin() {
-  if (ConfigReloadPending) {
-    ConfigReloadPending = false;
-    pg::Call([] { ProcessConfigFile(PGC_SIGHUP); });
-  }
+  pg::Call([] { pg::ReadSettingsIfAsked(); });
   scope_.EnterText();
   scope_.cancels().Open();
   pg::Call([this] {

@@ -1,6 +1,7 @@
 #include "worker/start_watch.h"
 
 #include "pg/guard.h"
+#include "pg/last_words.h"
 
 extern "C" {
 #include "miscadmin.h"
@@ -20,7 +21,8 @@ constexpr int kMostTicks = 3;
 
 // Written by the signal handler.
 volatile sig_atomic_t waiting_ticks = 0;
-volatile sig_atomic_t has_given_up = 0;
+
+constexpr pg::LastWords kGivenUp{ERRCODE_LOCK_NOT_AVAILABLE, "a system catalog is locked", ""};
 
 TimeoutId ticker = MAX_TIMEOUTS;
 
@@ -29,7 +31,7 @@ TimeoutId ticker = MAX_TIMEOUTS;
 extern "C" void AtTick() {
   waiting_ticks = MyProc != nullptr && MyProc->waitLock != nullptr ? waiting_ticks + 1 : 0;
   if (waiting_ticks >= kMostTicks) {
-    has_given_up = 1;
+    pg::SayInstead(&kGivenUp);
     ProcDiePending = true;
     InterruptPending = true;
     SetLatch(MyLatch);
@@ -46,7 +48,5 @@ StartWatch::StartWatch() {
 }
 
 StartWatch::~StartWatch() { disable_timeout(ticker, false); }
-
-bool StartWatch::HasGivenUp() { return has_given_up != 0; }
 
 }  // namespace ratchet::worker

@@ -13,6 +13,7 @@
 #include "catalog/task_claim.h"
 #include "pg/clock.h"
 #include "pg/guard.h"
+#include "pg/last_words.h"
 #include "pg/transaction.h"
 #include "worker/cancel_window.h"
 #include "worker/planned_stop.h"
@@ -143,7 +144,7 @@ void TaskStretch::AtExit(int /*code*/, Datum /*argument*/) {
 }
 
 board::StretchDeath TaskStretch::HowItDies() const {
-  board::StretchDeath death{board::StretchDeath::kUnknown, board::LastSqlstate(), 0, {}};
+  board::StretchDeath death{board::StretchDeath::kUnknown, pg::TheLastWords().sqlstate, 0, {}};
   const int item = ItemInHand();
   const bool has_failed = TaskLimits::EndsProcess() || IsTimeout(death.sqlstate);
   if (!has_failed && (IsTerminatedByOthers() || StopIsAsked() ||
@@ -153,7 +154,7 @@ board::StretchDeath TaskStretch::HowItDies() const {
     death.kind = has_failed ? board::StretchDeath::kFailed : board::StretchDeath::kCrashed;
     death.culprit = batch_->IdOf(item);
   }
-  const char* said = board::LastMessage();
+  const char* said = pg::TheLastWords().message;
   if (TaskLimits::EndsProcess()) {
     death.sqlstate = ERRCODE_QUERY_CANCELED;
     said = limits_.Message();

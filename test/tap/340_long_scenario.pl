@@ -46,7 +46,7 @@ if (defined $valgrind)
 my %pids;
 sub note_processes
 {
-	for my $kind (qw(launcher scheduler worker))
+	for my $kind (process_kinds())
 	{
 		$pids{$kind}{$_} = 1 for ratchet_pids($node, $kind);
 	}

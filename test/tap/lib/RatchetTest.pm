@@ -30,7 +30,7 @@ use Time::HiRes qw(time usleep);
 our @EXPORT = qw(
   new_node psql_ok psql_fails value row wait_until run_status wait_run run_job run_record is_run
   starts_within begin_run define_job run_batch begin_batch define_batch lock_session wait_log ratchet_pids kill_ratchet kill_and_wait
-  terminate_ratchet expect_crash finish
+  terminate_ratchet process_kinds expect_crash finish
   watch_log check_board session promise within own_installation install_version pg_config
 );
 
@@ -389,11 +389,17 @@ sub wait_log
 	return @found;
 }
 
-# Process ids of the launcher, the scheduler or the workers: of one database, or of all of them.
+# The kinds of our processes: launcher, scheduler, worker.
+sub process_kinds
+{
+	return read_file_of("$test_dir/../src/board/process_kind.h") =~ /^\s*\{"(\w+)", OnePer::/gm;
+}
+
+# Process ids of one kind: of one database, or of all of them.
 sub ratchet_pids
 {
 	my ($node, $kind, $database) = @_;
-	croak "no such kind of process: $kind" unless $kind =~ /^(launcher|scheduler|worker)$/;
+	croak "no such kind of process: $kind" unless grep { $_ eq $kind } process_kinds();
 	my $where = defined $database ? "AND datname = '$database'" : '';
 	return split /\n/,
 	  $node->safe_psql('postgres',
