@@ -6,6 +6,7 @@
 #include "catalog/queue_lock.h"
 #include "catalog/task_notice.h"
 #include "pg/guard.h"
+#include "worker/current_task.h"
 
 extern "C" {
 #include "miscadmin.h"
@@ -132,6 +133,9 @@ Enqueued Enqueue(const Queue& queue, catalog::Task* task, catalog::TaskPayload p
   }
   catalog::TaskPlace holder;
   while (!catalog::InsertTask(*task, payload, &holder)) {
+    if (worker::LetGoOfKey(holder.task_id)) {
+      continue;
+    }
     switch (on_conflict) {
       case OnConflict::kRaise:
         RaiseTaken(queue, task->unique_key, holder.task_id);

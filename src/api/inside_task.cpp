@@ -3,6 +3,7 @@
 // that does not have the rights of the queue's owner.
 #include <string>
 
+#include "catalog/task.h"
 #include "pg/guard.h"
 #include "worker/current_task.h"
 
@@ -60,7 +61,13 @@ bool Snooze(FunctionCallInfo fcinfo) {
   if (until < now) {
     throw pg::Error(ERRCODE_INVALID_PARAMETER_VALUE, "delay must not be negative");
   }
-  *task.wish = {until, false, {}};
+  if (task.wish->gave_key && !catalog::FindTask(task.task_id)) {
+    throw pg::Error(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+                    "a task that has been followed by another one with its unique_key cannot be "
+                    "snoozed",
+                    "Either snooze it, or enqueue the next one.");
+  }
+  *task.wish = {until, false, {}, task.wish->gave_key};
   return true;
 }
 
@@ -73,7 +80,7 @@ bool Discard(FunctionCallInfo fcinfo) {
     return false;
   }
   const char* reason = pg::Call([&] { return text_to_cstring(PG_GETARG_TEXT_PP(0)); });
-  *task.wish = {0, true, reason};
+  *task.wish = {0, true, reason, task.wish->gave_key};
   return true;
 }
 

@@ -151,7 +151,9 @@ void FinishTask(HeldTask* held, const TaskEnd& end) {
     pg::InsertRow(table, row);
     table_close(table, NoLock);
   });
-  DeleteTask(*held);
+  if (!end.is_deleted) {
+    DeleteTask(*held);
+  }
 }
 
 pg::RowHold HoldFinishedTask(std::int64_t task_id, const ItemPointerData& tid, pg::IfBusy if_busy,

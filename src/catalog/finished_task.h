@@ -22,6 +22,7 @@ struct TaskEnd {
   TimestampTz started_at = 0;  // of the last attempt; 0: there was none
   TaskPayload result;          // jsonb
   std::int64_t run_id = 0;     // 0: not by a handler
+  bool is_deleted = false;     // the row among the unfinished ones is gone already
 };
 
 // Moves the task that is held to where the finished ones are; its last error is `held->task`'s.

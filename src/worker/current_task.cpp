@@ -14,4 +14,6 @@ InTask FindCurrentTask(CurrentTask* task) {
   return the_host != nullptr ? the_host->FindTask(task) : InTask::kNo;
 }
 
+bool LetGoOfKey(std::int64_t task_id) { return the_host != nullptr && the_host->LetGo(task_id); }
+
 }  // namespace ratchet::worker

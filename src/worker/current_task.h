@@ -13,6 +13,9 @@ struct TaskWish {
   TimestampTz snoozed_until = 0;  // 0: not snoozed
   bool discarded = false;
   std::string reason;  // of the discard
+  // Its row is deleted already, so that a new task could have its unique_key; not if what did so
+  // was rolled back.
+  bool gave_key = false;
 };
 
 struct CurrentTask {
@@ -36,6 +39,8 @@ class TaskHost {
   TaskHost& operator=(const TaskHost&) = delete;
 
   virtual InTask FindTask(CurrentTask* task) = 0;
+  // See LetGoOfKey().
+  virtual bool LetGo(std::int64_t task_id) = 0;
 
  protected:
   // This process has one at a time.
@@ -44,5 +49,11 @@ class TaskHost {
 };
 
 InTask FindCurrentTask(CurrentTask* task);
+
+// For who is about to enqueue a task whose unique_key that task has: if this process is doing it,
+// or has done it in this transaction, its row goes now, as it would at the commit, and the key is
+// free. A handler that enqueues its own key has its task followed by another one. False: it is
+// somebody else's, or stays because it has failed or was snoozed.
+bool LetGoOfKey(std::int64_t task_id);
 
 }  // namespace ratchet::worker

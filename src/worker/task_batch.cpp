@@ -96,6 +96,21 @@ void TaskBatch::Save(const batch::BatchDone& done, const TaskBatchRules& rules) 
   }
 }
 
+bool TaskBatch::LetGo(int item) {
+  TaskWish& wish = wishes_[At(item)];
+  if (wish.snoozed_until != 0) {
+    return false;
+  }
+  catalog::DeleteTask(held_[At(item)]);
+  wish.gave_key = true;
+  return true;
+}
+
+// What has let it go may have been rolled back since.
+bool TaskBatch::IsDeleted(int item) const {
+  return wishes_[At(item)].gave_key && !catalog::FindTask(IdOf(item));
+}
+
 // One that is so long that it was cut is none.
 catalog::TaskPayload TaskBatch::ResultOf(int item) const {
   const char* json = results_[At(item)];
@@ -135,11 +150,16 @@ void TaskBatch::SaveOne(int item, const catalog::RunError* error, const TaskBatc
   catalog::TaskEnd finish;
   finish.finished_at = ended.ended_at;
   finish.started_at = begun_;
+  finish.is_deleted = IsDeleted(item);
   finish.run_id = rules.run_id;
   switch (verdict.next) {
     case policy::TaskVerdict::Next::kCompleted:
       finish.result = ResultOf(item);
-      rules.keeps_completed ? catalog::FinishTask(&held, finish) : catalog::DeleteTask(held);
+      if (rules.keeps_completed) {
+        catalog::FinishTask(&held, finish);
+      } else if (!finish.is_deleted) {
+        catalog::DeleteTask(held);
+      }
       completed_++;
       break;
     case policy::TaskVerdict::Next::kDead:

@@ -38,6 +38,9 @@ class TaskBatch {
   std::int64_t IdOf(int item) const { return held_[At(item)].task.task_id; }
   std::int32_t AttemptOf(int item) const { return held_[At(item)].task.attempts + 1; }
   TaskWish& WishOf(int item) { return wishes_[At(item)]; }
+  // Deletes the row of one that is to go with this transaction, before it is saved. False: it
+  // stays.
+  bool LetGo(int item);
   // JSON text in the memory of the transaction; null: none.
   void SetResult(int item, const char* json) { results_[At(item)] = json; }
 
@@ -67,6 +70,7 @@ class TaskBatch {
   bool IsToBeDone(catalog::HeldTask* held, std::int64_t run_id, End* end) const;
   catalog::TaskPayload ResultOf(int item) const;
   void SaveOne(int item, const catalog::RunError* error, const TaskBatchRules& rules);
+  bool IsDeleted(int item) const;
   void Note(const End& end) { ends_.push_back(end); }
 
   std::vector<board::HandedTask>& tasks_;

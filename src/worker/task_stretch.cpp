@@ -384,6 +384,7 @@ std::int64_t TaskStretch::Execute(int first, int count, int* in_hand) {
   result_of_ = -1;
   in_hand_ = in_hand;
   only_one_ = count == 1 ? first : -1;
+  slice_end_ = first + count;
   pg::Call([this, count] { limits_.Start(count); });
   try {
     const std::int64_t rows = action_->Execute(batch_->items(), first, count, in_hand);
@@ -417,6 +418,24 @@ InTask TaskStretch::FindTask(CurrentTask* task) {
   }
   *task = {task->owner, batch_->IdOf(item), batch_->AttemptOf(item), &batch_->WishOf(item)};
   return InTask::kYes;
+}
+
+// Of several at once all are in hand; of one after the other those that have gone well before.
+bool TaskStretch::LetGo(std::int64_t task_id) {
+  if (in_hand_ == nullptr) {
+    return false;
+  }
+  const int current = ItemInHand();
+  const int end = current >= 0 ? current + 1 : slice_end_;
+  for (int item = 0; item < end; item++) {
+    if (batch_->IdOf(item) == task_id) {
+      const bool has_failed =
+          std::any_of(done_.failures.begin(), done_.failures.end(),
+                      [item](const batch::Failure& failure) { return failure.item == item; });
+      return !has_failed && batch_->LetGo(item);
+    }
+  }
+  return false;
 }
 
 // Inside pg::Call.

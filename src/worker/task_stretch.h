@@ -81,6 +81,7 @@ class TaskStretch : private batch::IsolatedWork::Owner, private TaskHost {
   bool CutsShort(policy::ErrorClass /*what*/) override { return false; }
   // ---- TaskHost
   InTask FindTask(CurrentTask* task) override;
+  bool LetGo(std::int64_t task_id) override;
 
   void Prepare();
   static void BeginItem(void* self, int item);
@@ -109,6 +110,7 @@ class TaskStretch : private batch::IsolatedWork::Owner, private TaskHost {
   // While the handler is executed: the item, or less than 0, and the only one, or less than 0.
   const int* in_hand_ = nullptr;
   int only_one_ = -1;
+  int slice_end_ = 0;  // behind the last of those that the handler is executed for
   ResultReceiver receiver_{};
   int result_of_ = -1;  // the item whose result the receiver has, or will have
 };

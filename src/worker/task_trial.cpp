@@ -47,6 +47,19 @@ class Trial : private TaskHost {
     return InTask::kYes;
   }
 
+  bool LetGo(std::int64_t task_id) override {
+    catalog::HeldTask held;
+    ItemPointerData anywhere;
+    ItemPointerSetInvalid(&anywhere);
+    if (task_id != task_.task_id || wish_.snoozed_until != 0 ||
+        catalog::HoldTask(task_id, anywhere, pg::IfBusy::kGiveUp, &held) != pg::RowHold::kHeld) {
+      return false;
+    }
+    catalog::DeleteTask(held);
+    wish_.gave_key = true;
+    return true;
+  }
+
   const catalog::JobDefinition& queue_;
   const catalog::Task& task_;
   TaskWish& wish_;
