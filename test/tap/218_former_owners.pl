@@ -244,6 +244,58 @@ promise 'what somebody has asked for who may not manage the job any more is canc
 };
 
 
+promise 'a queue that is given away is none of its former owner, and its tasks are done as the new one' => sub {
+	value($node, q{CREATE TABLE gate (name text PRIMARY KEY); INSERT INTO gate VALUES ('a'); GRANT ALL ON gate TO PUBLIC;
+		CREATE FUNCTION sort(letter jsonb) RETURNS void LANGUAGE plpgsql SET lock_timeout = 0 AS $$
+		BEGIN
+			IF letter ? 'gate' THEN PERFORM FROM gate FOR SHARE; END IF;
+			INSERT INTO said VALUES (current_user || '/' || session_user, letter->>'text');
+		END $$});
+	value($node, q{SELECT ratchet.create_queue('letters', 'SELECT public.sort($1)', concurrency => 1, batch_size => 1, keep_dead => '1 day')}, user => 'mallory');
+	my $late = value($node, q{SELECT ratchet.enqueue('letters', '{"text": "late"}', delay => '1 hour', unique_key => 'late')}, user => 'mallory');
+	my $canceled = value($node, q{SELECT ratchet.enqueue('letters', '{"text": "canceled"}', delay => '1 hour')}, user => 'mallory');
+	value($node, "SELECT ratchet.cancel_task($canceled)", user => 'mallory');
+	my $gate = session($node);
+	$gate->query_safe('BEGIN; SELECT FROM gate FOR UPDATE');
+	value($node, q{SELECT ratchet.enqueue('letters', '{"text": "in hand", "gate": "a"}');
+		SELECT ratchet.enqueue_many('letters', array_agg('{"text": "behind"}'::jsonb)) FROM generate_series(1, 20)}, user => 'mallory');
+	wait_until($node, q{SELECT EXISTS (SELECT FROM pg_stat_activity WHERE backend_type LIKE 'pg_ratchet worker%' AND wait_event_type = 'Lock')}, 'one is in hand');
+	value($node, q{SELECT ratchet.alter_queue('letters', run_as => 'alice')});
+	wait_until($node, q{SELECT count(*) = 1 FROM ratchet.queues WHERE queue_name = 'letters' AND owner = 'alice'::regrole}, 'it is given away');
+	for my $sql (
+		"SELECT ratchet.cancel_task($late)", "SELECT ratchet.retry_task($canceled)", "SELECT ratchet.try_task($late)",
+		q{SELECT ratchet.redrive('letters')}, q{SELECT ratchet.enqueue('letters', '{}')},
+		q{SELECT ratchet.enqueue('letters', '{"text": "mallory"}', unique_key => 'late', on_conflict => 'replace')},
+		q{SELECT * FROM ratchet.claim('letters')}, q{SELECT ratchet.pause_queue('letters')})
+	{
+		psql_fails($node, $sql, qr/ERROR:  (42501|42704|42710)/, "the former owner: $sql", user => 'mallory');
+	}
+	is(value($node, q{SELECT count(*) FROM ratchet.tasks}, user => 'mallory'), 0, 'and sees none of the tasks');
+	$gate->query_safe('COMMIT');
+	$gate->quit;
+	wait_until($node, q{SELECT count(*) = 20 FROM said WHERE what = 'behind'}, 'the tasks are done');
+	is(said(), 'alice/alice:behind,mallory/mallory:in hand', 'as the new owner, but for the batch that was in hand');
+	is(value($node, "SELECT ratchet.cancel_task($late)", user => 'alice'), 't', 'they are the new owner\'s');
+	value($node, q{SELECT ratchet.drop_queue('letters', force => true)}, user => 'alice');
+};
+
+promise 'a consumer or producer that has lost its right can do nothing more with what it has' => sub {
+	value($node, q{SELECT ratchet.create_queue('calls', consumers => '{bob,mallory}', producers => '{bob,mallory}', lease => '1 hour')}, user => 'alice');
+	my $task = value($node, q{SELECT ratchet.enqueue('calls', '{"number": 1}')}, user => 'mallory');
+	my $other = value($node, q{SELECT ratchet.enqueue('calls', '{"number": 2}', delay => '1 hour')}, user => 'mallory');
+	my $token = value($node, q{SELECT token FROM ratchet.claim('calls', wait => '1 minute')}, user => 'mallory');
+	value($node, q{SELECT ratchet.alter_queue('calls', consumers => '{bob}', producers => '{bob}')}, user => 'alice');
+	for my $sql (
+		"SELECT ratchet.complete($task, $token)", "SELECT ratchet.fail($task, $token, 'x')", "SELECT ratchet.extend($task, $token, '1 day')",
+		q{SELECT * FROM ratchet.claim('calls')}, q{SELECT ratchet.enqueue('calls', '3')}, "SELECT ratchet.cancel_task($other)")
+	{
+		psql_fails($node, $sql, qr/ERROR:  (42501|42704|55000)/, "who was taken off the lists: $sql", user => 'mallory');
+	}
+	is(value($node, "SELECT ratchet.cancel_task($task)", user => 'alice'), 't', 'the owner takes it out of its hands');
+	psql_fails($node, "SELECT ratchet.complete($task, $token)", qr/ERROR:  (42501|42704|55000)/, 'and then it is gone', user => 'mallory');
+	value($node, q{SELECT ratchet.drop_queue('calls', force => true)}, user => 'alice');
+};
+
 promise 'who may not use schema ratchet any more has no jobs running' => sub {
 	value($node, q{SELECT ratchet.schedule('bobs', '@manual', 'SELECT 1')}, user => 'bob');
 	run_of('bobs', 'succeeded', 'with the privilege', user => 'bob');

@@ -108,6 +108,45 @@ promise 'consumers can claim, and nothing else' => sub {
 	is(value($node, 'SELECT count(*) FROM ratchet.tasks', user => 'robot'), 0, 'they see no tasks but those that they claim');
 };
 
+promise 'a task is tried by the owner of its queue alone, in a session of its own' => sub {
+	my $before = contents();
+	is(value($node, "SELECT ratchet.try_task($task)->>'outcome'", user => 'alice'), 'completed', 'the owner tries it');
+	is(value($node, 'SELECT count(*) FROM note'), 0, 'nothing of that stays');
+	for my $user ('bob', 'shop', 'robot')
+	{
+		psql_fails($node, "SELECT ratchet.try_task($_)", qr/ERROR:  42704/, "$user: task $_ is not there", user => $user) for $task, $dead, 666;
+	}
+	# A handler may do what it likes with the session: so with that of a superuser, or of another role.
+	for my $session ([ 'watcher', '' ], [ 'carol', '' ], [ 'boss', '' ], [ 'carol', 'SET ROLE alice; ' ], [ 'boss', 'SET SESSION AUTHORIZATION alice; ' ])
+	{
+		my ($user, $set) = @$session;
+		psql_fails($node, "${set}SELECT ratchet.try_task($task)", qr/ERROR:  42501: only the owner can try tasks/, "$user: $set", user => $user);
+	}
+	value($node, q{
+		CREATE FUNCTION alice.lend(task bigint) RETURNS jsonb LANGUAGE sql SECURITY DEFINER AS 'SELECT ratchet.try_task(task)';
+		GRANT USAGE ON SCHEMA alice TO PUBLIC}, user => 'alice');
+	psql_fails($node, "SELECT alice.lend($task)", qr/ERROR:  42501: only the owner can try tasks/, 'a function of the owner that somebody else calls', user => 'bob');
+	is(contents(), $before, 'nothing has changed');
+};
+
+promise 'code in a handler that does not have the rights of the owner hears nothing of its task, and decides nothing' => sub {
+	value($node, q{
+		CREATE FUNCTION pry() RETURNS text LANGUAGE sql SECURITY DEFINER AS $$
+			SELECT concat_ws(',', current_user, coalesce(ratchet.task_id()::text, 'no task'), coalesce(ratchet.task_attempt()::text, 'no attempt'),
+				ratchet.snooze('1 hour')::text || 'snoozed', ratchet.discard('666')::text || 'discarded') $$;
+		CREATE FUNCTION own() RETURNS text LANGUAGE sql AS $$
+			SELECT concat_ws(',', current_user, coalesce(ratchet.task_id()::text, 'no task'), coalesce(ratchet.task_attempt()::text, 'no attempt')) $$;
+		ALTER FUNCTION pry() OWNER TO bob;
+		GRANT EXECUTE ON FUNCTION pry(), own() TO PUBLIC});
+	value($node, q{SELECT ratchet.create_queue('asks', $$INSERT INTO public.note VALUES (public.pry(), public.own(), $1)$$, retention => '1 day')},
+		user => 'alice');
+	my $asked = value($node, q{SELECT ratchet.enqueue('asks', '{"who": "asks"}')}, user => 'alice');
+	wait_until($node, "SELECT state = 'completed' FROM ratchet.tasks WHERE task_id = $asked", 'the task is done, neither snoozed nor discarded');
+	is(value($node, q{SELECT who FROM note WHERE what->>'who' = 'asks'}), 'bob,no task,no attempt', 'code of somebody else is in no task');
+	is(value($node, q{SELECT session FROM note WHERE what->>'who' = 'asks'}), "alice,$asked,1", 'code of the owner is');
+	value($node, q{DELETE FROM note; SELECT ratchet.drop_queue('asks')});
+};
+
 promise 'queues and tasks are seen by their owner, members of it, superusers and pg_monitor' => sub {
 	my %sees = (alice => 2, carol => 2, boss => 3, watcher => 3, bob => 0, shop => 0, robot => 0);
 	for my $user (sort keys %sees)
