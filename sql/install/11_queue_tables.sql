@@ -108,7 +108,7 @@ CREATE TABLE ratchet.task_claim (
     PRIMARY KEY (run_id)
 ) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.0, autovacuum_vacuum_threshold = 5000);
 COMMENT ON TABLE ratchet.task_claim IS
-    'the tasks that each run has in hand, written before it begins with them: a row without a live run died with its process';
+    'the tasks that each run has in hand, written before it begins with them; with a number below 0 those one of which may have brought the server down';
 
 -- As of jobs: who sees the row of a queue in ratchet.job sees it here, and its tasks.
 

@@ -2,7 +2,8 @@
 //
 // The run writes its row before it begins with a batch, in a transaction of its own, and deletes it
 // in that of the batch. One that is there without a live run tells which tasks were in hand when
-// its process died; the scheduler deletes those.
+// its process died; the scheduler deletes those. Its own have numbers below 0 instead of those of
+// runs: tasks one of which may have brought the server down (policy/task_suspects.h).
 #pragma once
 
 #include <cstdint>
