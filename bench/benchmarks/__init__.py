@@ -14,5 +14,6 @@ BENCHMARKS = {
     "waiting": "what other runs of the job that wait cost a run (P8)",
     "idle": "CPU of jobs that are not due, against pg_cron (T5)",
     "snapshot": "the same under an old snapshot (T11)",
+    "queues": "task queues, beside graphile-worker, pg-boss, PgQ and a loop with SKIP LOCKED (T12 to T17)",
     "history": "the same with a long history (T10)",
 }

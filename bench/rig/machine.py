@@ -10,7 +10,7 @@ from rig import server
 TICK = os.sysconf("SC_CLK_TCK")
 
 SIZES = ("QUICK", "SHORT", "REPEATS", "CRON_ROUNDS", "SECONDS_EACH", "HISTORY_ROWS", "SNAPSHOT_AGE", "START_JOBS",
-         "BATCH_ROWS", "BATCH_PARTS")
+         "BATCH_ROWS", "BATCH_PARTS", "QUEUE_TASKS", "QUEUE_THROUGH", "QUEUE_BESIDE", "QUEUE_RATE", "QUEUE_PARTS")
 
 
 def read(path, default=""):

@@ -28,7 +28,7 @@ class Findings:
         sys.stdout.flush()
 
     def goal(self, which, measure, wanted, values, unit="", at_most=None, at_least=None):
-        """A figure of LIMITS T1 to T11: the median decides whether it is met."""
+        """A figure of LIMITS T1 to T17: the median decides whether it is met."""
         values = list(values) if isinstance(values, (list, tuple)) else [values]
         middle = median(values)
         met = (at_most is None or middle <= at_most) and (at_least is None or middle >= at_least)

@@ -77,9 +77,13 @@ class Session:
             stderr=subprocess.STDOUT, text=True, env=server.environment(user))
         self.pid = int(self.rows("SELECT pg_backend_pid()")[0][0])
 
-    def rows(self, sql):
+    def begin(self, sql):
+        """Does not wait for its end."""
         self._process.stdin.write(sql.rstrip("; \n") + ";\n\\echo @done@\n")
         self._process.stdin.flush()
+
+    def rows(self, sql):
+        self.begin(sql)
         lines = []
         while True:
             line = self._process.stdout.readline()
@@ -94,6 +98,11 @@ class Session:
 
     def close(self):
         self._process.stdin.close()
+        self._process.wait()
+
+    def abandon(self):
+        """Its statement does not end."""
+        self._process.kill()
         self._process.wait()
 
 
@@ -133,8 +142,14 @@ class Server:
         """With changes of settings that need a start of the server."""
         for key, value in settings.items():
             self.run(f"ALTER SYSTEM SET {key} = '{value}'", database="postgres")
-        self.spent += self.cpu()
+        if os.path.exists(f"/proc/{self._postmaster}"):
+            self.spent += self.cpu()
         self._start()
+
+    def kill(self):
+        """SIGKILL to all of its processes at once, as when the power fails."""
+        self.spent += self.cpu()
+        self._script("kill")
 
     def slow_flushes(self, microseconds):
         """From the next restart on each flush of WAL takes so much longer than the disk does."""
@@ -196,21 +211,23 @@ class Server:
     def program(name):
         return f"{os.environ['RATCHET_BIN']}/{name}"
 
-    def pgbench(self, script, clients, seconds, protocol="prepared", options="", connect=False):
+    def pgbench(self, script, clients, seconds, protocol="prepared", options="", connect=False, database="bench", extra=()):
         """Runs a script; returns transactions per second, and their number."""
         with tempfile.NamedTemporaryFile("w", suffix=".sql") as file:
             file.write(script)
             file.flush()
             done = subprocess.run(
                 [self.program("pgbench"), "-n", *(["-C"] if connect else []), "-c", str(clients), "-j", str(min(clients, 2)),
-                 "-T", str(max(1, round(seconds))), "-M", protocol, "-f", file.name, "bench"],
+                 "-T", str(max(1, round(seconds))), "-M", protocol, *extra, "-f", file.name, database],
                 capture_output=True, text=True, check=False,
                 env={**self.environment(), "PGOPTIONS": options})
         require(done.returncode == 0, f"pgbench: {done.stderr.strip()[-500:]}")
         failed = re.search(r"number of failed transactions: (\d+)", done.stdout)
         time.sleep(0.3)  # until its backends are counted as ended
         require(not failed or failed.group(1) == "0", "transactions of pgbench failed")
-        rate = float(re.search(r"tps = ([0-9.]+)", done.stdout).group(1))
+        rate = re.search(r"tps = ([0-9.]+)", done.stdout)
+        require(rate, f"pgbench has done nothing: {(done.stdout + done.stderr).strip()[-800:]}")
+        rate = float(rate.group(1))
         count = int(re.search(r"actually processed: (\d+)", done.stdout).group(1))
         return rate, count
 
