@@ -4,7 +4,7 @@ from rig.report import Series, number, progress, spread
 
 SESSIONS = 8
 ONE = ("BEGIN;\nSELECT task_id, token FROM ratchet.claim('consumed') \\gset\n"
-       "SELECT ratchet.complete(:task_id, :token);\nCOMMIT;\n")
+       "SELECT ratchet.complete(:task_id::bigint, :token::bigint);\nCOMMIT;\n")
 HUNDRED = ("WITH c AS MATERIALIZED (SELECT task_id, token FROM ratchet.claim('consumed', 100))"
            " SELECT ratchet.complete(array_agg(task_id), array_agg(token)) FROM c;\n")
 DELETE = ("DELETE FROM waiting WHERE id = (SELECT id FROM waiting ORDER BY id LIMIT 1 FOR UPDATE SKIP LOCKED) RETURNING id;\n")

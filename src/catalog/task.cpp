@@ -95,8 +95,9 @@ bool InsertUniqueTask(Relation table, const Task& task, pg::Row* row, TaskPlace*
   return is_new;
 }
 
+// Whether all were visited.
 template <typename Scan>
-void Visit(Scan* scan, Task* task, VisitTask visit, void* context) {
+bool Visit(Scan* scan, Task* task, VisitTask visit, void* context) {
   MemoryContext row_memory =
       AllocSetContextCreate(CurrentMemoryContext, "ratchet task", ALLOCSET_DEFAULT_SIZES);
   MemoryContext outer = MemoryContextSwitchTo(row_memory);
@@ -113,6 +114,7 @@ void Visit(Scan* scan, Task* task, VisitTask visit, void* context) {
   }
   MemoryContextSwitchTo(outer);
   MemoryContextDelete(row_memory);
+  return goes_on;
 }
 
 bool IsOf(const pg::Row& row, std::int64_t queue_id) { return row.Int64(kQueueId) == queue_id; }
@@ -244,13 +246,23 @@ void ScanTaskRange(std::int64_t first, std::int64_t last, VisitTask visit, void*
   });
 }
 
-void ScanTasksDue(TimestampTz from, TimestampTz until, VisitTask visit, void* context) {
+void ScanTasksDue(TimestampTz from, std::int64_t behind, TimestampTz until, VisitTask visit,
+                  void* context) {
   Task task;
   pg::Call([&] {
-    pg::IndexScan scan(kTable, kRunAtIndex, AccessShareLock);
-    scan.NotBefore(kRunAt, from).UpTo(kRunAt, until).Begin();
-    Visit(&scan, &task, visit, context);
-    scan.End();
+    bool goes_on = true;
+    if (behind < INT64_MAX) {
+      pg::IndexScan rest(kTable, kRunAtIndex, AccessShareLock);
+      rest.NotBefore(kRunAt, from).UpTo(kRunAt, from).Behind(kTaskId, behind).Begin();
+      goes_on = Visit(&rest, &task, visit, context);
+      rest.End();
+    }
+    if (goes_on && (behind == INT64_MAX || from < until)) {
+      pg::IndexScan scan(kTable, kRunAtIndex, AccessShareLock);
+      scan.NotBefore(kRunAt, behind < INT64_MAX ? from + 1 : from).UpTo(kRunAt, until).Begin();
+      Visit(&scan, &task, visit, context);
+      scan.End();
+    }
   });
 }
 

@@ -99,9 +99,11 @@ using VisitTask = bool (*)(void* context, const Task& task, const ItemPointerDat
 void ScanTasks(VisitTask visit, void* context);
 // With these numbers, both included, in their order.
 void ScanTaskRange(std::int64_t first, std::int64_t last, VisitTask visit, void* context);
-// With run_at from..until, both included, in the order of run_at and number. The cost is that of
-// what is found, dead versions behind `from` included.
-void ScanTasksDue(TimestampTz from, TimestampTz until, VisitTask visit, void* context);
+// With run_at from..until, both included, in the order of run_at and number; of those at `from` the
+// ones with greater numbers than `behind`. The cost is that of what is found, dead versions behind
+// `from` included.
+void ScanTasksDue(TimestampTz from, std::int64_t behind, TimestampTz until, VisitTask visit,
+                  void* context);
 
 // Deletes all of a queue that is dropped; waits for who has some in hand. How many.
 std::int64_t DeleteTasksOf(std::int64_t queue_id);

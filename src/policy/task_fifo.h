@@ -23,6 +23,9 @@ class TaskFifo {
 
   bool IsEmpty() const { return head_ == kNone && early_ == nullptr; }
 
+  // Of those that came in order; kNone: there is none.
+  Place Last() const { return tail_; }
+
   // kNone: there is none.
   Place First(const Records& records) const {
     if (early_ == nullptr) {

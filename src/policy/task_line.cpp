@@ -38,8 +38,14 @@ void TaskLine::Enter(Record* record, State state) {
   if (record->state != State::kFree) {
     CountOf(record->state)--;
   }
+  if (record->state == State::kWaiting && --waiting_[record->priority] == 0) {
+    waiting_.erase(record->priority);
+  }
   if (state != State::kFree) {
     CountOf(state)++;
+  }
+  if (state == State::kWaiting) {
+    waiting_[record->priority]++;
   }
   record->state = state;
 }
@@ -141,6 +147,19 @@ void TaskLine::SetRow(std::int64_t id, const TaskRow& row) {
   if (const Place place = Find(id); place != kNone) {
     records_[place].row = row;
   }
+}
+
+void TaskLine::AddLast(const Task& task, const Moment& now, std::int64_t waited) {
+  const auto group = group_names_.find(task.group_key);
+  if (group != group_names_.end()) {
+    const auto& lanes = groups_[group->second].lanes;
+    const auto lane = lanes.find(task.priority);
+    const Place last = lane != lanes.end() ? lane->second.tasks.Last() : kNone;
+    if (last != kNone) {
+      waited = std::min(waited, now.steady.micros - records_[last].since);
+    }
+  }
+  Add(task, now, waited);
 }
 
 void TaskLine::AddOut(const Task& task, const Moment& now) {

@@ -98,6 +98,8 @@ class TaskLine {
   // replaced, and keeps the time that it has waited; nothing, if it is out. What is alone once
   // stays so.
   void Add(const Task& task, const Moment& now, std::int64_t waited = 0);
+  // The same, behind those of its group and priority that have come in order.
+  void AddLast(const Task& task, const Moment& now, std::int64_t waited);
   // The same for one that somebody has in hand since before this line was there.
   void AddOut(const Task& task, const Moment& now);
   // It is not to be done any more. Nothing, if it is out: who has it finds out.
@@ -142,6 +144,11 @@ class TaskLine {
   bool HasGrant(const Moment& now);
 
   const Counts& counts() const { return counts_; }
+  // Of those that wait.
+  std::int64_t WaitingOf(std::int32_t priority) const {
+    const auto found = waiting_.find(priority);
+    return found != waiting_.end() ? found->second : 0;
+  }
   // For how long the oldest of those that wait could have been done, microseconds; 0: none waits.
   std::int64_t OldestWait(const Moment& now) const;
   // Whether tasks wait for nothing but the rate, or for others of their group.
@@ -289,6 +296,7 @@ class TaskLine {
   std::vector<Place> expired_;  // out, and not named by TakeExpired yet
   RateWindow window_;           // of the queue
   Counts counts_;
+  std::map<std::int32_t, std::int64_t> waiting_;  // by priority
 };
 
 }  // namespace ratchet::policy

@@ -1,58 +1,117 @@
 // A set of tasks that costs a bit for each where their numbers lie close together, as those of a
-// queue do: there may be millions of which nothing is known but that they are there.
+// queue do: there may be millions of which nothing is known but that they are there. In the order
+// of the numbers, in which their rows are read.
 #pragma once
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
-#include <unordered_map>
+#include <map>
+#include <utility>
 
 namespace ratchet::policy {
 
 class TaskSet {
  public:
-  // Whether it was not there.
+  // Numbers are not negative. Whether it was not there.
   bool Insert(std::int64_t id) {
-    std::uint64_t& word = parts_[PartOf(id)][WordOf(id)];
-    const bool is_new = (word & BitOf(id)) == 0;
+    Part& part = parts_[PartOf(id)];
+    std::uint64_t& word = part.words[WordOf(id)];
+    if ((word & BitOf(id)) != 0) {
+      return false;
+    }
     word |= BitOf(id);
-    size_ += is_new ? 1 : 0;
-    return is_new;
+    part.count++;
+    size_++;
+    return true;
   }
+
   // Whether it was there.
   bool Erase(std::int64_t id) {
     const auto part = parts_.find(PartOf(id));
-    if (part == parts_.end() || (part->second[WordOf(id)] & BitOf(id)) == 0) {
+    if (part == parts_.end() || (part->second.words[WordOf(id)] & BitOf(id)) == 0) {
       return false;
     }
-    part->second[WordOf(id)] &= ~BitOf(id);
+    part->second.words[WordOf(id)] &= ~BitOf(id);
     size_--;
-    for (const std::uint64_t word : part->second) {
-      if (word != 0) {
-        return true;
-      }
+    if (--part->second.count == 0) {
+      parts_.erase(part);
     }
-    parts_.erase(part);
     return true;
   }
+
+  // All of the other one, which has none of these.
+  void Add(TaskSet&& other) {
+    if (IsEmpty()) {
+      std::swap(*this, other);
+    }
+    for (; !other.IsEmpty(); other.EraseRange(other.First(1))) {
+      Insert(other.First(1).first);
+    }
+  }
+
+  bool Contains(std::int64_t id) const {
+    const auto part = parts_.find(PartOf(id));
+    return part != parts_.end() && (part->second.words[WordOf(id)] & BitOf(id)) != 0;
+  }
+
+  // The lowest numbers, up to `most` of them, as a range to be read: those between them that are
+  // not there are few. Both ends are there. Not when it is empty.
+  struct Range {
+    std::int64_t first;
+    std::int64_t last;
+  };
+  Range First(int most) const {
+    Range range{-1, -1};
+    for (const auto& [number, part] : parts_) {
+      for (std::size_t i = 0; i < part.words.size(); i++) {
+        for (std::uint64_t left = part.words[i]; left != 0; left &= left - 1) {
+          const std::int64_t id =
+              (number * kWords + static_cast<std::int64_t>(i)) * kWordBits + __builtin_ctzll(left);
+          if (range.first < 0) {
+            range.first = id;
+          } else if (most <= 0 || id - range.last > kFarApart) {
+            return range;
+          }
+          range.last = id;
+          most--;
+        }
+      }
+    }
+    return range;
+  }
+
+  // Those within the range are not there any more.
+  void EraseRange(const Range& range) {
+    for (std::int64_t id = range.first; id <= range.last; id++) {
+      Erase(id);
+    }
+  }
+
   std::int64_t size() const { return size_; }
+  bool IsEmpty() const { return size_ == 0; }
   void Clear() {
     parts_.clear();
     size_ = 0;
   }
 
  private:
-  static constexpr int kWords = 8;
+  static constexpr std::int64_t kWords = 16;
   static constexpr std::int64_t kWordBits = 64;
-  using Part = std::array<std::uint64_t, kWords>;
+  // Rows of other queues that are read in vain cost more than another look into the index.
+  static constexpr std::int64_t kFarApart = 32;
+  struct Part {
+    std::array<std::uint64_t, kWords> words{};
+    std::int32_t count = 0;
+  };
 
-  // Numbers of tasks are not negative.
   static std::int64_t PartOf(std::int64_t id) { return id / (kWords * kWordBits); }
   static std::size_t WordOf(std::int64_t id) {
     return static_cast<std::size_t>(id / kWordBits % kWords);
   }
   static std::uint64_t BitOf(std::int64_t id) { return std::uint64_t{1} << (id % kWordBits); }
 
-  std::unordered_map<std::int64_t, Part> parts_;
+  std::map<std::int64_t, Part> parts_;
   std::int64_t size_ = 0;
 };
 

@@ -126,6 +126,7 @@ void QueueDesk::Pass(const policy::Moment& now, bool may_grant) {
   ReadSpans();
   TakeStrangers();
   ReadDue();
+  ReadBehind();
   Commit();
   GrantClaims();
   HandOut();
@@ -286,6 +287,10 @@ std::int64_t QueueDesk::NextLook(const policy::Moment& now) const {
   after(tell_at_);
   after(purge_at_);
   for (const auto& [id, queue] : queues_) {
+    if (queue->WantsMore()) {
+      return 0;
+    }
+    at(queue->NextWake());
     next = std::min(next, queue->line.NextLook(now));
   }
   return next;
@@ -298,7 +303,7 @@ bool QueueDesk::IsIdle() const {
   }
   return std::all_of(queues_.begin(), queues_.end(), [](const auto& queue) {
     return queue.second->stretches == 0 && queue.second->line.counts().out == 0 &&
-           queue.second->line.counts().waiting == 0;
+           queue.second->line.counts().waiting == 0 && queue.second->CountBehind() == 0;
   });
 }
 

@@ -100,6 +100,11 @@ class QueueDesk {
                  std::int64_t waited);
   void ReadDue();
 
+  // ---- queue_desk_backlog.cpp: what stands behind the lines
+  std::int64_t WaitedSince(TimestampTz ready);
+  void ReadBehind();
+  int ReadBehind(TaskQueue* queue, policy::TaskSet* behind, int most);
+
   // ---- queue_desk_hands.cpp: who has what
   void FindHanded();
   void TakeAnswers();
@@ -161,18 +166,20 @@ class QueueDesk {
   bool has_opened_ = false;  // on the board
   policy::SteadyTime rests_until_{};
   policy::Moment now_{};
+  std::int64_t clocks_apart_ = 0;  // wall and steady clock, as they were when last set
   Queues queues_;
   std::set<std::int64_t> changed_;
   std::optional<pg::Transaction> transaction_;
   std::mt19937_64 random_;
 
   std::vector<board::TaskNotice> notices_;
-  std::vector<policy::TaskSpan> new_;  // numbers that may be those of tasks not known yet
-  bool reads_all_ = false;             // among them those of all tasks, from before
-  std::set<TaskName> strangers_;       // read, of queues that are not known yet
-  std::set<TaskName> touched_;         // to be read in any case
-  TimestampTz read_until_ = 0;         // delayed tasks up to here are in the lines
-  TimestampTz read_due_at_ = 0;        // when to go on with them
+  std::vector<policy::TaskSpan> new_;       // numbers that may be those of tasks not known yet
+  bool reads_all_ = false;                  // among them those of all tasks, from before
+  std::set<TaskName> strangers_;            // read, of queues that are not known yet
+  std::set<TaskName> touched_;              // to be read in any case
+  TimestampTz read_until_ = 0;              // delayed tasks up to here are in the lines
+  std::int64_t read_until_id_ = INT64_MAX;  // of those with that very time: up to this number
+  TimestampTz read_due_at_ = 0;             // when to go on with them
 
   struct Lease {
     std::int64_t queue_id;

@@ -44,8 +44,8 @@ void QueueDesk::LookAtTime() {
     queue->line.Advance(now_);
     const policy::TaskLine::Counts& counts = queue->line.counts();
     if (queue->is_counted && !tell_at_.IsSet() &&
-        (counts.waiting != queue->totals.ready || counts.blocked != queue->totals.blocked ||
-         counts.out != queue->totals.running)) {
+        (counts.waiting + queue->CountBehind() != queue->totals.ready ||
+         counts.blocked != queue->totals.blocked || counts.out != queue->totals.running)) {
       Changed();
     }
   }
@@ -73,8 +73,8 @@ bool QueueDesk::Tell(TaskQueue* queue) {
   }
   board::QueueCounters& totals = queue->totals;
   const policy::TaskLine::Counts& counts = queue->line.counts();
-  totals.ready = counts.waiting;
-  totals.scheduled = counts.delayed + queue->later.size();
+  totals.ready = counts.waiting + queue->CountBehind();
+  totals.scheduled = counts.delayed + queue->later.size() + queue->CountAsleep();
   totals.blocked = counts.blocked;
   totals.running = counts.out;
   totals.dead = queue->dead.size();

@@ -23,6 +23,7 @@ constexpr std::int64_t kAhead = 20 * USECS_PER_SEC;
 void QueueDesk::ReadAll() {
   for (const auto& [id, queue] : queues_) {
     queue->line.ForgetAllButOut(now_);
+    queue->ForgetBehind();
     queue->later.Clear();
     CountDead(queue.get());
   }
@@ -32,6 +33,7 @@ void QueueDesk::ReadAll() {
   new_ = {{1, INT64_MAX}};
   reads_all_ = true;
   read_until_ = now_.wall + kAhead;
+  read_until_id_ = INT64_MAX;
   read_due_at_ = now_.wall + kAhead / 2;
 }
 
@@ -100,7 +102,7 @@ bool QueueDesk::TakeRow(const catalog::Task& task, const ItemPointerData& tid, b
     strangers_.emplace(task.queue_id, task.task_id);
     return false;
   }
-  if (task.quarantined || queue->line.Knows(task.task_id)) {
+  if (task.quarantined || queue->line.Knows(task.task_id) || queue->IsBehind(task.task_id)) {
     return false;
   }
   if (task.is_leased()) {
@@ -110,7 +112,7 @@ bool QueueDesk::TakeRow(const catalog::Task& task, const ItemPointerData& tid, b
     SetLease(queue, task.task_id, task.lease_until);
   } else if (task.run_at <= read_until_ || !task.ordering_key.empty()) {
     const std::int64_t ready = std::max(task.enqueued_at, task.run_at);
-    PutInLine(queue, task, tid, is_told ? 0 : std::max<std::int64_t>(now_.wall - ready, 0));
+    PutInLine(queue, task, tid, is_told ? 0 : WaitedSince(ready));
   } else if (!queue->later.Insert(task.task_id)) {
     return false;
   }
@@ -152,6 +154,7 @@ void QueueDesk::TakeTouched(TaskQueue* queue, const catalog::Task& task,
     return;
   }
   queue->dead.Erase(id);
+  queue->TakeFromBehind(id);
   if (task.quarantined) {
     queue->line.Remove(id, now_);
     queue->later.Erase(id);
@@ -182,12 +185,14 @@ void QueueDesk::TakeTouched(TaskQueue* queue, const catalog::Task& task,
   }
 }
 
-// Its place among the delayed ones is given up.
+// In the line, or behind it. Its place among the delayed ones is given up.
 void QueueDesk::PutInLine(TaskQueue* queue, const catalog::Task& task, const ItemPointerData& tid,
                           std::int64_t waited) {
   policy::TaskLine::Task in_line = LineTaskOf(task, tid);
   in_line.alone = in_line.alone || suspects_.Includes(task.task_id);
-  queue->line.Add(in_line, now_, waited);
+  if (in_line.alone || !queue->PutBehind(task, now_.wall)) {
+    queue->line.Add(in_line, now_, waited);
+  }
   queue->later.Erase(task.task_id);
 }
 
@@ -196,6 +201,7 @@ void QueueDesk::TakeGone(TaskQueue* queue, std::int64_t task_id) {
     return;
   }
   Clear(queue, task_id);
+  queue->TakeFromBehind(task_id);
   ForgetLease(task_id);
   queue->later.Erase(task_id);
   const auto finished = catalog::FindFinishedTask(task_id);
@@ -232,26 +238,26 @@ void QueueDesk::ReadDue() {
     QueueDesk* desk;
     int left;
     TimestampTz last;
-  } visit{this, kMostRows, read_until_};
+    std::int64_t last_id;
+  } visit{this, kMostRows, read_until_, read_until_id_};
   const TimestampTz until = std::max(read_until_, now_.wall + kAhead);
   Begin();
   const TimestampTz from = read_until_;
   read_until_ = until;  // near enough to get in line
   catalog::ScanTasksDue(
-      from, until,
+      from, read_until_id_, until,
       [](void* context, const catalog::Task& task, const ItemPointerData& tid) {
         auto* seen = static_cast<Visit*>(context);
-        if (seen->left <= 0 && task.run_at != seen->last) {
-          return false;
-        }
         seen->last = task.run_at;
+        seen->last_id = task.task_id;
         seen->desk->TakeRow(task, tid, false);
-        seen->left--;
-        return true;
+        return --seen->left > 0;
       },
       &visit);
+  read_until_id_ = INT64_MAX;
   if (visit.left <= 0) {
     read_until_ = visit.last;
+    read_until_id_ = visit.last_id;
     read_due_at_ = now_.wall;
   } else {
     read_due_at_ = until - kAhead / 2;

@@ -3,8 +3,10 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <string>
 #include <unordered_set>
+#include <utility>
 
 #include "board/task_board.h"
 #include "catalog/job.h"
@@ -48,6 +50,25 @@ class TaskQueue {
   // So many tasks have taken so long, in microseconds.
   void NoteTook(std::int64_t micros, std::int64_t count);
 
+  // ---- Those that wait behind the line, because that is long enough.
+  // Whether it could: it has to wait for nothing but its time and its turn.
+  static bool MayStandBehind(const catalog::Task& task);
+  // Whether it does so from now on.
+  bool PutBehind(const catalog::Task& task, TimestampTz now);
+  bool IsBehind(std::int64_t task_id) const;
+  // Whether it did so.
+  bool TakeFromBehind(std::int64_t task_id);
+  void WakeSleepers(TimestampTz now);
+  // The next ones of a priority that are to be read, as there is room for them in the line; null:
+  // none are.
+  policy::TaskSet* NextBehind();
+  bool WantsMore() const;
+  // When sleepers are to be woken; INT64_MAX: there are none.
+  TimestampTz NextWake() const;
+  void ForgetBehind();
+  std::int64_t CountBehind() const;
+  std::int64_t CountAsleep() const;
+
   const std::int64_t queue_id;
   QueueRules rules;
   policy::TaskLine line;
@@ -64,7 +85,11 @@ class TaskQueue {
   policy::SteadyTime purge_at{};
 
  private:
-  double mean_task_ = 20'000;  // microseconds
+  double mean_task_ = 20'000;                       // microseconds
+  std::map<std::int32_t, policy::TaskSet> behind_;  // by priority
+  // Of those that are due soon, more than the line has: by the time, a little later, when they are
+  // put behind it, and by priority.
+  std::map<std::pair<TimestampTz, std::int32_t>, policy::TaskSet> asleep_;
 };
 
 }  // namespace ratchet::scheduler

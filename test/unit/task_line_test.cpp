@@ -60,6 +60,26 @@ TEST(TaskLine, OldestFirstAndEachOnce) {
   EXPECT_EQ(line.counts().out, 0);
 }
 
+TEST(TaskLine, AddedLastComesBehindThoseOfItsGroupAndPriority) {
+  TaskLine line({});
+  line.Add(TaskOf(1), At(100));
+  line.Add(TaskOf(2), At(110));
+  line.AddLast(TaskOf(3), At(120), 120);  // it has waited for longer
+  line.AddLast(TaskOf(4), At(130), 5);
+  line.AddLast(TaskOf(5, 0, -1), At(140), 0);
+  line.AddLast(TaskOf(6, 7), At(150), 140);
+  EXPECT_EQ(line.WaitingOf(0), 5);
+  EXPECT_EQ(line.WaitingOf(-1), 1);
+  EXPECT_EQ(line.WaitingOf(1), 0);
+  EXPECT_EQ(line.OldestWait(At(150)), 140);
+  EXPECT_EQ(Grant(&line, 1, At(160)), (Ids{5}));
+  EXPECT_EQ(line.WaitingOf(-1), 0);
+  Ids rest = Grant(&line, 9, At(160));
+  std::erase(rest, 6);
+  EXPECT_EQ(rest, (Ids{1, 2, 3, 4}));
+  EXPECT_EQ(line.WaitingOf(0), 0);
+}
+
 TEST(TaskLine, TellsWhereTheRowIs) {
   TaskLine line({});
   TaskLine::Task task = TaskOf(7);

@@ -1,12 +1,15 @@
 // What a line of tasks is made of.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <map>
 #include <random>
+#include <set>
 #include <vector>
 
 #include "policy/rate_window.h"
 #include "policy/task_index.h"
+#include "policy/task_set.h"
 
 namespace ratchet::policy {
 namespace {
@@ -34,6 +37,46 @@ TEST(TaskIndex, AsAMap) {
   }
   index.Clear();
   EXPECT_EQ(index.Find(1, id_at), TaskIndex::kNone);
+}
+
+TEST(TaskSet, AsASet) {
+  std::mt19937_64 random(4711);
+  TaskSet backlog;
+  std::set<std::int64_t> model;
+  for (int step = 0; step < 200'000; step++) {
+    const std::int64_t id =
+        static_cast<std::int64_t>(random() % 3'000) * (step % 2 == 0 ? 1 : 1 << 20);
+    ASSERT_EQ(backlog.Contains(id), model.contains(id));
+    if (step % 5 == 0) {
+      ASSERT_EQ(backlog.Erase(id), model.erase(id) > 0);
+    } else if (step % 7 != 0) {
+      ASSERT_EQ(backlog.Insert(id), model.insert(id).second);
+    } else if (!model.empty()) {
+      const TaskSet::Range range = backlog.First(10);
+      ASSERT_EQ(range.first, *model.begin());
+      const auto behind = model.upper_bound(range.last);
+      ASSERT_TRUE(model.contains(range.last));
+      ASSERT_LE(std::distance(model.begin(), behind), 10);
+      model.erase(model.begin(), behind);
+      backlog.EraseRange(range);
+    }
+    ASSERT_EQ(backlog.size(), std::ssize(model));
+  }
+}
+
+TEST(TaskSet, TakesUpToSoManyThatLieTogether) {
+  TaskSet backlog;
+  for (const std::int64_t id : {5, 6, 8, 20, 100, 101}) {
+    EXPECT_TRUE(backlog.Insert(id));
+  }
+  EXPECT_EQ(backlog.First(2).last, 6);
+  EXPECT_EQ(backlog.First(100).first, 5);
+  EXPECT_EQ(backlog.First(100).last, 20) << "between 20 and 100 there are others";
+  backlog.EraseRange(backlog.First(100));
+  EXPECT_EQ(backlog.First(100).last, 101);
+  EXPECT_EQ(backlog.size(), 2);
+  backlog.Clear();
+  EXPECT_TRUE(backlog.IsEmpty());
 }
 
 TEST(RateWindow, CountsFromTheStart) {
