@@ -6,7 +6,7 @@ SESSIONS = 8
 ONE = ("BEGIN;\nSELECT task_id, token FROM ratchet.claim('consumed') \\gset\n"
        "SELECT ratchet.complete(:task_id::bigint, :token::bigint);\nCOMMIT;\n")
 HUNDRED = ("WITH c AS MATERIALIZED (SELECT task_id, token FROM ratchet.claim('consumed', 100))"
-           " SELECT ratchet.complete(array_agg(task_id), array_agg(token)) FROM c;\n")
+           " SELECT ratchet.complete(array_agg(task_id), array_agg(token)) FROM c HAVING count(*) > 0;\n")
 DELETE = ("DELETE FROM waiting WHERE id = (SELECT id FROM waiting ORDER BY id LIMIT 1 FOR UPDATE SKIP LOCKED) RETURNING id;\n")
 OWN, PLAIN, OWN_HUNDRED, BOSS = ("pg_ratchet, claim() and complete() in one transaction", "DELETE … SKIP LOCKED … RETURNING of one row",
                                  "pg_ratchet, 100 in one transaction", "pg-boss, 2 loops of 500")
