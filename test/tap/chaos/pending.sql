@@ -16,6 +16,9 @@ SELECT format('a backfill after %s', after_time) FROM ratchet.backfill
 UNION ALL
 SELECT format('run %s of a backfill', run_id) FROM ratchet.run_queue WHERE backfill_id IS NOT NULL
 UNION ALL
+SELECT format('%s tasks of %s (%s, ...)', count(*), queue_name, min(task_id)) FROM ratchet.tasks
+ WHERE state IN ('scheduled', 'ready', 'blocked', 'running') GROUP BY queue_name
+UNION ALL
 SELECT format('%s has not run since', job_name) FROM chaos.kind
  WHERE (kind = 'heart' OR kind IN ('parent', 'child', 'grid', 'cron')) AND NOT EXISTS (
 	SELECT FROM chaos.effect e WHERE e.job = job_name AND t0 > :ticket)

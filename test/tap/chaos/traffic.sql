@@ -30,10 +30,11 @@ DECLARE
 	what int;
 	name text;
 	asked bigint;
+	sent bigint[];
 	at_time timestamptz;
 BEGIN
 	FOR round IN 1 .. rounds LOOP
-		what := floor(random() * 17);
+		what := floor(random() * 23);
 		CASE
 		WHEN what <= 2 THEN
 			name := chaos.any_job('asked');
@@ -62,6 +63,13 @@ BEGIN
 			ELSE
 				COMMIT;
 			END IF;
+		WHEN what >= 17 THEN
+			SELECT array_agg(t) INTO sent FROM chaos.send_some() t;
+			IF random() < 0.2 THEN
+				ROLLBACK;
+				INSERT INTO chaos.unsent SELECT unnest(sent);
+			END IF;
+			COMMIT;
 		WHEN what = 10 THEN
 			UPDATE chaos.switch SET is_on = NOT is_on;
 			COMMIT;

@@ -19,13 +19,14 @@ use Exporter 'import';
 use Chaos::Checks::Effects     ();
 use Chaos::Checks::Occurrences ();
 use Chaos::Checks::Jobs        ();
+use Chaos::Checks::Tasks       ();
 use RatchetTest;
 
 our @EXPORT_OK = qw(broken unable);
 
 sub all
 {
-	return (Chaos::Checks::Effects::checks(), Chaos::Checks::Occurrences::checks(), Chaos::Checks::Jobs::checks());
+	return (Chaos::Checks::Effects::checks(), Chaos::Checks::Occurrences::checks(), Chaos::Checks::Jobs::checks(), Chaos::Checks::Tasks::checks());
 }
 
 sub names { return map { "$_->{promise} $_->{name}" } all(); }

@@ -71,8 +71,8 @@ sub lock_for_a_while
 {
 	my ($world) = @_;
 	my $table = $world->{dice}->pick(
-		map({ "ratchet.$_ IN ACCESS EXCLUSIVE MODE" } qw(job job_state run_queue run_log job_checkpoint failed_item job_version job_stat)),
-		map({ "chaos.$_ IN ACCESS EXCLUSIVE MODE" } qw(effect done item event changed switch)));
+		map({ "ratchet.$_ IN ACCESS EXCLUSIVE MODE" } qw(job job_state run_queue run_log job_checkpoint failed_item job_version job_stat queue task task_claim finished_task)),
+		map({ "chaos.$_ IN ACCESS EXCLUSIVE MODE" } qw(effect done item event changed switch did sent)));
 	my $for = $world->{dice}->between(0.2, 3);
 	$world->begin_session([ "BEGIN; LOCK TABLE $table; SELECT pg_sleep($for)" ], db => $world->{dice}->pick($world->databases));
 	return $table;
@@ -81,7 +81,7 @@ sub lock_for_a_while
 sub rewrite_table
 {
 	my ($world) = @_;
-	my $what = $world->{dice}->pick(map { ("VACUUM FULL ratchet.$_", "REINDEX TABLE ratchet.$_", "VACUUM ratchet.$_") } qw(job_state run_queue job_stat job_checkpoint run_log failed_item));
+	my $what = $world->{dice}->pick(map { ("VACUUM FULL ratchet.$_", "REINDEX TABLE ratchet.$_", "VACUUM ratchet.$_") } qw(job_state run_queue job_stat job_checkpoint run_log failed_item task task_claim finished_task));
 	$world->begin_session([ "SET lock_timeout = '5s'", $what ], db => $world->{dice}->pick($world->databases));
 	return $what;
 }
@@ -101,7 +101,7 @@ sub prepare_transaction
 	my $database = $world->{dice}->pick($world->databases);
 	my $name = 'later' . ++$world->{serial};
 	my $end = $world->{dice}->pick('COMMIT', 'COMMIT', 'ROLLBACK');
-	$world->try_sql("BEGIN; INSERT INTO chaos.changed (what) VALUES ('$name'); PREPARE TRANSACTION '$name'", db => $database) // return 'not prepared';
+	$world->try_sql("BEGIN; INSERT INTO chaos.changed (what) VALUES ('$name'); SELECT count(chaos.send(queue)) FROM chaos.queue WHERE kind IN ('mail', 'bulk'); PREPARE TRANSACTION '$name'", db => $database) // return 'not prepared';
 	push @{ $world->{undo} }, sub { value($world->node, "$end PREPARED '$name'", db => $database) };
 	return "$name, $end";
 }

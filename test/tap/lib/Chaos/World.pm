@@ -80,7 +80,7 @@ sub define
 	for my $database ($self->databases)
 	{
 		value($node, "CREATE DATABASE $database");
-		for my $file ('objects.sql', 'jobs.sql', 'traffic.sql')
+		for my $file ('objects.sql', 'jobs.sql', 'tasks.sql', 'traffic.sql')
 		{
 			open(my $in, '<', "$sources/$file") or die "cannot read $file: $!";
 			local $/ = undef;
@@ -91,7 +91,7 @@ sub define
 		# The more jobs there are, the more slowly each goes: it is their number that counts.
 		my $pace = $self->{scale} * $self->databases;
 		$pace = $pace > 4 ? $pace / 2 : 2;
-		value($node, "CALL chaos.define_jobs($self->{scale}, $pace)", db => $database);
+		value($node, "CALL chaos.define_jobs($self->{scale}, $pace); CALL chaos.define_queues($self->{scale})", db => $database);
 	}
 	$self->define_on_small_disk if $self->{small_disk};
 	$self->prologue;
@@ -125,7 +125,8 @@ sub prologue
 			INSERT INTO chaos.event (bad) SELECT g = 3 FROM generate_series(1, 10) g;
 			INSERT INTO chaos.wanted VALUES ('2020-01-01', '2020-01-01 00:02');
 			SELECT ratchet.backfill('past_1', '2020-01-01', '2020-01-01 00:02');
-			SELECT chaos.ask('asked_1', true)}, db => $database);
+			SELECT chaos.ask('asked_1', true);
+			SELECT count(chaos.send(queue)) FROM chaos.queue, generate_series(1, 10)}, db => $database);
 		wait_until($self->node, q{SELECT count(*) > 2 FROM ratchet.runs WHERE job_name IN ('heart', 'asked_1') AND status = 'succeeded'}, undef, db => $database);
 		value($self->node, q{INSERT INTO chaos.asked SELECT ratchet.replay(min(run_id)), 'heart' FROM ratchet.runs
 			WHERE job_name = 'heart' AND status = 'succeeded'}, db => $database);
@@ -184,12 +185,14 @@ sub begin_traffic
 	my $dice = $self->{dice}->another("traffic $self->{round}");
 	for my $database ($self->databases)
 	{
-		my $role = 'chaos' . (1 + $dice->upto($roles));
-		my $log = "$self->{dir}/traffic_$database";
 		my $loop = 'n=0; while [ ! -e "$0" ]; do n=$((n + 1)); psql -Xq -d "$1" -U "$2" -v seed="0.$3$n" -f "$4" >>"$5" 2>&1; sleep 0.1; done';
-		push @{ $self->{traffic} }, IPC::Run::start(
-			[ 'bash', '-c', $loop, $self->{stop}, $self->node->connstr($database), $role, $dice->upto(100000), "$sources/traffic_of_role.sql", $log ],
-			'<', \undef);
+		for my $kind ('traffic', 'consumer', 'consumer')
+		{
+			my $role = 'chaos' . (1 + $dice->upto($roles));
+			push @{ $self->{traffic} }, IPC::Run::start(
+				[ 'bash', '-c', $loop, $self->{stop}, $self->node->connstr($database), $role, $dice->upto(100000), "$sources/${kind}_of_role.sql", "$self->{dir}/${kind}_$database" ],
+				'<', \undef);
+		}
 	}
 	return;
 }
@@ -355,6 +358,8 @@ sub wait_settled
 	while ($left ne '' && time() < $end)
 	{
 		sleep(0.25);
+		# Nobody else consumes any more.
+		value($self->node, 'CALL chaos.consume(10)', db => $database);
 		$left = value($self->node, $pending, db => $database);
 	}
 	return split /\n/, $left;

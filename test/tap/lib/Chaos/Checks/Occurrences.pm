@@ -40,7 +40,7 @@ sub checks
 			rows => q{SELECT format('run %s of %s: %s runs follow', r.run_id, r.job_name, n) FROM ratchet.run_log r JOIN ratchet.job j USING (job_id),
 				LATERAL (SELECT (SELECT count(*) FROM ratchet.run_log f WHERE f.retry_of = r.run_id AND f.items_of IS NOT DISTINCT FROM r.items_of)
 					+ (SELECT count(*) FROM ratchet.run_queue f WHERE f.retry_of = r.run_id AND f.items_of IS NOT DISTINCT FROM r.items_of) AS n) f
-				WHERE (r.status = 'crashed' OR r.status = 'canceled' AND r.reason = 'the server was shut down') AND r.cause <> 'foreground' AND j.on_crash = 'resume' AND NOT r.dry_run AND j.end_at IS NULL AND n <> 1},
+				WHERE (r.status = 'crashed' OR r.status = 'canceled' AND r.reason = 'the server was shut down') AND r.cause NOT IN ('foreground', 'queue') AND j.on_crash = 'resume' AND NOT r.dry_run AND j.end_at IS NULL AND n <> 1},
 			plant => q{UPDATE ratchet.run_log SET status = 'crashed' WHERE run_id = (SELECT max(run_id) FROM ratchet.run_log WHERE job_name = 'heart' AND status = 'succeeded')},
 		},
 		{
