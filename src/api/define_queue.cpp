@@ -14,6 +14,7 @@
 #include "catalog/queue_lock.h"
 #include "catalog/task.h"
 #include "pg/guard.h"
+#include "worker/current_task.h"
 
 extern "C" {
 #include "miscadmin.h"
@@ -154,6 +155,11 @@ bool RedefineQueue(Queue* queue, const Queue& old, QueuePlace place,
 
 void DropQueue(const Queue& queue, QueuePlace place, bool force) {
   const std::int64_t queue_id = queue.own.queue_id;
+  if (worker::QueueInMyHands() == queue_id) {
+    throw pg::Error(ERRCODE_OBJECT_IN_USE,
+                    "queue \"" + queue.name() + "\" cannot be dropped by its own handler",
+                    "ratchet.pause_queue() keeps further tasks from being started.");
+  }
   // From here to the end of the transaction nobody enqueues.
   catalog::LockQueueForDrop(queue_id, queue.name());
   if (!force && catalog::HasTasks(queue_id)) {

@@ -70,6 +70,9 @@ enum class Replaced { kYes, kInHand, kGone };
 
 Replaced TryReplace(const catalog::Task& task, catalog::TaskPayload payload,
                     const catalog::TaskPlace& holder) {
+  if (worker::IsInMyHands(holder.task_id)) {
+    return Replaced::kInHand;
+  }
   catalog::HeldTask held;
   switch (HoldForReplace(holder, &held)) {
     case pg::RowHold::kGone:

@@ -7,6 +7,7 @@
 #include "api/sql_function.h"
 #include "catalog/finished_task.h"
 #include "catalog/task_notice.h"
+#include "worker/current_task.h"
 
 extern "C" {
 #include "catalog/pg_collation_d.h"
@@ -52,6 +53,13 @@ Queue RequireTasksQueue(const catalog::Task& task, bool own_will_do) {
   return *std::move(queue);
 }
 
+void TellBeingDone(std::int64_t task_id, const char* hint) {
+  pg::Call([=] {
+    ereport(NOTICE, (errmsg("task %lld is being done", static_cast<long long>(task_id)),
+                     errhint("%s", hint)));
+  });
+}
+
 // Of a task that a handler has in hand its transaction decides, and it is not waited for.
 bool CancelTask(const Arguments& arguments) {
   RequireWritable("ratchet.cancel_task()");
@@ -67,15 +75,16 @@ bool CancelTask(const Arguments& arguments) {
     return false;
   }
   RequireTasksQueue(*task, true);
+  if (worker::IsInMyHands(task_id)) {
+    TellBeingDone(task_id, "A handler calls ratchet.discard() to end its own task.");
+    return false;
+  }
   catalog::HeldTask held;
   switch (catalog::HoldTask(task_id, tid, pg::IfBusy::kGiveUp, &held)) {
     case pg::RowHold::kGone:
       return false;
     case pg::RowHold::kBusy:
-      pg::Call([task_id] {
-        ereport(NOTICE, (errmsg("task %lld is being done", static_cast<long long>(task_id)),
-                         errhint("ratchet.cancel() ends the run that does it.")));
-      });
+      TellBeingDone(task_id, "ratchet.cancel() ends the run that does it.");
       return false;
     case pg::RowHold::kHeld:
       break;
@@ -126,7 +135,8 @@ Revived Revive(std::int64_t task_id, bool dead_only, catalog::HeldFinishedTask* 
 bool RetryWaiting(const catalog::Task& task, const ItemPointerData& tid) {
   RequireTasksQueue(task, false);
   catalog::HeldTask held;
-  if (catalog::HoldTask(task.task_id, tid, pg::IfBusy::kGiveUp, &held) != pg::RowHold::kHeld ||
+  if (worker::IsInMyHands(task.task_id) ||
+      catalog::HoldTask(task.task_id, tid, pg::IfBusy::kGiveUp, &held) != pg::RowHold::kHeld ||
       held.task.is_leased() || held.task.attempts + held.task.crashes == 0) {
     return false;
   }

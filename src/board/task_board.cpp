@@ -60,6 +60,7 @@ void Initialize() {
     databases[i].scheduler_proc = kNone;
     databases[i].lost = false;
     databases[i].has_claims = false;
+    databases[i].judged = false;
     databases[i].notice_count = 0;
   }
   for (int i = 0; i < the_board->stretches; i++) {

@@ -45,6 +45,7 @@ struct TaskDatabase {
   int scheduler_proc;
   bool lost;        // there was no room: read everything
   bool has_claims;  // sessions may have asked for tasks
+  bool judged;      // who was to blame for the crash of the server before this start is settled
   int notice_count;
   TaskNotice notices[kTaskNotices];
 };

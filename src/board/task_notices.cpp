@@ -136,6 +136,19 @@ bool OpenTasks(Oid database) {
   return true;
 }
 
+bool IsCrashJudged(Oid database) {
+  const TaskLock lock(LW_SHARED);
+  const TaskDatabase* tasks = FindTasks(database);
+  return tasks != nullptr && tasks->judged;
+}
+
+void NoteCrashJudged(Oid database) {
+  const TaskLock lock;
+  if (TaskDatabase* tasks = FindTasks(database)) {
+    tasks->judged = true;
+  }
+}
+
 void CloseTasks(Oid database) {
   my_database = InvalidOid;
   const TaskLock lock;

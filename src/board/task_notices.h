@@ -29,6 +29,10 @@ void NoteAllTasks(Oid database);
 // no room, which cannot be: there is one entry for each of the databases on the board.
 bool OpenTasks(Oid database);
 // There are no queues any more: who enqueues later wakes it by other means.
+// Whether a scheduler of this database has settled, since the server has started, what was in hand
+// when it crashed: what is found later was not in hand then.
+bool IsCrashJudged(Oid database);
+void NoteCrashJudged(Oid database);
 void CloseTasks(Oid database);
 // Appends what was told since the last call; true when everything must be read.
 bool TakeTaskNotices(Oid database, std::vector<TaskNotice>* notices);

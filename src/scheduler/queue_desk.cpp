@@ -122,6 +122,7 @@ void QueueDesk::Pass(const policy::Moment& now, bool may_grant) {
   ExpireLeases();
   ExpireTasks();
   Commit();
+  NoteJudged();
   ReadTouched();
   ReadSpans();
   TakeStrangers();

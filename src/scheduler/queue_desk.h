@@ -133,6 +133,7 @@ class QueueDesk {
   void LoadSuspects(const catalog::TaskClaim& claim);
   void NoteLost(TaskQueue* queue, std::int64_t run_id, const board::LeftTasks& left);
   void SettleLost();
+  void NoteJudged();
   bool SettleLost(const Lost& lost);
   bool SettleCulprit(TaskQueue* queue, const Lost& lost, std::int64_t task_id);
   void Suspect(TaskQueue* queue, const Tasks& tasks);
@@ -189,6 +190,7 @@ class QueueDesk {
   std::set<std::pair<TimestampTz, std::int64_t>> lease_ends_;
   std::unordered_map<std::int64_t, std::int64_t> claimed_;  // tasks of consumers: of which queue
   std::vector<Lost> lost_;
+  bool judges_ = false;  // among them what the server has crashed with
   policy::TaskSuspects suspects_;
   Tasks emptied_;                           // groups of them whose claims are to be deleted
   std::unordered_set<std::int64_t> tried_;  // suspects in the hands of a stretch

@@ -87,6 +87,10 @@ void QueueDesk::TakeClaimsOfDead() {
     lost_.push_back(std::move(lost));
     is_suspected.push_back(suspected);
   }
+  judges_ = !board::IsCrashJudged(entry_->database);
+  if (!judges_) {
+    return;  // how these processes have died was lost with the pass that was told: nobody is blamed
+  }
   // Of what has nothing left nobody can have died.
   std::vector<bool> judged;
   for (std::size_t i = first; i < lost_.size(); i++) {
@@ -119,6 +123,14 @@ void QueueDesk::SettleLost() {
     settle_at_ = lost_.empty() ? policy::kNoSteadyTime : now_.steady + kLookAgain;
   }
   DeleteEmptied();
+}
+
+// Once that is committed.
+void QueueDesk::NoteJudged() {
+  if (judges_ && lost_.empty()) {
+    judges_ = false;
+    board::NoteCrashJudged(entry_->database);
+  }
 }
 
 // False when somebody has the culprit in hand.

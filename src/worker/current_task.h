@@ -39,6 +39,9 @@ class TaskHost {
   TaskHost& operator=(const TaskHost&) = delete;
 
   virtual InTask FindTask(CurrentTask* task) = 0;
+  // See IsInMyHands().
+  virtual bool Holds(std::int64_t task_id) = 0;
+  virtual std::int64_t queue_id() const = 0;
   // See LetGoOfKey().
   virtual bool LetGo(std::int64_t task_id) = 0;
 
@@ -49,6 +52,12 @@ class TaskHost {
 };
 
 InTask FindCurrentTask(CurrentTask* task);
+
+// Whether this process has the task in hand, which holds its row for itself: to what a handler
+// calls it is as much in somebody's hands as to other sessions.
+bool IsInMyHands(std::int64_t task_id);
+// Of which it does tasks; 0: of none.
+std::int64_t QueueInMyHands();
 
 // For who is about to enqueue a task whose unique_key that task has: if this process is doing it,
 // or has done it in this transaction, its row goes now, as it would at the commit, and the key is

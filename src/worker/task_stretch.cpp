@@ -69,9 +69,11 @@ policy::ErrorClass ClassOf(const catalog::RunError& error) {
   return policy::ClassOf(unpack_sql_state(error.sqlstate));
 }
 
-// What would come again with any task: of these alone nobody can say whose fault they are.
+// What would come again with any task: of these alone nobody can say whose fault they are. A
+// time-out is that of a task.
 bool MayBeHandlersFault(const catalog::RunError& error) {
-  const policy::ErrorClass what = ClassOf(error);
+  const policy::ErrorClass what =
+      error.sqlstate == ERRCODE_QUERY_CANCELED ? policy::ErrorClass::kItem : ClassOf(error);
   return what == policy::ErrorClass::kFailRun || what == policy::ErrorClass::kEndRun;
 }
 
@@ -390,10 +392,12 @@ std::int64_t TaskStretch::Execute(int first, int count, int* in_hand) {
     const std::int64_t rows = action_->Execute(batch_->items(), first, count, in_hand);
     TaskLimits::Stop(scope_.slot());
     NoteResult();
+    pg::Call([this] { ForgetSettings(); });
     in_hand_ = nullptr;
     return rows;
   } catch (...) {
     TaskLimits::Stop(scope_.slot());
+    settings_of_item_ = 0;  // undone with the slice
     in_hand_ = nullptr;
     throw;
   }
@@ -420,6 +424,15 @@ InTask TaskStretch::FindTask(CurrentTask* task) {
   return InTask::kYes;
 }
 
+bool TaskStretch::Holds(std::int64_t task_id) {
+  for (int item = 0; in_hand_ != nullptr && item < batch_->items().size(); item++) {
+    if (batch_->IdOf(item) == task_id) {
+      return true;
+    }
+  }
+  return false;
+}
+
 // Of several at once all are in hand; of one after the other those that have gone well before.
 bool TaskStretch::LetGo(std::int64_t task_id) {
   if (in_hand_ == nullptr) {
@@ -442,8 +455,19 @@ bool TaskStretch::LetGo(std::int64_t task_id) {
 void TaskStretch::BeginItem(void* self, int item) {
   auto* stretch = static_cast<TaskStretch*>(self);
   stretch->NoteResult();
+  stretch->ForgetSettings();
+  stretch->settings_of_item_ = NewGUCNestLevel();
   stretch->result_of_ = item;
   stretch->limits_.Start(1);
+}
+
+// What a handler has set, for its session or its transaction, is not there for the next task, which
+// may be that of another tenant.
+void TaskStretch::ForgetSettings() {
+  if (settings_of_item_ > 0) {
+    AtEOXact_GUC(false, settings_of_item_);
+    settings_of_item_ = 0;
+  }
 }
 
 void TaskStretch::NoteResult() {

@@ -81,11 +81,14 @@ class TaskStretch : private batch::IsolatedWork::Owner, private TaskHost {
   bool CutsShort(policy::ErrorClass /*what*/) override { return false; }
   // ---- TaskHost
   InTask FindTask(CurrentTask* task) override;
+  bool Holds(std::int64_t task_id) override;
+  std::int64_t queue_id() const override { return definition_.job_id; }
   bool LetGo(std::int64_t task_id) override;
 
   void Prepare();
   static void BeginItem(void* self, int item);
   void NoteResult();
+  void ForgetSettings();
   bool IsHandlersFault() const;
 
   RunScope& scope_;
@@ -110,7 +113,8 @@ class TaskStretch : private batch::IsolatedWork::Owner, private TaskHost {
   // While the handler is executed: the item, or less than 0, and the only one, or less than 0.
   const int* in_hand_ = nullptr;
   int only_one_ = -1;
-  int slice_end_ = 0;  // behind the last of those that the handler is executed for
+  int settings_of_item_ = 0;  // nest level of what it has set; 0: none
+  int slice_end_ = 0;         // behind the last of those that the handler is executed for
   ResultReceiver receiver_{};
   int result_of_ = -1;  // the item whose result the receiver has, or will have
 };

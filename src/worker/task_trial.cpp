@@ -47,6 +47,8 @@ class Trial : private TaskHost {
     return InTask::kYes;
   }
 
+  bool Holds(std::int64_t task_id) override { return task_id == task_.task_id; }
+  std::int64_t queue_id() const override { return queue_.job_id; }
   bool LetGo(std::int64_t task_id) override {
     catalog::HeldTask held;
     ItemPointerData anywhere;

@@ -97,8 +97,8 @@ promise 'after a crash of the server 500 innocent tasks are done within a second
 	$session->quit;
 	$node->start;
 	wait_until($node, 'SELECT count(*) = 501 FROM visit', 'all are done');
-	cmp_ok(value($node, 'SELECT extract(epoch FROM max(at) - min(at)) FROM visit'), '<', within(1), 'within a second')
-	  or diag(value($node, q{SELECT round(extract(epoch FROM at - first) * 20) * 50 AS ms, count(*) FROM visit, (SELECT min(at) FROM visit) AS f (first) GROUP BY 1 ORDER BY 1}));
+	cmp_ok(value($node, 'SELECT extract(epoch FROM max(at) - min(at)) FROM visit WHERE at > pg_postmaster_start_time()'), '<', within(1),
+		'those that were not done before within a second');
 	is(value($node, 'SELECT count(DISTINCT patient) FROM visit WHERE attempt = 1'), 501, 'each of them once, at the first attempt');
 	is_quiet('after an immediate stop');
 };
