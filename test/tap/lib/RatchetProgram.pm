@@ -20,7 +20,8 @@ use RatchetTest;
 use Test::More;
 use Time::HiRes qw(time usleep);
 
-our @EXPORT = qw(ratchet_program run_ratchet start_ratchet stop_ratchet ratchet_log wait_for receiver received wait_received write_text);
+our @EXPORT = qw(ratchet_program run_ratchet start_ratchet stop_ratchet ratchet_log wait_for receiver received wait_received write_text
+  sender_node secret certificate ended wait_ended);
 
 my %started;
 
@@ -123,6 +124,54 @@ sub wait_received
 {
 	my ($receiver, $what, $code) = @_;
 	return wait_for($what, sub { my ($found) = grep { $code->() } received($receiver); return $found });
+}
+
+# A server with a role for senders, ratchet_sender.
+sub sender_node
+{
+	my ($name, %option) = @_;
+	ratchet_program();
+	my $node = new_node($name, %option);
+	value($node, 'CREATE ROLE ratchet_sender LOGIN');
+	value($node, q{SELECT ratchet.grant_sender('ratchet_sender')});
+	return $node;
+}
+
+# The folder of secrets, with one more in it.
+sub secret
+{
+	my ($name, $value) = @_;
+	my $folder = PostgreSQL::Test::Utils::tempdir() . '/secrets';
+	mkdir $folder, 0700;
+	write_text("$folder/$name", "$value\n", 0600) if defined $name;
+	return $folder;
+}
+
+# A certificate for these names, signed by itself, and its key.
+sub certificate
+{
+	my ($for) = @_;
+	$number++;
+	my $path = PostgreSQL::Test::Utils::tempdir() . "/certificate-$number";
+	my ($out, $err) = ('', '');
+	IPC::Run::run([ 'openssl', 'req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-days', '2', '-subj', '/CN=pg_ratchet test',
+		'-addext', "subjectAltName=$for", '-keyout', "$path.key", '-out', "$path.pem" ], '>', \$out, '2>', \$err) or croak "no certificate: $err";
+	return ("$path.pem", "$path.key");
+}
+
+# What became of a delivery.
+sub ended
+{
+	my ($node, $delivery) = @_;
+	return row($node, "SELECT status, attempts, code, error FROM ratchet.deliveries WHERE delivery_id = $delivery");
+}
+
+sub wait_ended
+{
+	my ($node, $delivery) = @_;
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	wait_until($node, "SELECT status IN ('delivered', 'failed') FROM ratchet.deliveries WHERE delivery_id = $delivery");
+	return ended($node, $delivery);
 }
 
 sub write_text
