@@ -78,7 +78,7 @@ std::string Part(const std::string& boundary, const char* type, const std::strin
 Verdict JudgeRecipients(const outbound::Response& response) {
   std::string refused;
   bool any_accepted = false;
-  bool any_temporary = false;
+  bool any_temporary = response.recipients.empty();
   for (const outbound::RecipientReply& reply : response.recipients) {
     if (reply.code >= 200 && reply.code < 300) {
       any_accepted = true;
@@ -92,7 +92,8 @@ Verdict JudgeRecipients(const outbound::Response& response) {
     return {Outcome::kDelivered, response.code, refused.empty() ? "" : "not to all: " + refused,
             std::nullopt};
   }
-  return {any_temporary ? Outcome::kRetry : Outcome::kFailed, response.code, refused, std::nullopt};
+  return {any_temporary ? Outcome::kRetry : Outcome::kFailed, response.code,
+          refused.empty() ? "the mail server has taken no recipient" : refused, std::nullopt};
 }
 
 }  // namespace

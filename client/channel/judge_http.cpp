@@ -40,9 +40,10 @@ std::optional<Verdict> JudgeWithoutAnswer(const outbound::Response& response) {
     case outbound::End::kBroken:
       break;
   }
-  // A certificate may have been renewed by then, a network mended.
+  // A certificate may have been renewed by then, a network mended. What was answered so far counts
+  // only if it was a refusal.
   return Verdict{Outcome::kRetry,
-                 response.code > 0 ? std::optional<int>(response.code) : std::nullopt,
+                 response.code >= 400 ? std::optional<int>(response.code) : std::nullopt,
                  response.error, std::nullopt};
 }
 

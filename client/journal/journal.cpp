@@ -52,6 +52,9 @@ std::string LineOf(Format format, long long now, Level level, std::string_view m
     line["log.level"] = NameOf(level);
     line["message"] = text::OneLine(message);
     for (const Field& field : fields) {
+      if (field.value.empty()) {
+        continue;
+      }
       line[std::string(field.name)] = text::ValidUtf8(field.value);
     }
     return line.dump();
@@ -59,6 +62,9 @@ std::string LineOf(Format format, long long now, Level level, std::string_view m
   std::string line =
       TimeText(now) + " " + std::string(NameOf(level)) + ": " + text::OneLine(message);
   for (const Field& field : fields) {
+    if (field.value.empty()) {
+      continue;
+    }
     line += " " + std::string(field.name) + "=" + nlohmann::json(text::OneLine(field.value)).dump();
   }
   return line;

@@ -280,8 +280,10 @@ int Transfer::Listen(CURL*, curl_infotype type, char* data, std::size_t size, vo
 End Transfer::EndOf(CURLcode code) const {
   switch (code) {
     case CURLE_OK:
-    case CURLE_LOGIN_DENIED:
       return End::kAnswered;
+    case CURLE_LOGIN_DENIED:
+      // Without a refusal there was no way of authentication that both know.
+      return talk_.last_code() >= 400 ? End::kAnswered : End::kNoAuthentication;
     case CURLE_WRITE_ERROR:
       return response_.cut ? End::kAnswered : End::kBroken;
     case CURLE_ABORTED_BY_CALLBACK:
@@ -293,7 +295,6 @@ End Transfer::EndOf(CURLcode code) const {
     case CURLE_OPERATION_TIMEDOUT:
       return End::kTimedOut;
     case CURLE_URL_MALFORMAT:
-    case CURLE_UNSUPPORTED_PROTOCOL:
       return End::kInvalid;
     case CURLE_SSL_CONNECT_ERROR:
     case CURLE_PEER_FAILED_VERIFICATION:
@@ -318,9 +319,7 @@ Response Transfer::Finish(CURLcode code) {
   if (is_mail_) {
     response.body = talk_.last_reply();
     response.recipients = talk_.recipients();
-    if (response.code == 0 || response.end == End::kAnswered) {
-      response.code = talk_.last_code();
-    }
+    response.code = talk_.last_code();
   }
   if (response.end == End::kAddressRefused) {
     response.error = refusal_;

@@ -17,6 +17,8 @@ namespace {
 using nlohmann::json;
 
 constexpr std::size_t kLongestSecret = 64 * 1024;
+// Of a URL: what is shorter is a word as "services".
+constexpr std::size_t kShortestPart = 9;
 
 bool IsAlnum(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
@@ -119,10 +121,26 @@ class Resolver {
       return {};
     }
     resolved_.values.push_back(*found.value);
+    AddPartsOfUrl(*found.value);
     return *found.value;
   }
 
  private:
+  // Of a URL the path is what is secret, and a receiver may say it without the host.
+  void AddPartsOfUrl(const std::string& value) {
+    const auto scheme = value.find("://");
+    if (scheme == std::string::npos) {
+      return;
+    }
+    for (std::size_t begin = value.find('/', scheme + 3); begin < value.size();) {
+      const std::size_t end = std::min(value.find_first_of("/?&=#", begin + 1), value.size());
+      if (end - begin - 1 >= kShortestPart) {
+        resolved_.values.push_back(value.substr(begin + 1, end - begin - 1));
+      }
+      begin = end;
+    }
+  }
+
   const Secrets& secrets_;
   Resolved& resolved_;
 };

@@ -193,6 +193,7 @@ TEST(Email, JudgesReplies) {
   EXPECT_EQ(Judge("email", response).outcome, Outcome::kRetry);
   EXPECT_EQ(Judge("email", Answer(535, "535 5.7.8 no")).outcome, Outcome::kFailed);
   EXPECT_EQ(Judge("email", Answer(454, "454 later")).outcome, Outcome::kRetry);
+  EXPECT_EQ(Judge("email", Answer(250, "250 ok")).outcome, Outcome::kRetry) << "to nobody";
 }
 
 }  // namespace

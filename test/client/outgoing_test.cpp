@@ -21,16 +21,20 @@ ClaimedDelivery Claimed(const char* kind, const json& config) {
 }
 
 TEST(Outgoing, SecretsAreInNoError) {
-  setenv("RATCHET_SECRET_SLACK_URL", "https://hooks.slack.example/services/T000/B000/XXXXXXXX", 1);
+  setenv("RATCHET_SECRET_SLACK_URL", "https://hooks.slack.example/services/T000/B000/XXXXXXXXYYYY",
+         1);
   const auto prepared =
       PrepareDelivery(Claimed("slack", {{"url", {{"secret", "slack_url"}}}}), Secrets(""), {});
   const auto* outgoing = std::get_if<Outgoing>(&prepared);
   ASSERT_NE(outgoing, nullptr);
   auto response = deliveries::Answer(
-      404, "no hook https://hooks.slack.example/services/T000/B000/XXXXXXXX here");
+      404, "no hook https://hooks.slack.example/services/T000/B000/XXXXXXXXYYYY here");
   const Verdict verdict = Judge(*outgoing, response, {});
   EXPECT_EQ(verdict.outcome, Outcome::kFailed);
   EXPECT_EQ(verdict.error.find("T000"), std::string::npos) << verdict.error;
+  response = deliveries::Answer(404, "no /services/B000/XXXXXXXXYYYY");
+  EXPECT_EQ(Judge(*outgoing, response, {}).error.find("XXXX"), std::string::npos)
+      << "without its host";
 }
 
 TEST(Outgoing, WhatThisSenderHasNotAnotherOneMayHave) {

@@ -45,7 +45,7 @@ promise 'a message is sent when its transaction has committed, and not before' =
 	is_deeply([ @$ended{qw(status attempts code error)} ], [ 'delivered', 1, 200, undef ], 'delivered');
 	my $request = wait_received($http, 'it is there', sub { $_->{path} eq '/hook' });
 	my $body = JSON::PP->new->decode($request->{body});
-	is($body->{data}{subject}, 'Grüße', 'with its subject');
+	is(utf8_bytes($body->{data}{subject}), 'Grüße', 'with its subject');
 	is(scalar(grep { $_->{body} =~ /never/ } received($http)), 0, 'nothing of what was rolled back');
 	my $headers = $request->{headers};
 	is($headers->{'webhook-id'}, value($node, "SELECT message_id FROM ratchet.deliveries WHERE delivery_id = $delivery"), 'webhook-id');
@@ -111,7 +111,6 @@ promise 'the sender outlives its connections and its server' => sub {
 	$node->restart;
 	is(wait_ended($node, message('hook', 'after restart'))->{status}, 'delivered', 'after a restart');
 	$node->stop('immediate');
-	expect_crash($node, 'an immediate stop');
 	$node->start;
 	is(wait_ended($node, message('hook', 'after crash'))->{status}, 'delivered', 'after a crash');
 };

@@ -20,7 +20,7 @@ sub mail
 {
 	my ($server, $config, $subject, $body) = @_;
 	my $channel = 'mail' . ++$number;
-	value($node, qq(SELECT ratchet.create_channel('$channel', 'email', '{"to": ["dba\@example.com"], "from": "Night watch <watch\@example.com>", "host": "localhost", "timeout": "5 s"}'
+	value($node, qq(SELECT ratchet.create_channel('$channel', 'email', '{"to": ["dba\@example.com"], "from": "watch\@example.com", "host": "localhost", "timeout": "5 s"}'
 		|| jsonb_build_object('port', $server->{port}) || '$config')));
 	return value($node, "SELECT ratchet.send('$channel', \$s\$$subject\$s\$, \$b\$" . ($body // '') . "\$b\$)");
 }
@@ -40,7 +40,8 @@ promise 'STARTTLS with user and password' => sub {
 	like($mail->{content}, qr/^Message-ID: <[0-9a-f-]{36}\@example\.com>\r?$/m, 'Message-ID');
 	unlike($mail->{content}, qr/[^\r]\n|\r[^\n]/, 'lines end in CR LF');
 	is(join('', map { $_->{data} } @{ $parsed->{defects} }), '', 'nothing is wrong with it');
-	like(ending($server, '{"user": "robot", "password": {"secret": "wrong_password"}}', 'x'), qr/^failed\|/, 'a wrong password is final') if secret(wrong_password => 'wrong-word');
+	secret(wrong_password => 'wrong-word');
+	like(ending($server, '{"user": "robot", "password": {"secret": "wrong_password"}}', 'x'), qr/^failed\|1\|535\|/, 'a wrong password is final');
 	is(scalar(received($server)), 1, 'nothing was sent');
 };
 
@@ -57,7 +58,9 @@ PYTHON
 	utf8::encode($content);
 	my ($out, $err) = ('', '');
 	IPC::Run::run([ '/usr/bin/python3', '-c', $program ], '<', \$content, '>', \$out, '2>', \$err) or die $err;
-	return JSON::PP->new->decode($out);
+	my $parsed = JSON::PP->new->decode($out);
+	utf8::encode($parsed->{$_}) for qw(subject plain html);
+	return $parsed;
 }
 
 promise 'TLS from the first byte on' => sub {
@@ -72,7 +75,7 @@ promise 'nothing is sent in the open when TLS is wanted, nor without authenticat
 	my $name = receiver('receive_mail', "certificate=$another[0]", "key=$another[1]", 'tls=starttls');
 	$delivery = mail($name, '{}', 'x');
 	wait_until($node, "SELECT attempts > 0 AND error IS NOT NULL FROM ratchet.deliveries WHERE delivery_id = $delivery", 'a certificate for another name');
-	my $open = receiver('receive_mail', @tls, 'tls=starttls');
+	my $open = receiver('receive_mail', @tls, 'tls=starttls', 'everybody=welcome');
 	like(ending($open, '{"user": "robot", "password": {"secret": "mail_password"}}', 'x'), qr/^failed\|1\|[^|]*\|.*does not offer the authentication/, 'a server that asks nobody who they are');
 	is(scalar(map { received($_) } $server, $name, $open), 0, 'none of them got anything');
 };

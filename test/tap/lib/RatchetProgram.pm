@@ -24,6 +24,7 @@ our @EXPORT = qw(ratchet_program run_ratchet start_ratchet stop_ratchet ratchet_
   sender_node secret certificate ended wait_ended);
 
 my %started;
+my $dir = PostgreSQL::Test::Utils::tempdir();
 
 # It is built by script/check where its libraries are.
 sub ratchet_program
@@ -56,7 +57,7 @@ sub start_ratchet
 {
 	my ($node, $arguments, %option) = @_;
 	$number++;
-	my $log = PostgreSQL::Test::Utils::tempdir() . "/ratchet-$number.log";
+	my $log = "$dir/ratchet-$number.log";
 	local %ENV = (%ENV, environment($node, %option));
 	my $out = '';
 	my $run = IPC::Run::start([ ratchet_program(), @$arguments ], '<', \undef, '>', \$out, '2>', $log);
@@ -103,20 +104,21 @@ sub receiver
 {
 	my ($program, @arguments) = @_;
 	$number++;
-	my $dir = PostgreSQL::Test::Utils::tempdir() . "/receiver-$number";
-	mkdir $dir or croak "cannot make $dir: $!";
-	my $run = IPC::Run::start([ '/usr/bin/python3', "$FindBin::RealBin/programs/$program", $dir, @arguments ], '<', \undef, '>', "$dir/out", '2>', "$dir/err");
+	my $of_receiver = "$dir/receiver-$number";
+	mkdir $of_receiver or croak "cannot make $of_receiver: $!";
+	my $run = IPC::Run::start([ '/usr/bin/python3', "$FindBin::RealBin/programs/$program", $of_receiver, @arguments ], '<', \undef, '>', "$of_receiver/out", '2>', "$of_receiver/err");
 	my $pid = $run->{KIDS}[0]{PID};
 	$started{$pid} = $run;
-	my $port = wait_for("$program listens", sub { -s "$dir/port" && slurp_file("$dir/port") });
-	return { run => $run, pid => $pid, dir => $dir, port => $port + 0 };
+	my $port = wait_for("$program listens", sub { -s "$of_receiver/port" && slurp_file("$of_receiver/port") });
+	return { run => $run, pid => $pid, dir => $of_receiver, port => $port + 0 };
 }
 
 sub received
 {
 	my ($receiver) = @_;
-	return () unless -e "$receiver->{dir}/received";
-	return map { JSON::PP->new->utf8->decode($_) } grep { /\}$/ } split /\n/, slurp_file("$receiver->{dir}/received");
+	my $text = -e "$receiver->{dir}/received" ? slurp_file("$receiver->{dir}/received") : '';
+	my @received = map { JSON::PP->new->utf8->decode($_) } grep { /\}$/ } split /\n/, $text;
+	return @received;
 }
 
 # The first of what was received for which the code is true.
@@ -141,7 +143,7 @@ sub sender_node
 sub secret
 {
 	my ($name, $value) = @_;
-	my $folder = PostgreSQL::Test::Utils::tempdir() . '/secrets';
+	my $folder = "$dir/secrets";
 	mkdir $folder, 0700;
 	write_text("$folder/$name", "$value\n", 0600) if defined $name;
 	return $folder;
@@ -152,7 +154,7 @@ sub certificate
 {
 	my ($for) = @_;
 	$number++;
-	my $path = PostgreSQL::Test::Utils::tempdir() . "/certificate-$number";
+	my $path = "$dir/certificate-$number";
 	my ($out, $err) = ('', '');
 	IPC::Run::run([ 'openssl', 'req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-days', '2', '-subj', '/CN=pg_ratchet test',
 		'-addext', "subjectAltName=$for", '-keyout', "$path.key", '-out', "$path.pem" ], '>', \$out, '2>', \$err) or croak "no certificate: $err";
