@@ -111,7 +111,7 @@ gcc_flags = $(if $(findstring clang,$(CXX)),,-Wshadow=compatible-local)
 # Nor would the functions that catch the server's longjmp be sure to stay what they are, see pg/guard.cpp.
 lto_flags = $(if $(findstring -flto,$(CXXFLAGS)),-fno-lto)
 
-PG_CXXFLAGS = -std=c++20 -Wall -Wextra -Wpedantic -Wno-register $(WERROR) \
+PG_CXXFLAGS = -std=c++20 -Wall -Wextra -Wpedantic -Wno-register $(DEBUG_INFO) $(WERROR) \
 	-fvisibility-inlines-hidden -fno-semantic-interposition -MMD -MP $(clang_flags) $(gcc_flags) $(lto_flags)
 
 # PGXS hands on warning options of the compiler that built the server.

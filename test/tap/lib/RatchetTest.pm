@@ -19,6 +19,7 @@ use Carp;
 use Exporter 'import';
 use File::Basename;
 use FindBin;
+use InitdbOnce;
 use IPC::Run ();
 use JSON::PP ();
 use PostgreSQL::Test::Cluster;
@@ -63,8 +64,7 @@ sub new_node
 	my ($name, %option) = @_;
 	my $node = PostgreSQL::Test::Cluster->new($name,
 		defined $option{install_path} ? (install_path => $option{install_path}) : ());
-	# Not what the caller's LANG makes of it: without one, a server would be SQL_ASCII.
-	$node->init(extra => [ '--encoding=UTF8', '--no-locale' ], @{ $option{init} // [] });
+	initialize($node, @{ $option{init} // [] });
 	$node->append_conf('postgresql.conf', read_file_of("$test_dir/regress.conf"));
 	# Cluster turns this off; servers in use have it on, and what follows a crash is what we test.
 	$node->append_conf('postgresql.conf', 'restart_after_crash = on');
