@@ -41,6 +41,9 @@ my $pg_cron = q{CREATE SCHEMA cron; CREATE TABLE cron.job (jobid bigint PRIMARY 
 my ($roles, $tables) = map { $_->[1] } grep { $_->[1] =~ /^CREATE (ROLE app|SCHEMA app)/ } examples('docs/reference.md');
 value($node, $roles);
 
+# Before an example that is for when a job does not run.
+my $at_rest = q{DO $$BEGIN FOR look IN 1 .. 500 LOOP EXIT WHEN NOT EXISTS (SELECT FROM ratchet.runs WHERE status IN ('queued', 'running')); COMMIT; PERFORM pg_sleep(0.02); END LOOP; END$$;} . "\n";
+
 for my $page ('README.md', map { s{^\Q$top\E/}{}r } sort glob "$top/docs/*.md")
 {
 	my @examples = grep { $_->[1] ne $roles && $_->[1] ne $tables && is_for_this_server($_->[1]) } examples($page);
@@ -50,7 +53,7 @@ for my $page ('README.md', map { s{^\Q$top\E/}{}r } sort glob "$top/docs/*.md")
 		value($node, qq{CREATE DATABASE "$db"});
 		value($node, "CREATE EXTENSION pg_ratchet; $tables", db => $db);
 		value($node, $pg_cron, db => $db) if $page =~ /pg_cron/;
-		my $script = join '', map { "\\echo example $_->[0]\n$_->[1]\n" } @examples;
+		my $script = join '', map { "\\echo example $_->[0]\n" . ($_->[1] =~ /reset_checkpoint/ ? $at_rest : '') . "$_->[1]\n" } @examples;
 		my ($status, $out, $err) = $node->psql($db, $script, on_error_stop => 1);
 		is($status, 0, scalar(@examples) . ' examples');
 		my @begun = $out =~ /^example (\S+)$/mg;

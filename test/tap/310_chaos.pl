@@ -1,4 +1,4 @@
-# Jobs of all kinds of several roles in several databases, while processes are killed, the server is
+# Jobs and queues of all kinds of several roles in several databases, while processes are killed, the server is
 # restarted, disks, connections and worker slots run out, clocks are set, databases and roles come and
 # go. After each round the system is brought to rest, and the promises are checked from the data alone:
 # lib/Chaos/Checks.pm.
@@ -22,8 +22,8 @@ my $seed = $ENV{CHAOS_SEED} // 456;
 my $dice = Chaos::Dice->new($seed);
 my $end = time() + 60 * ($minutes // 0);
 my $rounds_of_world = $minutes ? 8 : 2;
-my (%did, $all_runs, $all_rounds);
-$all_runs = $all_rounds = 0;
+my %did;
+my ($all_runs, $all_tasks, $all_rounds) = (0, 0, 0);
 
 sub new_world
 {
@@ -86,6 +86,7 @@ do
 	}
 	$did{$_} += $world->{did}{$_} for keys %{ $world->{did} };
 	$all_runs += $world->runs;
+	$all_tasks += $world->tasks;
 	$all_rounds += $world->{round};
 	expect_crash($world->node, qr/was terminated by signal 9/) if $world->{killed};
 	# The process that panics aborts, whichever it is.
@@ -93,5 +94,5 @@ do
 	$world->node->stop('fast', fail_ok => 1);
 } while ($minutes && time() < $end);
 
-diag("seed $seed: $number worlds, $all_rounds rounds, $all_runs runs; " . join(', ', map { "$_ $did{$_}" } sort keys %did)) if $minutes;
+diag("seed $seed: $number worlds, $all_rounds rounds, $all_runs runs, $all_tasks tasks; " . join(', ', map { "$_ $did{$_}" } sort keys %did)) if $minutes;
 finish();

@@ -17,8 +17,12 @@ my $seconds = $ENV{RATCHET_SECONDS} // 8;
 srand($seed);
 note("seed $seed, $seconds seconds");
 
-my $node = new_node('main', conf => <<'CONF');
-shared_preload_libraries = 'pg_stat_statements, pg_ratchet, auto_explain'
+# A server that was built by hand may not have them.
+my @others = grep { -e pg_config('pkglibdir') . "/$_.so" } qw(pg_stat_statements auto_explain);
+my $libraries = join ', ', 'pg_ratchet', @others;
+
+my $node = new_node('main', conf => <<"CONF");
+shared_preload_libraries = '$libraries'
 auto_explain.log_min_duration = '1 s'
 auto_explain.log_nested_statements = on
 ratchet.max_workers = 8
@@ -28,7 +32,6 @@ CONF
 
 # Whoever has one in hand; those of a transaction that was rolled back or died are not there.
 value($node, q{
-	CREATE EXTENSION pg_stat_statements;
 	CREATE TABLE sent (parcel uuid NOT NULL, queue text NOT NULL, task_id bigint NOT NULL, key text, attempt int, pid int NOT NULL DEFAULT pg_backend_pid(),
 		began timestamptz NOT NULL, ended timestamptz NOT NULL DEFAULT clock_timestamp(), PRIMARY KEY (parcel)) PARTITION BY HASH (parcel);
 	SELECT format('CREATE TABLE sent_%s PARTITION OF sent FOR VALUES WITH (MODULUS 4, REMAINDER %s)', n, n) FROM generate_series(0, 3) n \gexec

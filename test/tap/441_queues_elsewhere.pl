@@ -52,11 +52,10 @@ promise 'a database with tasks in hand is dropped by force, and begins anew unde
 	{
 		value($primary, 'CREATE DATABASE shop');
 		value($primary, "CREATE EXTENSION pg_ratchet; $define; $enqueue", db => 'shop');
-		my $waiting = session($primary, db => 'shop');
+		value($primary, q{SELECT ratchet.enqueue('letters', '1')}, db => 'shop');
+		my ($claimed, $waiting) = map { session($primary, db => 'shop') } 1, 2;
+		is($claimed->query_safe(q{BEGIN; SELECT count(*) FROM ratchet.claim('letters', wait => '1 minute')}), 1, "round $round: one is claimed");
 		$waiting->query_until(qr/waiting/, "\\echo waiting\nSELECT * FROM ratchet.claim('letters', wait => '1 hour');\n");
-		my $claimed = session($primary, db => 'shop');
-		value($primary, q{SELECT ratchet.enqueue('letters', '1', delay => '1 hour')}, db => 'shop');
-		$claimed->query_safe(q{BEGIN; SELECT * FROM ratchet.claim('parcels', 5, wait => '1 minute')});
 		wait_until($primary, 'SELECT count(*) > 20 FROM sent', "round $round: some are done", db => 'shop');
 		value($primary, 'DROP DATABASE shop WITH (FORCE)');
 		check_board($primary, "round $round: the board");

@@ -51,6 +51,18 @@ promise "one task behind $many of another customer is done within a batch" => su
 		'and one that comes later, before the third batch from then on');
 };
 
+promise 'a customer whose rate is used up rests, and delays nobody else' => sub {
+	value($node, q{SELECT ratchet.create_queue('rated', $$INSERT INTO batch (queue, tasks) VALUES ('rated ' || ($1->>'customer'), ARRAY[$2])$$, rate => 3, rate_period => '1 hour', rate_per_key => true, enabled => false);
+		SELECT ratchet.enqueue_many('rated', array_agg('{"customer": 0}'::jsonb), group_keys => array_fill('0'::text, ARRAY[2000])) FROM generate_series(1, 2000);
+		SELECT ratchet.enqueue_many('rated', array_agg(jsonb_build_object('customer', 1 + i % 50)), group_keys => array_agg((1 + i % 50)::text)) FROM generate_series(1, 250) i;
+		SELECT ratchet.resume_queue('rated')});
+	wait_until($node, q{SELECT count(*) >= 153 FROM batch WHERE queue LIKE 'rated%'}, 'each has its three');
+	my $last = value($node, q{SELECT ratchet.enqueue('rated', '{"customer": 51}', group_key => '51')});
+	wait_until($node, "SELECT EXISTS (SELECT FROM batch WHERE tasks = ARRAY[$last]::bigint[])", 'and who comes last is done');
+	is(value($node, q{SELECT string_agg(DISTINCT n::text, ' ') || ', ' || count(*) FROM (SELECT count(*) AS n FROM batch WHERE queue LIKE 'rated%' AND queue <> 'rated 51' GROUP BY queue) r}), '3, 51', 'none has had more');
+	value($node, q{SELECT ratchet.drop_queue('rated', force => true); DELETE FROM batch WHERE queue LIKE 'rated%'});
+};
+
 promise 'a task of a poor priority that has waited for longer than others are better goes before them' => sub {
 	value($node, q{SELECT ratchet.pause_queue('aged')});
 	value($node, q{SELECT ratchet.enqueue_many('aged', array_agg('{}'::jsonb), priority => 0) FROM generate_series(1, 4500)});

@@ -417,4 +417,12 @@ sub runs
 	return $runs;
 }
 
+sub tasks
+{
+	my ($self) = @_;
+	my $tasks = 0;
+	$tasks += value($self->node, 'SELECT count(*) FROM chaos.did', db => $_) for $self->databases;
+	return $tasks;
+}
+
 1;
