@@ -262,6 +262,62 @@ TEST(TaskLine, WhatIsInHandsAtTheBeginningKeepsItsKeyAndItsGroup) {
   EXPECT_EQ(Grant(&line, 9, At(5'000)), (Ids{1}));
 }
 
+TEST(TaskLine, SuspectsArePassedOverAndKeepTheirPlace) {
+  TaskLine::Rules rules;
+  rules.rate = {3, kSecond};
+  TaskLine line(rules);
+  for (std::int64_t id = 1; id <= 5; id++) {
+    line.Add(TaskOf(id), At(id));
+  }
+  line.SetAlone(1, true);
+  line.SetAlone(3, true);
+  std::vector<TaskLine::Granted> granted;
+  EXPECT_EQ(line.Grant(2, At(10), &granted, false), 2);
+  EXPECT_EQ(granted[0].id, 2);
+  EXPECT_EQ(granted[1].id, 4);
+  EXPECT_EQ(line.counts().waiting, 3);
+  EXPECT_EQ(line.counts().out, 2);
+  // They have not counted against the rate: there is room for one more.
+  EXPECT_EQ(Grant(&line, 9, At(11)), Ids{1});
+  EXPECT_TRUE(Grant(&line, 9, At(12)).empty());
+  line.SetAlone(3, false);
+  for (const std::int64_t id : {1, 2, 4}) {
+    line.Finished(id, At(13));
+  }
+  EXPECT_EQ(Grant(&line, 9, At(13 + kSecond)), (Ids{3, 5}));
+}
+
+TEST(TaskLine, TheseTasksWithinTheLimits) {
+  TaskLine::Rules rules;
+  rules.per_group = 2;
+  rules.rate = {5, kSecond};
+  TaskLine line(rules);
+  for (std::int64_t id = 1; id <= 6; id++) {
+    line.Add(TaskOf(id, id <= 3 ? 1 : 2), At(id));
+  }
+  TaskLine::Task late = TaskOf(7, 3);
+  late.run_at = 5'000;
+  line.Add(late, At(7));
+  line.Add(KeyedTask(8, 9), At(8));
+  line.Add(KeyedTask(9, 9), At(9));
+  std::vector<TaskLine::Granted> granted;
+  // 3 is one too many of its group, 7 is for later, 9 is behind 8, and 10 is not there.
+  line.GrantThese({3, 1, 2, 7, 8, 9, 10, 1}, At(20), &granted);
+  Ids ids;
+  for (const TaskLine::Granted& task : granted) {
+    ids.push_back(task.id);
+  }
+  EXPECT_EQ(ids, (Ids{3, 1, 8}));
+  granted.clear();
+  line.GrantThese({4, 5, 6}, At(21), &granted);
+  EXPECT_EQ(granted.size(), 2U);  // five are the rate
+  line.Finished(3, At(22));
+  line.Finished(8, At(22));
+  EXPECT_TRUE(Grant(&line, 9, At(23)).empty());
+  // Those that are out count still.
+  EXPECT_EQ(Grant(&line, 9, At(22 + kSecond)), (Ids{2, 9}));
+}
+
 TEST(TaskLine, AloneMeansAlone) {
   TaskLine line({});
   for (std::int64_t id = 1; id <= 4; id++) {
