@@ -15,6 +15,7 @@ constexpr milliseconds kWait{20000};
 constexpr milliseconds kPatience{60000};
 constexpr milliseconds kAfterError{5000};
 constexpr milliseconds kLong{1000};
+constexpr milliseconds kOnceAgain{100};
 constexpr std::size_t kMostAtOnce = 500;  // of ratchet.claim
 
 }  // namespace
@@ -61,6 +62,9 @@ void HttpQueue::Take(const Answer& answer) {
     return;
   }
   found_nothing_ = answer.rows.empty();
+  if (options_.once && found_nothing_) {
+    next_claim_ = postgres::Session::Clock::now() + kOnceAgain;
+  }
   for (const std::vector<Value>& row : answer.rows) {
     Send(row);
   }

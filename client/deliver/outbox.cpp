@@ -18,6 +18,8 @@ constexpr milliseconds kWait{20000};
 constexpr milliseconds kPatience{60000};
 constexpr milliseconds kAfterError{5000};
 constexpr milliseconds kLong{1000};
+// Where nobody waits in the server, and something else is not over yet.
+constexpr milliseconds kOnceAgain{100};
 
 constexpr const char* kClaim =
     "SELECT delivery_id, token, message_id, channel_name, kind, config, message, extract(epoch "
@@ -78,6 +80,9 @@ void Outbox::Take(const Answer& answer) {
   }
   refusal_.clear();
   found_nothing_ = answer.rows.empty();
+  if (options_.once && found_nothing_) {
+    next_claim_ = postgres::Session::Clock::now() + kOnceAgain;
+  }
   for (const std::vector<Value>& row : answer.rows) {
     Send(row);
   }

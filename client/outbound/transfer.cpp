@@ -13,8 +13,8 @@ namespace client::outbound {
 namespace {
 
 // Kept of an answer; of one that is longer the rest is not read.
-constexpr std::size_t kMostBody = 64 * 1024;
-constexpr std::size_t kMostHeader = 64 * 1024;
+constexpr std::size_t kMostBody = 65536;
+constexpr std::size_t kMostHeader = 65536;
 
 template <typename Value>
 void Set(CURL* easy, CURLoption option, Value value) {

@@ -16,7 +16,7 @@ namespace {
 
 using nlohmann::json;
 
-constexpr std::size_t kLongestSecret = 64 * 1024;
+constexpr std::size_t kLongestSecret = 65536;
 // Of a URL: what is shorter is a word as "services".
 constexpr std::size_t kShortestPart = 9;
 

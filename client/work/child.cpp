@@ -42,13 +42,14 @@ std::vector<std::string> Environment(const std::vector<std::pair<std::string, st
     }
   }
   for (const auto& [name, value] : more) {
-    environment.push_back(name + "=" + value);
+    environment.emplace_back(name).append("=").append(value);
   }
   return environment;
 }
 
 std::vector<char*> Pointers(const std::vector<std::string>& texts) {
   std::vector<char*> pointers;
+  pointers.reserve(texts.size() + 1);
   for (const std::string& text : texts) {
     pointers.push_back(const_cast<char*>(text.c_str()));
   }

@@ -1,4 +1,4 @@
-# A receiver as it is in use: Alertmanager, of Debian's package.
+# Alertmanager as it is in use, of Debian's package, and what StatsD gets.
 
 use strict;
 use warnings;
@@ -40,4 +40,20 @@ promise 'Alertmanager takes what we send, and shows it' => sub {
 	$run->kill_kill;
 };
 
+promise 'StatsD and DogStatsD get datagrams of theirs' => sub {
+	my $receiver = receiver('receive_udp');
+	value($node, qq(SELECT ratchet.create_channel('plain', 'statsd', '{"host": "127.0.0.1", "port": $receiver->{port}, "prefix": "shop.db"}')));
+	value($node, qq(SELECT ratchet.create_channel('dog', 'statsd', '{"host": "127.0.0.1", "port": $receiver->{port}, "dogstatsd": true, "tags": {"team": "a,b|c"}}')));
+	is(wait_ended($node, message('plain', 'x', 'y'))->{status}, 'delivered', 'sent');
+	is(wait_received($receiver, 'it has arrived', sub { $_->{text} =~ /^shop/ })->{text}, 'shop.db.messages.send:1|c', 'a counter');
+	is(wait_ended($node, message('dog', 'title|x', "two\nlines"))->{status}, 'delivered', 'sent');
+	my $text = wait_received($receiver, 'it has arrived', sub { $_->{text} =~ /_e/ })->{text};
+	like($text, qr/^ratchet\.messages\.send:1\|c\|#team:a_b_c,database:postgres/m, 'tags, which cannot be cut in two');
+	like($text, qr/^_e\{7,10\}:title\|x\|two\\nlines\|t:info\|#team/m, 'an event, whose lengths are right');
+	value($node, q(SELECT ratchet.create_channel('nobody', 'statsd', '{"host": "127.0.0.1", "port": 9}')));
+	my $delivery = message('nobody', 'x', 'y');
+	wait_until($node, "SELECT error ~ 'refused' FROM ratchet.deliveries WHERE delivery_id = $delivery", 'a port where nobody listens is noticed, on the same host');
+};
+
+is(stop_ratchet($sender, 'TERM'), 0, 'the sender ends in order');
 finish();
