@@ -8,7 +8,7 @@ from rig.server import read
 
 TABLES = "('task', 'finished_task', 'task_claim', 'run_queue', 'job_state', 'job_stat')"
 ENDED = """INSERT INTO ratchet.finished_task (task_id, queue_id, priority, payload, enqueued_at, attempts, crashes, alone, state, finished_at)
-SELECT nextval('ratchet.task_id_seq'), queue_id, 0, '{"k": 1}', now(), 1, 0, false, CASE g % 2 WHEN 0 THEN 'completed' ELSE 'dead' END, now()
+SELECT nextval('ratchet.task_id_seq'), queue_id, 0, '{"k": 1}', now(), 1, 0, false, CASE g %% 2 WHEN 0 THEN 'completed' ELSE 'dead' END, now()
   FROM ratchet.queue, generate_series(1, %d) g WHERE queue_name = 'beside'"""
 
 

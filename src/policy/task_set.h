@@ -7,7 +7,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <map>
-#include <utility>
 
 namespace ratchet::policy {
 
@@ -41,13 +40,15 @@ class TaskSet {
   }
 
   // All of the other one, which has none of these.
-  void Add(TaskSet&& other) {
-    if (IsEmpty()) {
-      std::swap(*this, other);
+  void Add(const TaskSet& other) {
+    for (const auto& [number, part] : other.parts_) {
+      Part& own = parts_[number];
+      for (std::size_t i = 0; i < own.words.size(); i++) {
+        own.words[i] |= part.words[i];
+      }
+      own.count += part.count;
     }
-    for (; !other.IsEmpty(); other.EraseRange(other.First(1))) {
-      Insert(other.First(1).first);
-    }
+    size_ += other.size_;
   }
 
   bool Contains(std::int64_t id) const {

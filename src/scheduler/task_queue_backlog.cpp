@@ -2,7 +2,6 @@
 // more than a bit: its row is read again when there is room. What has a key, or expires, stays in
 // the line, where it is known who waits for whom.
 #include <algorithm>
-#include <utility>
 
 #include "scheduler/task_queue.h"
 
@@ -65,7 +64,7 @@ bool TaskQueue::TakeFromBehind(std::int64_t task_id) {
 void TaskQueue::WakeSleepers(TimestampTz now) {
   while (!asleep_.empty() && asleep_.begin()->first.first <= now) {
     const std::int32_t priority = asleep_.begin()->first.second;
-    behind_[priority].Add(std::move(asleep_.begin()->second));
+    behind_[priority].Add(asleep_.begin()->second);
     asleep_.erase(asleep_.begin());
   }
 }

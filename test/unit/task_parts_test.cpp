@@ -75,6 +75,15 @@ TEST(TaskSet, TakesUpToSoManyThatLieTogether) {
   backlog.EraseRange(backlog.First(100));
   EXPECT_EQ(backlog.First(100).last, 101);
   EXPECT_EQ(backlog.size(), 2);
+  TaskSet others;
+  others.Insert(99);
+  others.Insert(1'000'000);
+  backlog.Add(others);
+  EXPECT_EQ(backlog.size(), 4);
+  EXPECT_TRUE(backlog.Contains(1'000'000));
+  EXPECT_EQ(backlog.First(100).first, 99);
+  EXPECT_TRUE(backlog.Erase(99));
+  EXPECT_EQ(backlog.First(100).first, 100);
   backlog.Clear();
   EXPECT_TRUE(backlog.IsEmpty());
 }
