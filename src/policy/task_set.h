@@ -4,6 +4,7 @@
 #pragma once
 
 #include <array>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <map>
@@ -39,16 +40,17 @@ class TaskSet {
     return true;
   }
 
-  // All of the other one, which has none of these.
+  // All of the other one.
   void Add(const TaskSet& other) {
     for (const auto& [number, part] : other.parts_) {
       Part& own = parts_[number];
       for (std::size_t i = 0; i < own.words.size(); i++) {
+        const int more = std::popcount(part.words[i] & ~own.words[i]);
         own.words[i] |= part.words[i];
+        own.count += more;
+        size_ += more;
       }
-      own.count += part.count;
     }
-    size_ += other.size_;
   }
 
   bool Contains(std::int64_t id) const {

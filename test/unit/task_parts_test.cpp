@@ -77,6 +77,7 @@ TEST(TaskSet, TakesUpToSoManyThatLieTogether) {
   EXPECT_EQ(backlog.size(), 2);
   TaskSet others;
   others.Insert(99);
+  others.Insert(100);  // in both
   others.Insert(1'000'000);
   backlog.Add(others);
   EXPECT_EQ(backlog.size(), 4);
