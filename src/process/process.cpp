@@ -75,6 +75,10 @@ bool ServeInterrupts() {
     // Between two turns a cancel is meant for nobody.
     QueryCancelPending = false;
     CHECK_FOR_INTERRUPTS();
+    // A latch that is set at each turn is never waited for, and only who waits hears of this.
+    if (!PostmasterIsAlive()) {
+      proc_exit(1);
+    }
     return pg::ReadSettingsIfAsked();
   });
 }
