@@ -46,6 +46,8 @@ CREATE TABLE ratchet.job (
     settings       jsonb,
     payload        jsonb,
     keep_history   interval,
+    deadline       interval,
+    heartbeat      text,
     comment        text,
     tags           text[],
     created_at     timestamptz NOT NULL DEFAULT pg_catalog.now(),

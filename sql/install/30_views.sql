@@ -17,7 +17,7 @@ SELECT j.job_id, j.job_name, j.owner, j.enabled, j.schedule, j.time_zone, j.comm
        j.overlap, j.timeout, j.max_attempts, j.backoff, j.backoff_factor, j.backoff_cap,
        j.backoff_jitter, j.on_crash, j.misfire, j.misfire_limit, j.start_at, j.end_at, j.max_runs,
        j.backfill_from, j.mutex, j.active_window, j.calendar, j.only_if, j.watch, j.depends_on,
-       j.environments, j.priority, j.settings, j.payload, j.keep_history, j.comment, j.tags,
+       j.environments, j.priority, j.settings, j.payload, j.keep_history, j.deadline, j.heartbeat, j.comment, j.tags,
        j.version, j.schedule_since, s.last_run_id, s.last_finished_at, j.created_at, j.changed_at,
        s.last_not_needed_at,
        coalesce(CASE WHEN j.mutex IS NOT NULL THEN ratchet._waits_for_mutex(j.job_id) END,
@@ -34,6 +34,8 @@ SELECT j.job_id, j.job_name, j.owner, j.enabled, j.schedule, j.time_zone, j.comm
 
 COMMENT ON VIEW ratchet.jobs IS 'jobs: their definitions, and where they stand';
 COMMENT ON COLUMN ratchet.jobs.owner IS 'the role that the job runs as, in a session of its own';
+COMMENT ON COLUMN ratchet.jobs.deadline IS 'a run must have ended this long after its logical time: see the events late and at_risk of alerts';
+COMMENT ON COLUMN ratchet.jobs.heartbeat IS 'the channel that hears of start and end of each run';
 COMMENT ON COLUMN ratchet.jobs.command IS 'null for a batch job, which has a source and an action';
 COMMENT ON COLUMN ratchet.jobs.key IS
     'of a batch job: the columns of its source by which it walks, the first one if none were given';

@@ -185,6 +185,7 @@ std::int64_t CreateAlert(const Arguments& arguments) {
   }
   SetIn(arguments, &alert);
   alert.owner = GetUserId();
+  RefuseSender(alert.owner);
   alert.created_at = alert.changed_at = GetCurrentTransactionStartTimestamp();
   Check(alert);
   if (!catalog::InsertAlert(&alert)) {

@@ -2,10 +2,12 @@
 
 #include "api/held_back.h"
 #include "api/privilege.h"
+#include "catalog/role_rights.h"
 #include "pg/compat.h"
 #include "pg/guard.h"
 
 extern "C" {
+#include "miscadmin.h"
 #include "nodes/pg_list.h"
 #include "nodes/value.h"
 #include "parser/parse_func.h"
@@ -47,6 +49,18 @@ catalog::Channel LockChannel(const std::string& channel_name, ItemPointer tid) {
   return *std::move(channel);
 }
 
+void RequireHeartbeat(const std::string& channel_name, Oid owner) {
+  if (channel_name.empty()) {
+    return;
+  }
+  const catalog::Channel channel = RequireChannel(channel_name);
+  if (!catalog::MayManageJobsOf(owner, channel.owner)) {
+    throw pg::Error(ERRCODE_INSUFFICIENT_PRIVILEGE,
+                    "role \"" + RoleName(owner) + "\" may not use channel \"" + channel_name + "\"",
+                    "The heartbeat of a job is sent in the name of its owner.");
+  }
+}
+
 void TellIfChannelHeldBack(const catalog::Channel& channel) {
   if (channel.quarantined || IsCopy()) {
     pg::Call([&channel] {
@@ -65,6 +79,14 @@ bool IsSender(Oid role) {
         nullptr, true);
     return OidIsValid(claim) && pg::MayExecute(claim, role);
   });
+}
+
+void RefuseSender(Oid role) {
+  if (IsSender(role) && !pg::Call([role] { return superuser_arg(role); })) {
+    throw pg::Error(ERRCODE_INSUFFICIENT_PRIVILEGE,
+                    "role \"" + RoleName(role) + "\" delivers messages, and may define nothing",
+                    "Use another role, or take that from it by ratchet.revoke_sender().");
+  }
 }
 
 }  // namespace ratchet::api

@@ -52,6 +52,7 @@ std::int64_t CreateChannel(const Arguments& arguments) {
   }
   CheckConfig(channel);
   channel.owner = GetUserId();
+  RefuseSender(channel.owner);
   channel.created_at = channel.changed_at = GetCurrentTransactionStartTimestamp();
   catalog::SettleIfEmpty(channel.created_at);
   if (!catalog::InsertChannel(&channel)) {
@@ -92,6 +93,18 @@ void RefuseUsed(const Channel& channel) {
       user = "alert \"" + alert.alert_name + "\"";
     }
   }
+  struct Heard {
+    const std::string& channel;
+    std::string* user;
+  } heard{channel.channel_name, &user};
+  catalog::ScanJobs(
+      [](void* context, const catalog::JobDefinition& job) {
+        const auto* seen = static_cast<const Heard*>(context);
+        if (job.heartbeat == seen->channel) {
+          *seen->user = "the heartbeat of job \"" + job.job_name + "\"";
+        }
+      },
+      &heard);
   if (!user.empty()) {
     throw pg::Error(
         ERRCODE_DEPENDENT_OBJECTS_STILL_EXIST,

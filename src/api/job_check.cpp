@@ -4,6 +4,7 @@
 
 #include "api/action_check.h"
 #include "api/batch_check.h"
+#include "api/channel_access.h"
 #include "api/condition_check.h"
 #include "api/dependency_check.h"
 #include "api/job_settings.h"
@@ -194,6 +195,9 @@ bool CompleteJob(JobDefinition* job, const JobDefinition* old, const std::string
   }
   if (old == nullptr || job->mutex != old->mutex || job->owner != old->owner) {
     catalog::RequireMutex(job->mutex, job->owner);
+  }
+  if (old == nullptr || job->heartbeat != old->heartbeat || job->owner != old->owner) {
+    RequireHeartbeat(job->heartbeat, job->owner);
   }
   CheckDependencies(*job, old);
   CompleteSettings(job, old, search_path);

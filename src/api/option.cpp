@@ -269,6 +269,8 @@ constexpr Option kOptions[] = {
     {"run_as", "regrole", kAllJobs, SetOwner, Copy<&Job::owner>},
     {"keep_history", "interval", kAllJobs, SetSpanOrZero<&Job::keep_history>,
      Copy<&Job::keep_history>},
+    {"deadline", "interval", kAllJobs, SetSpan<&Job::deadline>, Copy<&Job::deadline>},
+    {"heartbeat", "text", kAllJobs, SetName<&Job::heartbeat>, Copy<&Job::heartbeat>},
     {"enabled", "boolean", kAllJobs, SetEnabled, Copy<&Job::enabled>},
     {"comment", "text", kAllJobs, SetComment, Copy<&Job::has_comment, &Job::comment>},
     {"tags", "text[]", kAllJobs, SetTags, Copy<&Job::has_tags, &Job::tags>},

@@ -1,5 +1,6 @@
 #include "api/privilege.h"
 
+#include "api/channel_access.h"
 #include "catalog/missing_job.h"
 #include "catalog/role_rights.h"
 #include "pg/compat.h"
@@ -116,6 +117,7 @@ void RequireUsableOwner(Oid owner) {
                     "run_as needs the right to SET ROLE to it, and a superuser for a superuser.");
   }
   RequireLogin(owner);
+  RefuseSender(owner);
 }
 
 std::string RoleName(Oid role) {

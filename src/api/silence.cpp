@@ -1,6 +1,7 @@
 // ratchet.silence(), ratchet.unsilence() and ratchet.acknowledge()
 #include "catalog/silence.h"
 #include "api/argument.h"
+#include "api/channel_access.h"
 #include "api/job_check.h"
 #include "api/privilege.h"
 #include "api/sql_function.h"
@@ -31,6 +32,7 @@ std::int64_t MakeSilence(const Arguments& arguments) {
   silence.tags = NamesIn(arguments, kTags, "tags");
   silence.has_tags = !silence.tags.empty();
   silence.owner = GetUserId();
+  RefuseSender(silence.owner);
   silence.created_at = GetCurrentTimestamp();
   if (silence.until <= silence.created_at || silence.until > silence.created_at + kLongestSilence) {
     throw pg::Error(ERRCODE_INVALID_PARAMETER_VALUE,

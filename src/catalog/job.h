@@ -101,6 +101,8 @@ struct JobDefinition : PinnedDefinition {
   std::vector<std::string> environments;
   std::int32_t priority = 0;
   std::int64_t keep_history = -1;
+  std::int64_t deadline = 0;  // after its logical time a run must have ended; 0: none
+  std::string heartbeat;      // channel that hears of each run
   std::string comment;
   bool has_comment = false;
   bool has_tags = false;

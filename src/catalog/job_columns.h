@@ -59,6 +59,8 @@ inline constexpr auto kJobColumns = Declare<Job>(
     Nullable<Json, &Job::settings>("settings").Sealed(),
     Nullable<Json, &Job::payload>("payload").Sealed(),
     Nullable<Span, &Job::keep_history>("keep_history"),
+    Nullable<Span, &Job::deadline>("deadline"),
+    Nullable<Text, &Job::heartbeat>("heartbeat"),
     Where<&Job::has_comment, Text, &Job::comment>("comment"),
     Where<&Job::has_tags, TextArray, &Job::tags>("tags"),
     Column<Time, &Job::created_at>("created_at").Sealed(),

@@ -199,6 +199,7 @@ void Episodes::Say(NoticeKind kind, const Group& all, const Group& members, Spee
   Notice notice;
   notice.kind = kind;
   notice.episode_at = all.front()->episode_at;
+  notice.said_at = speech->now;
   notice.opened_at = INT64_MAX;
   for (const Incident* incident : all) {
     notice.number = std::max(notice.number, incident->notices + 1);

@@ -61,7 +61,8 @@ struct Notice {
   std::int64_t episode_at = 0;
   std::int32_t number = 1;
   std::int64_t opened_at = 0;
-  std::int64_t resolved_at = 0;      // of kResolved
+  std::int64_t resolved_at = 0;  // of kResolved
+  std::int64_t said_at = 0;
   std::vector<std::string> members;  // keys of the incidents that it is about
 };
 
@@ -75,6 +76,12 @@ class Episodes {
   void Load(Incident incident);
   Incident* Find(const std::string& key);
   std::size_t open() const { return incidents_.size(); }
+  // There is nothing that a good result would change.
+  bool IsIdle() const { return incidents_.empty() && remembered_.empty(); }
+  // Whether Take() or TakeChanged() may have something to give.
+  bool HasNews(std::int64_t now) const {
+    return now >= next_look_ || !changed_.empty() || !closed_.empty();
+  }
 
   // A result. Bad() returns the incident that it belongs to; Good() that, or null when there is
   // none.

@@ -146,6 +146,8 @@ std::uint32_t JobTable::Put(const catalog::JobDefinition& definition,
   quarantined_ += definition.quarantined - job.quarantined;
   job.quarantined = definition.quarantined;
   job.queue = definition.is_queue;
+  job.timed = definition.deadline != 0;
+  job.heard = !definition.heartbeat.empty();
   return index;
 }
 

@@ -73,6 +73,9 @@ struct Job {
   bool past_run : 1;     // what is running is an occurrence of a backfill
   bool quarantined : 1;  // its row was not written by the library: nothing of it starts
   bool queue : 1;        // its runs are stretches of work on a queue's tasks
+  bool watched : 1;      // an alert may be about its runs
+  bool timed : 1;        // it has a deadline
+  bool heard : 1;        // it has a heartbeat
 
   void CountEmptyRun(bool is_empty) {
     empty_runs = is_empty ? static_cast<std::uint16_t>(std::min(empty_runs + 1, UINT16_MAX)) : 0;

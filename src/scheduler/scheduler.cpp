@@ -21,21 +21,8 @@ extern "C" {
 namespace ratchet::scheduler {
 namespace {
 
-// The clock may be set: nobody sleeps for longer than this.
-constexpr std::int64_t kLongestSleep = 10 * USECS_PER_SEC;
-// A claim is committed asynchronously. The commit of a short run makes it durable; for a longer one
-// it is flushed after this time, so that a crash finds its mark.
-constexpr std::int64_t kFlushAfter = 20'000;
-// Work that waits for a worker is looked at again at least this often.
-constexpr std::int64_t kBacklogLook = 5'000;
-constexpr std::int64_t kWaitLook = 100'000;
-// Work of a role that has all the workers that it may have: what changes that wakes the scheduler,
-// and its claim on the next one must be renewed.
-constexpr std::int64_t kHeldLook = USECS_PER_SEC;
 // Stubborn runs are looked for no more often than this.
 constexpr std::int64_t kWatchEvery = 50'000;
-// Counters are written when nothing else is to do, and at least this often.
-constexpr std::int64_t kStatisticsDelay = 5 * USECS_PER_SEC;
 // The server takes what a process has counted of its tables no more often than this. What is left
 // over is handed on before a rest: autovacuum goes by it.
 constexpr std::int64_t kCountsDelay = USECS_PER_SEC;
@@ -45,9 +32,6 @@ constexpr double kWorthAWorker = 3000;
 // A pass costs as much as a run or two. So runs that end within this time (microseconds) are one
 // pass, while every worker has another run at hand.
 constexpr std::int64_t kGather = 1000;
-// Where a schedule cannot be read, a scheduler is there at least this often.
-constexpr std::int64_t kRestWithProblems = 60 * USECS_PER_SEC;
-
 // Message and hint, in the form of board::RunOutcome::text.
 void FillTexts(const catalog::RunError& error, board::RunOutcome* outcome) {
   constexpr std::size_t kLongest = 1000;
@@ -103,6 +87,7 @@ void Scheduler::Decide(TimestampTz now) {
     board::NoteWaitingWork(entry_, clock_.steady, false);
   }
   ForgetDropped(now);
+  ServeMessages(now);
   WriteStates();
   Commit();
   resets_.clear();
@@ -112,6 +97,8 @@ void Scheduler::Decide(TimestampTz now) {
 void Scheduler::Forget() {
   transaction_.reset();
   watched_.Clear();
+  messages_.Forget();
+  timed_.clear();
   for (const int slot : reserved_) {
     board::Unreserve(slot);
   }
@@ -417,83 +404,6 @@ void Scheduler::WriteStatistics() {
 
 bool Scheduler::MayStart() const {
   return pg::settings.enabled && !quarantined_ && !all_paused_ && clock_.steady >= starts_again_at_;
-}
-
-std::int64_t Scheduler::NextWake(const policy::Moment& now) const {
-  std::int64_t sleep = kLongestSleep;
-  const auto within = [&sleep](std::int64_t span) { sleep = std::min(sleep, span); };
-  const auto at = [&](TimestampTz when) {
-    within(when != calendar::kNever ? when - now.wall : sleep);
-  };
-  const auto after = [&](policy::SteadyTime since, std::int64_t span) {
-    within(since - now.steady + span);
-  };
-  within(load_ ? USECS_PER_SEC : desk_.NextLook(now));
-  if (MayStart()) {
-    at(jobs_.FirstDue());
-    at(waiting_.NextLook());
-    if (!feeds_.empty()) {
-      at(feeds_.begin()->first);
-    }
-    if (backlog_) {
-      within(entry_->waits_for_worker ? kWaitLook : kBacklogLook);
-    } else if (entry_->waits_for_worker || starter_.any_starting()) {
-      within(kWaitLook);
-    }
-  }
-  if (now.steady < starts_again_at_) {
-    after(starts_again_at_, 0);
-  }
-  if (held_back_) {
-    within(kHeldLook);
-  }
-  if (starter_.is_stuck()) {
-    after(starter_.next_look(), 0);
-  }
-  if (shared_due_.IsSet()) {
-    after(shared_due_, 0);
-  }
-  if (entry_->looks_again_at.IsSet()) {
-    after(entry_->looks_again_at, 0);
-  }
-  if (!unflushed_.empty()) {
-    after(unflushed_.front().since, kFlushAfter);
-  }
-  if (next_limit_.IsSet()) {
-    within(next_limit_ - pg::AwakeNow());
-  }
-  if (!statistics_.empty()) {
-    after(statistics_written_, kStatisticsDelay);
-  }
-  if (counts_due_.IsSet()) {
-    after(counts_due_, 0);
-  }
-  if (purge_.NextTime() != calendar::kNever) {
-    within(purge_.NextTime() - entry_->clock.Believed(now));
-  }
-  if (!stale_states_.empty() || gone_owners_.GoesOn()) {
-    within(0);
-  }
-  return std::max<std::int64_t>(sleep, 0);
-}
-
-policy::SteadyTime Scheduler::RestUntil(const policy::Moment& now) const {
-  if (backlog_ || held_back_ || !flights_.empty() || load_ || !desk_.IsIdle()) {
-    return policy::kNoSteadyTime;
-  }
-  TimestampTz until = std::min<TimestampTz>(jobs_.FirstDue(), waiting_.NextLook());
-  if (!feeds_.empty()) {
-    until = std::min(until, feeds_.begin()->first);
-  }
-  if (jobs_.problems() > 0) {
-    // Nobody else looks whether the zone is back.
-    until = std::min(until, now.wall + kRestWithProblems);
-  }
-  const std::int64_t tasks = desk_.NextLook(now);
-  const policy::SteadyTime queues = tasks == INT64_MAX ? policy::kNeverSteady : now.steady + tasks;
-  return until == calendar::kNever
-             ? queues
-             : std::min(queues, now.steady + std::max<std::int64_t>(until - now.wall, 0));
 }
 
 }  // namespace ratchet::scheduler

@@ -42,6 +42,7 @@
 #include "scheduler/gone_owners.h"
 #include "scheduler/history_purge.h"
 #include "scheduler/job_table.h"
+#include "scheduler/message_desk.h"
 #include "scheduler/queue_desk.h"
 #include "scheduler/run_end.h"
 #include "scheduler/statistics.h"
@@ -57,6 +58,12 @@ enum class PassResult {
   kAbsent,  // the extension is not there any more
   kAfresh,  // another process must take over, which knows the time zones as they are now
 };
+
+// A claim is committed asynchronously. The commit of a short run makes it durable; for a longer one
+// it is flushed after this time, so that a crash finds its mark.
+constexpr std::int64_t kFlushAfter = 20'000;
+// Counters are written when nothing else is to do, and at least this often.
+constexpr std::int64_t kStatisticsDelay = 5 * USECS_PER_SEC;
 
 class Scheduler {
  public:
@@ -320,6 +327,22 @@ class Scheduler {
   void StartStretch(std::uint32_t index, TimestampTz now);
   policy::RetryRules RetryRulesOf(const Job& job) const;
 
+  // ---- scheduler_messages.cpp: what alerts, deadlines and heartbeats are told
+  void Watch(std::uint32_t index, const catalog::JobDefinition& definition);
+  void Unwatch(std::int64_t job_id, TimestampTz now);
+  void ServeMessages(TimestampTz now);
+  void WatchAgain(TimestampTz now);
+  void TellOfEnd(std::uint32_t index, const RunEnd& end, bool was_failing);
+  void TellOfMissed(std::uint32_t index, const policy::Step& step, const std::string& reason,
+                    TimestampTz now);
+  void BeatAtStart(std::uint32_t index, const catalog::QueuedRun& run, TimestampTz now);
+  void BeatAtEnd(const RunEnd& end, TimestampTz now);
+  void LookAtDeadlineOf(std::int64_t job_id);
+  void LookAtDeadlines(TimestampTz now);
+  TimestampTz LookAtDeadline(std::uint32_t index, std::int64_t span, TimestampTz now);
+  void FindUnfinished(const Job& job, MessageDesk::Deadline* oldest) const;
+  TimestampTz NextMessageLook(const policy::Moment& now) const;
+
   // ---- scheduler_clock.cpp: what follows when the clock is set
   void LookAtClock();
   void TakeClock();
@@ -380,6 +403,13 @@ class Scheduler {
   GoneOwners gone_owners_;
   HistoryPurge purge_{&jobs_, &gone_owners_};
   QueueDesk desk_{entry_};
+  MessageDesk messages_{entry_};
+  struct Timed {
+    std::int64_t deadline;  // microseconds after the logical time
+    TimestampTz look_at;
+  };
+  std::unordered_map<std::int64_t, Timed> timed_;  // jobs with a deadline
+  TimestampTz next_deadline_ = 0;                  // the first look at one of them
   std::mt19937_64 random_;
   std::optional<pg::Transaction> transaction_;
   // Jobs whose row of ratchet.job_state is missing, or tells of another next run.

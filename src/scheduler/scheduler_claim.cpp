@@ -363,6 +363,7 @@ void Scheduler::Start(std::uint32_t index, catalog::QueuedRun* run, ItemPointer 
   if (job.mutex != 0) {
     mutexes_.Hold(job.mutex, run->run_id);
   }
+  BeatAtStart(index, *run, now);
   job.running++;
   job.past_run = run->backfill_id != 0;
   roles_[run->owner].in_flight++;

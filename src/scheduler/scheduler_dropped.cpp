@@ -36,6 +36,7 @@ void Scheduler::DropJob(std::uint32_t index, TimestampTz now) {
   }
   states_.erase(job_id);
   watched_.Remove(job_id);
+  Unwatch(job_id, now);
   statistics_.Forget(job_id);
   catalog::DeleteJobStat(job_id);
   std::vector<catalog::Backfill> backfills;

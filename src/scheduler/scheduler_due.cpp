@@ -120,6 +120,7 @@ void Scheduler::Skip(std::uint32_t index, const policy::Step& step, const std::s
                      TimestampTz now) {
   RecordClosed(index, step.closed, now);
   RecordSkipped(index, step.count, step.first, step.until, reason, now);
+  TellOfMissed(index, step, reason, now);
   jobs_[index].watermark = step.until;
 }
 

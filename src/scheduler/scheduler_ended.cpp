@@ -214,6 +214,7 @@ void Scheduler::Settle(std::uint32_t index, const RunEnd& end, TimestampTz now) 
     if (work == policy::Work::kOccurrence) {
       TakeStanding(index, end, verdict.standing);
       LearnFromRun(index, end);
+      TellOfEnd(index, end, before.consecutive_failures + before.crash_streak > 0);
     }
   }
   // What is done for the past goes on after the job's end, too.

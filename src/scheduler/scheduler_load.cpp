@@ -62,6 +62,7 @@ bool Scheduler::Load(TimestampTz now) {
   CheckHome(now);
   board::FreeReserved(entry_->database);
   std::vector<std::pair<std::int64_t, ItemPointerData>> left;
+  messages_.Read(now);
   const std::vector<ToldTime> told = LoadJobs(&left);
   LoadBackfills(now);
   LoadRuns(now);
@@ -116,7 +117,7 @@ std::vector<Scheduler::ToldTime> Scheduler::LoadJobs(
         const std::uint32_t index =
             seen->self->jobs_.Put(definition, seen->self->environment_, seen->self->clock_.wall);
         seen->self->jobs_[index].mutex = seen->self->MutexOf(definition);
-        seen->self->watched_.Set(definition);
+        seen->self->Watch(index, definition);
         seen->self->LoadDependencies(definition);
       },
       &context);
@@ -442,7 +443,7 @@ void Scheduler::RefreshJob(std::int64_t job_id, TimestampTz now) {
     is_given_away = jobs_[known].owner != definition->owner;
   }
   const std::uint32_t index = jobs_.Put(*definition, environment_, now);
-  watched_.Set(*definition);
+  Watch(index, *definition);
   jobs_.TakeClock(index, now, 0, false);
   jobs_[index].skip_noted = false;
   jobs_[index].mutex = MutexOf(*definition);

@@ -140,6 +140,13 @@ value($old, q{
 	SELECT ratchet.create_queue('bob parcels', 'INSERT INTO parcel VALUES ($2, session_user, $1 ->> ''what'')', retention => '1 day')}, @shop, user => 'bob');
 my ($parcel, $no_parcel) = map { value($old, qq{SELECT ratchet.enqueue('bob parcels', '{"what": "$_"}', unique_key => '$_')}, @shop, user => 'bob') } 'ü', 'none';
 value($old, "SELECT ratchet.cancel_task($no_parcel)", @shop, user => 'bob');
+value($old, q{
+	SELECT ratchet.create_channel('ops', 'webhook', '{"url": "https://hooks.example.org/x"}');
+	SELECT ratchet.create_alert('saving', '{ops}', jobs => '{boom}', group_wait => '0');
+	SELECT ratchet.schedule('boom', '@manual', 'SELECT 1 / 0');
+	SELECT ratchet.silence(now() + '1 hour', 'an upgrade', jobs => '{daily}')}, @shop);
+wait_run($old, value($old, q{SELECT ratchet.trigger('boom')}, @shop), 'failed', 'one fails', @shop);
+wait_until($old, q{SELECT count(*) = 1 FROM ratchet.deliveries}, 'which is to be told', @shop);
 is(value($old, q{SELECT ratchet.backfill('daily', '2020-01-01', '2020-01-05')}, @shop), 4, 'a backfill waits');
 my $last = value($old, 'SELECT last_value FROM ratchet.run_id_seq', @shop);
 my $stopped_at = value($old, 'SELECT clock_timestamp()');
