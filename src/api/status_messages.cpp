@@ -9,6 +9,7 @@
 #include "catalog/delivery.h"
 #include "pg/clock.h"
 #include "pg/guard.h"
+#include "pg/subtransaction.h"
 #include "pg/table.h"
 
 extern "C" {
@@ -41,8 +42,38 @@ void ReportSender(Report* report, const board::SenderView& sender, policy::Stead
               sender.missing.empty() ? "" : "What needs them waits for a sender that has them.");
 }
 
+struct SeenChannel {
+  catalog::Channel channel;
+  TimestampTz first_due;  // of its messages; 0: there are none
+};
+
+// Nobody is waited for, and tables that do not fit are told of elsewhere: neither is a reason to
+// say nothing of the rest. The locks go with the subtransaction.
+std::vector<SeenChannel> LookAtChannels() {
+  std::vector<SeenChannel> seen;
+  try {
+    const pg::Subtransaction glance;
+    const bool may_read = pg::Call([] {
+      return pg::TryLockTable("channel", AccessShareLock) &&
+             pg::TryLockTable("delivery", AccessShareLock);
+    });
+    for (catalog::Channel& channel :
+         may_read ? catalog::ListChannels() : std::vector<catalog::Channel>()) {
+      const TimestampTz first = catalog::FirstDueDelivery(channel.channel_id);
+      seen.push_back({std::move(channel), first});
+    }
+  } catch (const pg::PgError& error) {
+    if (error.sqlstate() == ERRCODE_QUERY_CANCELED) {
+      throw;
+    }
+    seen.clear();
+  }
+  return seen;
+}
+
 // True when a message should have gone by now.
-bool ReportChannel(Report* report, const catalog::Channel& channel, TimestampTz now) {
+bool ReportChannel(Report* report, const SeenChannel& seen, TimestampTz now) {
+  const catalog::Channel& channel = seen.channel;
   const bool may_see = MaySee(channel.owner);
   if (channel.dead_since != 0 && may_see) {
     report->Add("channel", "dead", "\"" + channel.channel_name + "\": " + channel.last_error,
@@ -53,31 +84,22 @@ bool ReportChannel(Report* report, const catalog::Channel& channel, TimestampTz 
                 "\"" + channel.channel_name + "\" was not written by pg_ratchet in this database",
                 "Run SELECT ratchet.adopt() to let messages go to it.");
   }
-  const TimestampTz first = catalog::FirstDueDelivery(channel.channel_id);
-  return first != 0 && first < now - kGoneAfter && channel.dead_since == 0 &&
+  return seen.first_due != 0 && seen.first_due < now - kGoneAfter && channel.dead_since == 0 &&
          !channel.quarantined && channel.rests_until < now - kGoneAfter;
 }
 
 }  // namespace
 
-// Nobody is waited for: a lock that somebody has is no reason to say nothing.
 void ReportMessages(Report* report) {
-  const bool may_read = pg::Call([] {
-    return pg::TryLockTable("channel", AccessShareLock) &&
-           pg::TryLockTable("delivery", AccessShareLock);
-  });
   std::vector<board::SenderView> senders;
   board::ListSenders(MyDatabaseId, &senders);
   const policy::SteadyTime now = pg::SteadyNow();
   for (const board::SenderView& sender : senders) {
     ReportSender(report, sender, now);
   }
-  if (!may_read) {
-    return;
-  }
   bool is_behind = false;
-  for (const catalog::Channel& channel : catalog::ListChannels()) {
-    is_behind = ReportChannel(report, channel, GetCurrentTimestamp()) || is_behind;
+  for (const SeenChannel& seen : LookAtChannels()) {
+    is_behind = ReportChannel(report, seen, GetCurrentTimestamp()) || is_behind;
   }
   const bool is_there = std::any_of(senders.begin(), senders.end(),
                                     [now](const auto& sender) { return !IsGone(sender, now); });

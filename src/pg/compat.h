@@ -222,15 +222,6 @@ inline bool MayVacuum(Oid relation, Oid role) {
 #endif
 }
 
-// What the server shows of the i-th session, from 1. For use inside pg::Call.
-inline const LocalPgBackendStatus* LocalBackend(int i) {
-#if PG_VERSION_NUM >= 160000
-  return pgstat_get_local_beentry_by_index(i);
-#else
-  return pgstat_fetch_stat_local_beentry(i);
-#endif
-}
-
 // Whether `role` may call the function. May raise an error: for use inside pg::Call.
 inline bool MayExecute(Oid function, Oid role) {
 #if PG_VERSION_NUM >= 160000

@@ -1,4 +1,5 @@
-// What differs between the versions of PostgreSQL where statements are planned and executed.
+// What differs between the versions of PostgreSQL where statements are planned and executed, and in
+// what the server shows of sessions.
 #pragma once
 
 #include "pg/server.h"
@@ -23,6 +24,7 @@ extern "C" {
 #include "parser/parse_relation.h"
 #include "tcop/pquery.h"
 #include "tcop/tcopprot.h"
+#include "utils/backend_status.h"
 }
 
 #include <climits>  // of FETCH_ALL
@@ -303,5 +305,14 @@ class RelationUseHook {
 
   static inline ExecutorCheckPerms_hook_type previous_ = nullptr;
 };
+
+// What the server shows of the i-th session, from 1. For use inside pg::Call.
+inline const LocalPgBackendStatus* LocalBackend(int i) {
+#if PG_VERSION_NUM >= 160000
+  return pgstat_get_local_beentry_by_index(i);
+#else
+  return pgstat_fetch_stat_local_beentry(i);
+#endif
+}
 
 }  // namespace ratchet::pg

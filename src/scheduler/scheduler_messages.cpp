@@ -120,8 +120,8 @@ void Scheduler::TellOfEnd(std::uint32_t index, const RunEnd& end, bool was_faili
 void Scheduler::TellOfMissed(std::uint32_t index, const policy::Step& step,
                              const std::string& reason, TimestampTz now) {
   const Job& job = jobs_[index];
-  if (job.watched && (step.reason == policy::SkipReason::kRunning ||
-                      step.reason == policy::SkipReason::kMissed)) {
+  if (job.watched &&
+      (step.reason == policy::SkipReason::kRunning || step.reason == policy::SkipReason::kMissed)) {
     messages_.RunMissed({job.job_id, step.until, 0, reason}, now);
   }
 }

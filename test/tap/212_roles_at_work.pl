@@ -27,6 +27,9 @@ value($node, q{
 	SELECT ratchet.schedule('alices child', '@manual', 'SELECT 1', depends_on => '{alices}');
 	SELECT ratchet.schedule_batch('alices batch', '@manual', 'SELECT n FROM alice.data', 'SELECT 1 / ($1 - 1)');
 	SELECT ratchet.trigger_on_change('alice.data', 'alices');
+	SELECT ratchet.create_channel('alices channel', 'slack', '{"url": {"secret": "alices"}}');
+	SELECT ratchet.create_alert('alices alert', '{alices channel}', jobs => '{alices}');
+	SELECT ratchet.silence(now() + '1 day', 'alices secret', jobs => '{alices}');
 	SELECT ratchet.create_queue('alices queue')}, user => 'alice');
 my $task = value($node, q{SELECT ratchet.enqueue('alices queue', '{"k": "alices secret"}')}, user => 'alice');
 value($node, q{SELECT ratchet.schedule('mallorys', '@manual', 'SELECT 1')}, user => 'mallory');
@@ -104,6 +107,26 @@ my %attempts = (
 	'_live_runs'      => [ [ q{SELECT count(*) FROM ratchet._live_runs() WHERE owner <> 'mallory'::regrole}, '0' ] ],
 	'_board_check'    => [ [ 'SELECT ratchet._board_check()', 42501 ] ],
 	'_next_run_at'    => [ [ "SELECT ratchet._next_run_at($job) IS NULL", 't' ] ],
+	'_is_channel_held' => [ [ 'SELECT ratchet._is_channel_held(1)', 'f' ] ],
+	'_is_alert_held'  => [ [ 'SELECT ratchet._is_alert_held(1)', 'f' ] ],
+	'create_channel'  => [ [ q{SELECT ratchet.create_channel('alices channel', 'slack', '{"url": {"secret": "x"}}')}, 42710 ] ],
+	'alter_channel'   => [ [ q{SELECT ratchet.alter_channel('alices channel')}, 42501 ] ],
+	'drop_channel'    => [ [ q{SELECT ratchet.drop_channel('alices channel')}, 42501 ] ],
+	'test_channel'    => [ [ q{SELECT ratchet.test_channel('alices channel')}, 42501 ] ],
+	'send'            => [ [ q{SELECT ratchet.send('alices channel', 'x')}, 42501 ] ],
+	'create_alert'    => [ [ q{SELECT ratchet.create_alert('x', '{alices channel}')}, 42501 ] ],
+	'alter_alert'     => [ [ q{SELECT ratchet.alter_alert('alices alert', group_wait => '1 s')}, 42501 ] ],
+	'drop_alert'      => [ [ q{SELECT ratchet.drop_alert('alices alert')}, 42501 ] ],
+	'silence'         => [ [ "SELECT ratchet.silence(now() + '1 hour', 'x', jobs => ARRAY[job_name]) FROM (VALUES ('alices')) AS v (job_name)", 42501 ] ],
+	'unsilence'       => [ [ 'SELECT ratchet.unsilence(1)', 42501 ] ],
+	'acknowledge'     => [ [ 'SELECT ratchet.acknowledge(666)', 42704 ] ],
+	'claim_deliveries' => [ [ q{SELECT ratchet.claim_deliveries('x')}, 42501 ] ],
+	'end_delivery'    => [ [ q{SELECT ratchet.end_delivery(1, 1, 'delivered')}, 42501 ] ],
+	'end_deliveries'  => [ [ q{SELECT ratchet.end_deliveries('{1}', '{1}', '{delivered}')}, 42501 ] ],
+	'extend_delivery' => [ [ q{SELECT ratchet.extend_delivery(1, 1, '1 minute')}, 42501 ] ],
+	'sender_config'   => [ [ 'SELECT ratchet.sender_config()', 42501 ] ],
+	'grant_sender'    => [ [ q{SELECT ratchet.grant_sender('mallory')}, 42501 ] ],
+	'revoke_sender'   => [ [ q{SELECT ratchet.revoke_sender('mallory')}, 42501 ] ],
 	'_is_quarantined' => [ [ "SELECT ratchet._is_quarantined($job)", 'f' ] ],
 	'_waits_for_mutex' => [ [ "SELECT ratchet._waits_for_mutex($job) IS NULL", 't' ] ],
 	'_waits_for_worker' => [ [ "SELECT ratchet._waits_for_worker($job) IS NULL", 't' ] ],
@@ -148,7 +171,7 @@ promise 'what PUBLIC may execute is what checks its caller' => sub {
 	is( value($node, q{
 			SELECT string_agg(proname, ' ' ORDER BY proname COLLATE "C") FROM pg_proc
 			WHERE pronamespace = 'ratchet'::regnamespace AND NOT has_function_privilege('mallory', oid, 'EXECUTE')}),
-		'_board_check _change _extension_created _extension_updated _require_library _superusers_only _tables_changed',
+		'_board_check _change _extension_created _extension_updated _require_library _superusers_only _tables_changed claim_deliveries end_deliveries end_delivery extend_delivery grant_sender revoke_sender sender_config',
 		'all but these, and a test above tries each of them');
 	is( value($node, q{SELECT has_schema_privilege('public', 'ratchet', 'USAGE, CREATE')}), 'f',
 		'but without USAGE on the schema none can be called');
@@ -203,7 +226,7 @@ promise 'to look and not to schedule: EXECUTE can be taken from PUBLIC function 
 		CREATE ROLE onlooker LOGIN; CREATE ROLE scheduling; CREATE ROLE planner LOGIN IN ROLE scheduling;
 		GRANT USAGE ON SCHEMA ratchet TO onlooker, scheduling;
 		REVOKE EXECUTE ON ALL ROUTINES IN SCHEMA ratchet FROM PUBLIC;
-		GRANT EXECUTE ON FUNCTION ratchet._is_quarantined, ratchet._is_recorded, ratchet._live_runs, ratchet._next_run_at, ratchet._node, ratchet._occurrences, ratchet._job_day, ratchet._fit, ratchet._short, ratchet._width,
+		GRANT EXECUTE ON FUNCTION ratchet._is_quarantined, ratchet._is_channel_held, ratchet._is_alert_held, ratchet._is_recorded, ratchet._live_runs, ratchet._next_run_at, ratchet._node, ratchet._occurrences, ratchet._job_day, ratchet._fit, ratchet._short, ratchet._width,
 			ratchet._waits_for_mutex, ratchet._waits_for_jobs, ratchet._waits_for_window, ratchet._waits_for_worker, ratchet._describe_trigger, ratchet._queue_counters,
 			ratchet._tasks_in_hand, ratchet.status TO PUBLIC;
 		GRANT EXECUTE ON FUNCTION ratchet.schedule, ratchet.trigger TO scheduling});
@@ -216,7 +239,8 @@ promise 'to look and not to schedule: EXECUTE can be taken from PUBLIC function 
 	psql_fails($node, q{SELECT ratchet.unschedule('planned')}, qr/ERROR:  42501/, 'and nothing else', user => 'planner');
 	value($node, q{GRANT EXECUTE ON ALL ROUTINES IN SCHEMA ratchet TO PUBLIC;
 		REVOKE EXECUTE ON FUNCTION ratchet._board_check, ratchet._change, ratchet._extension_created, ratchet._extension_updated,
-			ratchet._require_library, ratchet._superusers_only, ratchet._tables_changed FROM PUBLIC});
+			ratchet._require_library, ratchet._superusers_only, ratchet._tables_changed, ratchet.claim_deliveries, ratchet.end_deliveries, ratchet.end_delivery,
+			ratchet.extend_delivery, ratchet.grant_sender, ratchet.revoke_sender, ratchet.sender_config FROM PUBLIC});
 };
 
 promise 'pg_read_all_data and pg_write_all_data are no way around row-level security' => sub {

@@ -77,6 +77,13 @@ my $walk = value($old, q{SELECT ratchet.trigger('walk')}, @shop);
 wait_run($old, $walk, 'succeeded', 'a batch job has run', @shop);
 is(value($old, 'SELECT item FROM ratchet.failed_items', @shop), '{"id": 7, "bad": true}', 'with one failed item');
 wait_run($old, value($old, q{SELECT ratchet.trigger('saves')}, @shop), 'failed', 'one has failed behind its checkpoint', @shop);
+value($old, q{
+	SELECT ratchet.create_channel('ops', 'webhook', '{"url": "https://hooks.example.org/x"}');
+	SELECT ratchet.create_alert('saving', '{ops}', jobs => '{boom}', group_wait => '0');
+	SELECT ratchet.schedule('boom', '@manual', 'SELECT 1 / 0');
+	SELECT ratchet.silence(now() + '1 hour', 'an upgrade', jobs => '{daily}')}, @shop);
+wait_run($old, value($old, q{SELECT ratchet.trigger('boom')}, @shop), 'failed', 'one fails', @shop);
+wait_until($old, q{SELECT count(*) = 1 FROM ratchet.deliveries}, 'which is to be told', @shop);
 value($old, q{SELECT ratchet.trigger('parent')}, @shop);
 wait_until($old, "SELECT (${\ succeeded('child')}) = 1", 'one that follows has run', @shop);
 wait_until($old, "SELECT (${\ succeeded('watch')}) > 0 AND last_not_needed_at IS NOT NULL FROM ratchet.jobs WHERE job_name = 'watch'",
@@ -140,13 +147,6 @@ value($old, q{
 	SELECT ratchet.create_queue('bob parcels', 'INSERT INTO parcel VALUES ($2, session_user, $1 ->> ''what'')', retention => '1 day')}, @shop, user => 'bob');
 my ($parcel, $no_parcel) = map { value($old, qq{SELECT ratchet.enqueue('bob parcels', '{"what": "$_"}', unique_key => '$_')}, @shop, user => 'bob') } 'ü', 'none';
 value($old, "SELECT ratchet.cancel_task($no_parcel)", @shop, user => 'bob');
-value($old, q{
-	SELECT ratchet.create_channel('ops', 'webhook', '{"url": "https://hooks.example.org/x"}');
-	SELECT ratchet.create_alert('saving', '{ops}', jobs => '{boom}', group_wait => '0');
-	SELECT ratchet.schedule('boom', '@manual', 'SELECT 1 / 0');
-	SELECT ratchet.silence(now() + '1 hour', 'an upgrade', jobs => '{daily}')}, @shop);
-wait_run($old, value($old, q{SELECT ratchet.trigger('boom')}, @shop), 'failed', 'one fails', @shop);
-wait_until($old, q{SELECT count(*) = 1 FROM ratchet.deliveries}, 'which is to be told', @shop);
 is(value($old, q{SELECT ratchet.backfill('daily', '2020-01-01', '2020-01-05')}, @shop), 4, 'a backfill waits');
 my $last = value($old, 'SELECT last_value FROM ratchet.run_id_seq', @shop);
 my $stopped_at = value($old, 'SELECT clock_timestamp()');
