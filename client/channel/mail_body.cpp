@@ -14,7 +14,7 @@ void AppendFacts(std::string& text, const Pairs& facts) {
     widest = std::max(widest, name.size());
   }
   for (const auto& [name, value] : facts) {
-    text += name + ":" + std::string(widest + 1 - name.size(), ' ') + value + "\n";
+    text.append(name).append(":").append(widest + 1 - name.size(), ' ').append(value).append("\n");
   }
 }
 

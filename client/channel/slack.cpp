@@ -68,7 +68,7 @@ void AddSection(ordered_json& blocks, const std::string& text) {
 std::string Facts(const std::vector<std::pair<std::string, std::string>>& facts) {
   std::string text;
   for (const auto& [name, value] : facts) {
-    text += (text.empty() ? "" : "\n") + name + ": " + value;
+    text.append(text.empty() ? "" : "\n").append(name).append(": ").append(value);
   }
   return text.empty() ? text : Code(text);
 }

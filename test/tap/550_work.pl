@@ -73,10 +73,10 @@ promise 'several at a time, each task once, and no task lost, whoever is killed'
 
 promise 'a lease is kept for as long as the command runs' => sub {
 	my $task = value($node, q{SELECT ratchet.enqueue('short', '1')});
-	my $worker = start_ratchet($node, [ 'work', 'short', '--lease', '1 s', '--', 'sh', '-c', "touch $dir/began; while [ ! -e $dir/go ]; do sleep 0.1; done" ], @as_robot);
+	my $worker = start_ratchet($node, [ 'work', 'short', '--lease', '3 s', '--', 'sh', '-c', "touch $dir/began; while [ ! -e $dir/go ]; do sleep 0.1; done" ], @as_robot);
 	wait_for('it has begun', sub { -e "$dir/began" });
 	my $until = value($node, "SELECT lease_until FROM ratchet.tasks WHERE task_id = $task");
-	wait_until($node, "SELECT lease_until > '$until'::timestamptz + interval '3 s' FROM ratchet.tasks WHERE task_id = $task", 'it was made longer, several times');
+	wait_until($node, "SELECT lease_until > '$until'::timestamptz + interval '6 s' FROM ratchet.tasks WHERE task_id = $task", 'it was made longer, several times');
 	is(value($node, q{SELECT count(*) FROM ratchet.claim('short')}), 0, 'nobody else gets it');
 	value($node, "SELECT ratchet.cancel_task($task)");
 	wait_for('the command of a task that was canceled is ended', sub { ratchet_log($worker) =~ /its task is in other hands/ });
