@@ -174,14 +174,29 @@ sub value
 }
 
 # A session that stays, for what needs more than one psql: its ->query, ->query_safe and ->query_until
-# run SQL, ->quit ends it. In older minor releases an answer ends with the end of its line.
+# run SQL, ->quit ends it.
 sub session
 {
 	my ($node, %option) = @_;
-	return $node->background_psql(
+	my $session = $node->background_psql(
 		$option{db} // 'postgres',
 		on_error_stop => 0,
 		extra_params  => user_params(%option));
+	return bless $session, 'RatchetTest::Session';
+}
+
+# In older minor releases (16.2) an answer ends with the end of its line.
+{
+	package RatchetTest::Session;
+	our @ISA = ('PostgreSQL::Test::BackgroundPsql');
+
+	sub query
+	{
+		my ($self, @arguments) = @_;
+		my ($answer, $failed) = $self->SUPER::query(@arguments);
+		$answer =~ s/\n\z//;
+		return wantarray ? ($answer, $failed) : $answer;
+	}
 }
 
 # One row, as a hash by column.
