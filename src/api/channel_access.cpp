@@ -74,9 +74,10 @@ void TellIfChannelHeldBack(const catalog::Channel& channel) {
 
 bool IsSender(Oid role) {
   return pg::Call([role] {
-    const Oid claim = LookupFuncName(
-        list_make2(makeString(pstrdup("ratchet")), makeString(pstrdup("claim_deliveries"))), -1,
-        nullptr, true);
+    // Not by list_make2, whose compound literals are none of C++.
+    List* name = lappend(NIL, makeString(pstrdup("ratchet")));
+    name = lappend(name, makeString(pstrdup("claim_deliveries")));
+    const Oid claim = LookupFuncName(name, -1, nullptr, true);
     return OidIsValid(claim) && pg::MayExecute(claim, role);
   });
 }

@@ -231,7 +231,7 @@ promise 'to look and not to schedule: EXECUTE can be taken from PUBLIC function 
 		CREATE ROLE onlooker LOGIN; CREATE ROLE scheduling; CREATE ROLE planner LOGIN IN ROLE scheduling;
 		GRANT USAGE ON SCHEMA ratchet TO onlooker, scheduling;
 		REVOKE EXECUTE ON ALL ROUTINES IN SCHEMA ratchet FROM PUBLIC;
-		GRANT EXECUTE ON FUNCTION ratchet._is_quarantined, ratchet._is_channel_held, ratchet._is_alert_held, ratchet._is_recorded, ratchet._live_runs, ratchet._next_run_at, ratchet._node, ratchet._occurrences, ratchet._job_day, ratchet._fit, ratchet._short, ratchet._width,
+		GRANT EXECUTE ON FUNCTION ratchet._is_quarantined, ratchet._is_channel_held, ratchet._is_alert_held, ratchet._is_recorded, ratchet._live_runs, ratchet._command_progress, ratchet._server_databases, ratchet._server_runs, ratchet._next_run_at, ratchet._node, ratchet._occurrences, ratchet._job_day, ratchet._fit, ratchet._short, ratchet._width,
 			ratchet._waits_for_mutex, ratchet._waits_for_jobs, ratchet._waits_for_window, ratchet._waits_for_worker, ratchet._describe_trigger, ratchet._queue_counters,
 			ratchet._tasks_in_hand, ratchet.status TO PUBLIC;
 		GRANT EXECUTE ON FUNCTION ratchet.schedule, ratchet.trigger TO scheduling});
