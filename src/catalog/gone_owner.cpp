@@ -1,7 +1,10 @@
 #include "catalog/gone_owner.h"
 
+#include <algorithm>
+
 #include "catalog/job_change.h"
 #include "catalog/seal.h"
+#include "catalog/table_layouts.h"
 #include "pg/guard.h"
 #include "pg/row_change.h"
 
@@ -32,6 +35,23 @@ constexpr Owned kVersions = {&kSealedVersions, "job_version_pkey", 1};
 constexpr Owned kFailedItems = {&kSealedFailedItems, "failed_item_pkey", 3};
 constexpr Owned kRecords = {&kSealedRecords, "run_log_job_idx", 2};
 constexpr int kRecordsRunId = 1;
+
+// Tables of messages with owners. Definitions are few, and looked through for roles that are gone.
+struct OfMessages {
+  const pg::TableLayout& table;
+  const SealedTable* sealed;  // null: its rows have no seal
+  bool is_definition;
+  bool is_told;  // the scheduler keeps what it has read of it
+  bool ends;     // with its owner
+};
+
+constinit const OfMessages kOfMessages[] = {
+    {kChannelTable, &kSealedChannels, true, false, false},
+    {kAlertTable, &kSealedAlerts, true, true, false},
+    {kSilenceTable, nullptr, true, true, true},
+    {kIncidentTable, nullptr, false, false, false},
+    {kDeliveryTable, nullptr, false, false, false},
+};
 
 // Of the history of a job, so many records at a time.
 constexpr int kSlice = 500;
@@ -76,6 +96,64 @@ bool Disown(const Owned& owned, std::int64_t key, Oid role) {
   return is_complete;
 }
 
+bool IsOneOf(const std::vector<Oid>& roles, Oid role) {
+  return std::find(roles.begin(), roles.end(), role) != roles.end();
+}
+
+bool Exists(Oid role) { return SearchSysCacheExists1(AUTHOID, ObjectIdGetDatum(role)); }
+
+void AddGoneOwners(const pg::TableLayout& layout, std::vector<Oid>* gone) {
+  const int owner = layout.Number("owner");
+  pg::TableScan scan(layout, AccessShareLock);
+  pg::Row row;
+  while (scan.Next(&row)) {
+    CHECK_FOR_INTERRUPTS();
+    const Oid role = row.ObjectId(owner);
+    if (OidIsValid(role) && !IsOneOf(*gone, role) && !Exists(role)) {
+      gone->push_back(role);
+    }
+  }
+  scan.End();
+}
+
+// A row that is held and of a role that is gone.
+void DisownMessageRow(const OfMessages& of, Relation table, ItemPointer tid, pg::Row* row) {
+  if (of.ends) {
+    pg::DeleteRow(table, tid);
+    return;
+  }
+  // One that was held back stays so.
+  const bool is_sealed = of.sealed != nullptr && of.sealed->seal->Fits(*row);
+  row->SetOid(of.table.Number("owner"), InvalidOid);
+  if (is_sealed) {
+    of.sealed->seal->Put(row);
+  }
+  pg::UpdateRowOfSameKey(table, tid, *row);
+}
+
+bool DisownMessagesIn(const OfMessages& of, const std::vector<Oid>& gone, bool* changed) {
+  const int owner = of.table.Number("owner");
+  bool is_complete = true;
+  pg::TableScan scan(of.table, RowExclusiveLock);
+  pg::Row row;
+  ItemPointerData tid;
+  while (scan.Next(&row, &tid)) {
+    CHECK_FOR_INTERRUPTS();
+    if (!IsOneOf(gone, row.ObjectId(owner))) {
+      continue;
+    }
+    const pg::RowHold hold = pg::HoldRow(scan.table(), &tid, pg::IfBusy::kGiveUp, &row);
+    if (hold == pg::RowHold::kHeld && IsOneOf(gone, row.ObjectId(owner))) {
+      DisownMessageRow(of, scan.table(), &tid, &row);
+      *changed = *changed || of.is_told;
+    }
+    is_complete = is_complete && hold != pg::RowHold::kBusy;
+  }
+  scan.End();
+  CommandCounterIncrement();
+  return is_complete;
+}
+
 Disowning DisownRecords(std::int64_t job_id, Oid role, std::int64_t* behind) {
   bool is_complete = true;
   int read = 0;
@@ -104,7 +182,23 @@ Disowning DisownRecords(std::int64_t job_id, Oid role, std::int64_t* behind) {
 }  // namespace
 
 bool RoleExists(Oid role) {
-  return pg::Call([role] { return SearchSysCacheExists1(AUTHOID, ObjectIdGetDatum(role)); });
+  return pg::Call([role] { return Exists(role); });
+}
+
+bool DisownMessages(std::vector<Oid> gone, bool* changed) {
+  bool is_complete = true;
+  for (const OfMessages& of : kOfMessages) {
+    if (of.is_definition) {
+      pg::Call([&of, &gone] { AddGoneOwners(of.table, &gone); });
+    }
+  }
+  if (gone.empty()) {
+    return true;
+  }
+  for (const OfMessages& of : kOfMessages) {
+    is_complete = pg::Call([&] { return DisownMessagesIn(of, gone, changed); }) && is_complete;
+  }
+  return is_complete;
 }
 
 bool DisownJob(std::int64_t job_id, Oid role) {

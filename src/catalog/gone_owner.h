@@ -18,6 +18,11 @@ bool RoleExists(Oid role);
 // something was left.
 bool DisownJob(std::int64_t job_id, Oid role);
 
+// Channels, alerts, silences, incidents and deliveries of roles that are not there any more:
+// silences end, the others become nobody's. `gone` are roles that are known to be gone already.
+// True in *changed when an alert or a silence was one of them. False: something was left.
+bool DisownMessages(std::vector<Oid> gone, bool* changed);
+
 // The jobs that have run as the role or were changed as jobs of it, perhaps more than once.
 void FindJobsThatRanAs(Oid role, std::vector<std::int64_t>* jobs);
 

@@ -83,10 +83,18 @@ void Scheduler::LookAtOwners(TimestampTz now) {
     return;
   }
   Begin();
-  for (const Oid role : gone_owners_.Find(version)) {
+  const std::vector<Oid> gone = gone_owners_.Find(version);
+  for (const Oid role : gone) {
     if (DisownJobsOf(role, now)) {
       gone_owners_.JobsAreDone(role);
     }
+  }
+  bool alerts_changed = false;
+  if (!catalog::DisownMessages(gone, &alerts_changed)) {
+    gone_owners_.LookAgain();
+  }
+  if (alerts_changed) {
+    WatchAgain(now);
   }
   if (!catalog::RemoveGoneRolesOfQueues()) {
     gone_owners_.LookAgain();

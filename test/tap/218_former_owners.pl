@@ -428,11 +428,18 @@ promise 'a role that gets the number of a dropped one inherits nothing' => sub {
 	run_of('given', 'succeeded', 'a run of a job that then changes hands', user => 'gone');
 	give('given', 'alice');
 	my $far = value($node, q{SELECT ratchet.trigger('left', '{"pw": "queued"}', run_at => now() + interval '1 year')}, user => 'gone');
+	value($node, q{
+		SELECT ratchet.create_channel('left channel', 'slack', '{"url": {"secret": "left"}}');
+		SELECT ratchet.create_alert('left alert', channels => '{left channel}');
+		SELECT ratchet.silence(now() + '1 year', 'left silence');
+		SELECT ratchet.send('left channel', 's3cret')}, user => 'gone');
 	my $oid = value($node, q{SELECT 'gone'::regrole::oid});
 	value($node, q{DROP OWNED BY gone; DROP ROLE gone});
 	wait_until($node, "SELECT count(*) = 0 FROM ratchet.job WHERE owner = $oid");
 	wait_until($node, "SELECT count(*) = 0 FROM ratchet.$_ WHERE owner = $oid", "$_ holds nothing under the number")
-	  for qw(job_version run_log run_queue failed_item job_checkpoint backfill job_change);
+	  for qw(job_version run_log run_queue failed_item job_checkpoint backfill job_change channel alert silence incident delivery);
+	is(value($node, q{SELECT (SELECT count(*) FROM ratchet.channel) || ' ' || (SELECT count(*) FROM ratchet.alert) || ' ' || (SELECT count(*) FROM ratchet.silence)}),
+		'1 1 0', 'its channel and its alert are nobody\'s, its silence has ended');
 	is_run(run_record($node, $far), { status => 'canceled', reason => 'the role that owned the job was dropped' }, 'what was queued has ended');
 	my $run = run_of('left', 'failed', 'its jobs do not run');
 	is_run($run, { sqlstate => '42704', error => 'the role that owned the job does not exist any more' }, 'and say why');
@@ -443,8 +450,10 @@ promise 'a role that gets the number of a dropped one inherits nothing' => sub {
 	value($node, 'CREATE ROLE heir LOGIN; GRANT USAGE ON SCHEMA ratchet TO heir');
 	is(value($node, q{SELECT 'heir'::regrole::oid}), $oid, 'another role has the number');
 	is(value($node, "SELECT count(*) FROM $_", user => 'heir'), 0, "it sees nothing in $_")
-	  for qw(ratchet.jobs ratchet.runs ratchet.failed_items ratchet.backfills ratchet.job_version ratchet.job_checkpoint ratchet.run_queue ratchet.changes);
-	psql_fails($node, $_, qr/ERROR:  42501/, $_, user => 'heir') for (q{SELECT ratchet.trigger('left')}, q{SELECT ratchet.unschedule('left')});
+	  for qw(ratchet.jobs ratchet.runs ratchet.failed_items ratchet.backfills ratchet.job_version ratchet.job_checkpoint ratchet.run_queue ratchet.changes
+		ratchet.channels ratchet.alerts ratchet.silences ratchet.incidents ratchet.deliveries);
+	psql_fails($node, $_, qr/ERROR:  42501/, $_, user => 'heir') for (q{SELECT ratchet.trigger('left')}, q{SELECT ratchet.unschedule('left')},
+		q{SELECT ratchet.drop_channel('left channel')}, q{SELECT ratchet.send('left channel', 'mine')});
 	psql_fails($node, "SELECT ratchet.replay($run->{run_id})", qr/ERROR:  42704/, 'nor replays', user => 'heir');
 	run_of('left', 'failed', 'and runs nothing');
 	psql_ok($node, q{SELECT ratchet.alter_job('left', run_as => 'heir')}, 'until somebody gives it the job');
