@@ -8,6 +8,7 @@
 #include "catalog/alert.h"
 #include "catalog/commit_notice.h"
 #include "catalog/delivery.h"
+#include "catalog/drop_lock.h"
 #include "catalog/home.h"
 #include "catalog/job.h"
 #include "policy/channel_config.h"
@@ -118,6 +119,8 @@ void DropChannel(const Arguments& arguments) {
   ItemPointerData tid;
   const Channel channel = LockChannel(arguments.Text(0, "channel_name"), &tid);
   RefuseUsed(channel);
+  // From here to the end of the transaction nobody sends.
+  catalog::LockChannelForDrop(channel.channel_id, channel.channel_name);
   catalog::DeleteChannel(&tid);
   catalog::DeleteDeliveriesOf(channel.channel_id);
   catalog::NoteMessagesChanged();

@@ -19,6 +19,7 @@
 extern "C" {
 #include "miscadmin.h"
 #include "utils/builtins.h"
+#include "utils/inval.h"
 }
 
 namespace ratchet::api {
@@ -61,6 +62,7 @@ Request RequestOf(const Arguments& arguments, const Queue& queue) {
     if (request.lease < calendar::kMillisecond) {
       Refuse("lease must be at least 1 millisecond");
     }
+    CheckLease(queue, request.lease);
   }
   if (!arguments.IsNull(kWait)) {
     request.wait = SpanOf(arguments, kWait, "wait");
@@ -85,6 +87,19 @@ void AskFor(const Queue& queue, const Request& request, std::vector<board::Claim
                      request.wait == 0);
   while (!claim.Take(granted) && pg::SteadyNow() < until) {
     Sleep(until);
+  }
+}
+
+// Who has waited may have lost the right to it since. What was granted goes back with the
+// transaction.
+void RequireStillConsumer(const Queue& queue, const std::vector<board::ClaimedTask>& granted) {
+  pg::Call([] { AcceptInvalidationMessages(); });
+  const std::optional<Queue> now = FindQueue(queue.own.queue_id);
+  if (now && !HasRight(*now, QueueRight::kClaim)) {
+    for (const board::ClaimedTask& task : granted) {
+      catalog::NoteTaskClaimed(queue.own.queue_id, task.task_id);
+    }
+    RequireRight(*now, QueueRight::kClaim);
   }
 }
 
@@ -135,6 +150,9 @@ void Claim(FunctionCallInfo call) {
   }
   std::vector<board::ClaimedTask> granted;
   AskFor(queue, request, &granted);
+  if (request.wait != 0 && !granted.empty()) {
+    RequireStillConsumer(queue, granted);
+  }
   catalog::HeldTask held;
   for (const board::ClaimedTask& task : granted) {
     if (MakeMine(task, queue.own.queue_id, request.lease, &held)) {

@@ -6,6 +6,7 @@
 #include "api/channel_access.h"
 #include "api/job_check.h"
 #include "api/row_set.h"
+#include "api/short_error.h"
 #include "api/sql_function.h"
 #include "board/sender_board.h"
 #include "calendar/interval.h"
@@ -23,6 +24,7 @@ extern "C" {
 #include "miscadmin.h"
 #include "storage/latch.h"
 #include "utils/builtins.h"
+#include "utils/inval.h"
 #include "utils/jsonb.h"
 #include "utils/uuid.h"
 #include "utils/wait_event.h"
@@ -312,6 +314,23 @@ void CommitForSure() {
   pg::Call([] { ForceSyncCommit(); });
 }
 
+// What ratchet.status() says of it, cut where a character ends.
+board::SenderNote NoteOf(const Request& request) {
+  return {ShortenedTo(request.sender, sizeof(board::SenderSlot::name) - 1),
+          ShortenedTo(request.version, sizeof(board::SenderSlot::version) - 1),
+          ShortenedTo(Joined(request.missing), sizeof(board::SenderSlot::missing) - 1)};
+}
+
+// Who has waited may have lost the right to it since: a password that was stolen is good for
+// nothing after ratchet.revoke_sender(), also for a call that was under way.
+void RequireStillSender() {
+  pg::Call([] { AcceptInvalidationMessages(); });
+  if (!IsSender(GetUserId())) {
+    throw pg::Error(ERRCODE_INSUFFICIENT_PRIVILEGE,
+                    "permission denied for function claim_deliveries");
+  }
+}
+
 bool IsAtHome() {
   const catalog::HomeFinding finding = catalog::CheckHome();
   return finding != catalog::HomeFinding::kElsewhere && finding != catalog::HomeFinding::kCopied;
@@ -323,7 +342,7 @@ void ClaimDeliveries(FunctionCallInfo call) {
   RowSet rows(call);
   const Request request = RequestOf(arguments);
   const policy::SteadyTime begun = pg::SteadyNow();
-  board::NoteSender({request.sender, request.version, Joined(request.missing)}, begun);
+  board::NoteSender(NoteOf(request), begun);
   const board::SenderWait waiting;
   while (true) {
     const TimestampTz now = GetCurrentTimestamp();
@@ -341,6 +360,7 @@ void ClaimDeliveries(FunctionCallInfo call) {
       return;
     }
     Sleep(std::min(left, NextLook(request, now) - now));
+    RequireStillSender();
   }
 }
 

@@ -177,7 +177,7 @@ void Extend(const Arguments& arguments) {
   }
   const std::int64_t lease = SpanOf(arguments, 2, "lease", calendar::kMillisecond);
   catalog::HeldTask held;
-  HoldClaimed(claimed, &held);
+  CheckLease(HoldClaimed(claimed, &held), lease);
   held.task.lease_until = GetCurrentTimestamp() + lease;
   catalog::UpdateTask(&held);
   catalog::NoteTaskTouched(held.task.queue_id, held.task.task_id);

@@ -3,7 +3,7 @@
 #include "api/held_back.h"
 #include "api/known_queue.h"
 #include "api/not_loaded.h"
-#include "catalog/queue_lock.h"
+#include "catalog/drop_lock.h"
 #include "catalog/task_notice.h"
 #include "pg/guard.h"
 #include "worker/current_task.h"

@@ -1,8 +1,11 @@
 #include "api/queue_access.h"
 
+#include <algorithm>
+
 #include "api/channel_access.h"
 #include "api/held_back.h"
 #include "api/privilege.h"
+#include "calendar/interval.h"
 #include "pg/guard.h"
 #include "pg/near_name.h"
 
@@ -139,6 +142,14 @@ Queue LockQueue(const std::string& queue_name, QueuePlace* place) {
     NoSuchQueue(queue_name, QueueRight::kManage);
   }
   return *std::move(queue);
+}
+
+void CheckLease(const Queue& queue, std::int64_t lease) {
+  if (!queue.own.http.empty() && lease > std::max(calendar::kDay, queue.own.lease)) {
+    throw pg::Error(ERRCODE_INVALID_PARAMETER_VALUE,
+                    "lease of a task that is a request must not be longer than 1 day",
+                    "The option lease of the queue may be longer.");
+  }
 }
 
 void TellIfQueueHeldBack(const Queue& queue) {

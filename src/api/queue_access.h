@@ -1,6 +1,7 @@
 // Queues by name, and who may do what with them.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
@@ -46,6 +47,10 @@ struct QueuePlace {
 };
 std::optional<Queue> LockQueueIfAny(const std::string& queue_name, QueuePlace* place);
 Queue LockQueue(const std::string& queue_name, QueuePlace* place);
+
+// Raises 22023 where a lease is longer than a sender may take: whoever has a sender's password has
+// the tasks that are requests for no longer than its messages.
+void CheckLease(const Queue& queue, std::int64_t lease);
 
 // As TellIfHeldBack() of a job.
 void TellIfQueueHeldBack(const Queue& queue);

@@ -4,6 +4,7 @@
 #include "api/job_check.h"
 #include "api/sql_function.h"
 #include "catalog/commit_notice.h"
+#include "catalog/drop_lock.h"
 #include "catalog/numbers.h"
 #include "catalog/outbox.h"
 
@@ -15,7 +16,7 @@ namespace ratchet::api {
 namespace {
 
 constexpr std::size_t kLongestSubject = 500;
-constexpr std::size_t kLongestBody = 256 * 1024;
+constexpr std::size_t kLongestBody = std::size_t{256} * 1024;
 
 void CheckLength(const std::string& text, const char* argument, std::size_t longest) {
   if (text.size() > longest) {
@@ -24,6 +25,18 @@ void CheckLength(const std::string& text, const char* argument, std::size_t long
         std::string(argument) + " must not be longer than " + std::to_string(longest) + " bytes",
         "A message is for people: it can say where the rest is.");
   }
+}
+
+// It is not dropped before this transaction has ended. Who has dropped it until it is locked has
+// said so by then, and another one may have its name.
+catalog::Channel RequireLockedChannel(const std::string& channel_name) {
+  catalog::Channel channel = RequireChannel(channel_name);
+  for (std::int64_t locked = 0; channel.channel_id != locked;
+       channel = RequireChannel(channel_name)) {
+    locked = channel.channel_id;
+    catalog::LockChannelForMessages(locked);
+  }
+  return channel;
 }
 
 // A key makes the same message of the same thing, here and on a standby that is promoted; without
@@ -56,7 +69,7 @@ std::int64_t Put(const catalog::Channel& channel, const catalog::PlainMessage& m
 std::int64_t Send(const Arguments& arguments) {
   enum Argument { kChannel, kSubject, kBody, kDetails, kUniqueKey };
   RequireWritable("ratchet.send()");
-  const catalog::Channel channel = RequireChannel(arguments.Text(kChannel, "channel_name"));
+  const catalog::Channel channel = RequireLockedChannel(arguments.Text(kChannel, "channel_name"));
   catalog::PlainMessage message = {"send", "info",
                                    RequireText(arguments.Text(kSubject, "subject"), "subject"),
                                    arguments.TextOrEmpty(kBody), arguments.JsonbOrEmpty(kDetails)};

@@ -40,17 +40,32 @@ bool IsMine(const SenderSlot& slot) {
   return slot.database == MyDatabaseId && slot.pid == MyProcPid;
 }
 
-// Its own; that of a sender of this name that is not at it; a free one; the oldest.
+// Which slot is taken first: its own; that of a sender of this name that is not at it; a free one;
+// one of this database; one of another database. Who waits keeps its slot.
+int RankOf(const SenderSlot& slot, const char* name) {
+  if (!OidIsValid(slot.database)) {
+    return 3;
+  }
+  if (IsMine(slot)) {
+    return 5;
+  }
+  if (slot.waiting_proc != kNone) {
+    return 0;
+  }
+  if (slot.database != MyDatabaseId) {
+    return 1;
+  }
+  return std::strcmp(slot.name, name) == 0 ? 4 : 2;
+}
+
+// Of several the one that has not called for longest. kNone: all wait.
 int FindSlot(const char* name) {
   int best = kNone;
   int best_rank = 0;
   for (int i = 0; i < kMostSenders; i++) {
     const SenderSlot& slot = the_board->senders[i];
-    const bool is_free = !OidIsValid(slot.database);
-    const bool is_namesake = slot.database == MyDatabaseId && slot.waiting_proc == kNone &&
-                             std::strcmp(slot.name, name) == 0;
-    const int rank = !is_free && IsMine(slot) ? 4 : is_namesake ? 3 : is_free ? 2 : 1;
-    const bool is_older = best != kNone && rank == best_rank && rank == 1 &&
+    const int rank = RankOf(slot, name);
+    const bool is_older = best != kNone && rank == best_rank && OidIsValid(slot.database) &&
                           slot.called_at < the_board->senders[best].called_at;
     if (rank > best_rank || is_older) {
       best = i;
@@ -102,6 +117,9 @@ void NoteSender(const SenderNote& note, policy::SteadyTime now) {
   }
   const SenderLock lock;
   my_slot = FindSlot(note.name.c_str());
+  if (my_slot == kNone) {
+    return;
+  }
   SenderSlot& slot = the_board->senders[my_slot];
   slot.database = MyDatabaseId;
   slot.pid = MyProcPid;

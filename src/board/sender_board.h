@@ -36,7 +36,8 @@ struct SenderNote {
   std::string missing;
 };
 // This process delivers messages of its database. Of more than there is room for, the one that has
-// not called for longest is forgotten. Does nothing without a board.
+// not called for longest is forgotten, and of those that wait none. Texts that are too long are cut
+// at any byte: the caller sees to it that none is. Does nothing without a board.
 void NoteSender(const SenderNote& note, policy::SteadyTime now);
 
 // While it lives, the latch of this process is set when a delivery is committed.

@@ -34,13 +34,15 @@ std::vector<std::string> Neighbours(const Channel& dead) {
   std::vector<std::string> names;
   for (const Alert& alert : ListAlerts()) {
     const auto& channels = alert.channels;
-    if (std::find(channels.begin(), channels.end(), dead.channel_name) != channels.end()) {
+    if (!alert.quarantined &&
+        std::find(channels.begin(), channels.end(), dead.channel_name) != channels.end()) {
       names.insert(names.end(), channels.begin(), channels.end());
     }
   }
   return names;
 }
 
+// Those whose owners may know of the dead one: of a superuser's, no other role hears by itself.
 std::optional<Channel> ChannelToReportThrough(const Channel& dead) {
   const std::vector<std::string> neighbours = Neighbours(dead);
   std::optional<Channel> found;
@@ -51,7 +53,8 @@ std::optional<Channel> ChannelToReportThrough(const Channel& dead) {
                      channel.kind != "statsd" && MayManageJobsOf(dead.owner, channel.owner);
     const bool is_near =
         std::find(neighbours.begin(), neighbours.end(), channel.channel_name) != neighbours.end();
-    if (can && (!found || (is_near && !is_neighbour))) {
+    const bool may_know = is_near || MayManageJobsOf(channel.owner, dead.owner);
+    if (can && may_know && (!found || (is_near && !is_neighbour))) {
       found = std::move(channel);
       is_neighbour = is_near;
     }
