@@ -112,7 +112,9 @@ class TaskSet {
   static std::size_t WordOf(std::int64_t id) {
     return static_cast<std::size_t>(id / kWordBits % kWords);
   }
-  static std::uint64_t BitOf(std::int64_t id) { return std::uint64_t{1} << (id % kWordBits); }
+  static std::uint64_t BitOf(std::int64_t id) {
+    return std::uint64_t{1} << (static_cast<std::uint64_t>(id) % kWordBits);
+  }
 
   std::map<std::int64_t, Part> parts_;
   std::int64_t size_ = 0;
