@@ -1,6 +1,7 @@
 #include "deliver/http_queue.h"
 
 #include "journal/journal.h"
+#include "postgres/patience.h"
 #include "text/span.h"
 
 namespace client::deliver {
@@ -11,11 +12,6 @@ using postgres::Answer;
 using postgres::Value;
 using std::chrono::milliseconds;
 
-constexpr milliseconds kWait{20000};
-constexpr milliseconds kPatience{60000};
-constexpr milliseconds kAfterError{5000};
-constexpr milliseconds kLong{1000};
-constexpr milliseconds kOnceAgain{100};
 constexpr std::size_t kMostAtOnce = 500;  // of ratchet.claim
 
 }  // namespace
@@ -40,10 +36,10 @@ milliseconds HttpQueue::Step(postgres::Session::Clock::time_point now) {
         "$4::interval)",
         {config_.name, std::to_string(std::min(most - leases_.size(), kMostAtOnce)),
          text::SpanLiteral(config_.lease),
-         text::SpanLiteral(options_.once ? milliseconds(0) : kWait)},
-        kPatience, [this](const Answer& answer) { Take(answer); });
+         text::SpanLiteral(options_.once ? milliseconds(0) : postgres::kClaimWait)},
+        postgres::kPatience, [this](const Answer& answer) { Take(answer); });
   }
-  return std::min(idle, kLong);
+  return std::min(idle, postgres::kLongestSleep);
 }
 
 void HttpQueue::Stop() {
@@ -58,12 +54,13 @@ void HttpQueue::Take(const Answer& answer) {
           "tasks cannot be claimed",
           {{"queue", config_.name}, {"sqlstate", answer.sqlstate}, {"error", answer.message}});
     }
-    next_claim_ = postgres::Session::Clock::now() + (answer.lost ? milliseconds(0) : kAfterError);
+    next_claim_ =
+        postgres::Session::Clock::now() + (answer.lost ? milliseconds(0) : postgres::kAfterError);
     return;
   }
   found_nothing_ = answer.rows.empty();
   if (options_.once && found_nothing_) {
-    next_claim_ = postgres::Session::Clock::now() + kOnceAgain;
+    next_claim_ = postgres::Session::Clock::now() + postgres::kOnceAgain;
   }
   for (const std::vector<Value>& row : answer.rows) {
     Send(row);

@@ -1,6 +1,7 @@
 #include "deliver/outbox.h"
 
 #include "journal/journal.h"
+#include "postgres/patience.h"
 #include "text/span.h"
 #include "version.h"
 
@@ -11,15 +12,6 @@ namespace {
 using postgres::Answer;
 using postgres::Value;
 using std::chrono::milliseconds;
-
-// The server answers as soon as there is something; this is how often it hears that we live when
-// there is not.
-constexpr milliseconds kWait{20000};
-constexpr milliseconds kPatience{60000};
-constexpr milliseconds kAfterError{5000};
-constexpr milliseconds kLong{1000};
-// Where nobody waits in the server, and something else is not over yet.
-constexpr milliseconds kOnceAgain{100};
 
 constexpr const char* kClaim =
     "SELECT delivery_id, token, message_id, channel_name, kind, config, message, extract(epoch "
@@ -51,7 +43,7 @@ milliseconds Outbox::Step(postgres::Session::Clock::time_point now) {
       leases_.size() < static_cast<std::size_t>(options_.at_once)) {
     Claim();
   }
-  return std::min(idle, kLong);
+  return std::min(idle, postgres::kLongestSleep);
 }
 
 void Outbox::Stop() {
@@ -63,9 +55,9 @@ void Outbox::Claim() {
   const std::size_t room = static_cast<std::size_t>(options_.at_once) - leases_.size();
   session_.Run(kClaim,
                {options_.name, std::to_string(room), text::SpanLiteral(options_.lease),
-                text::SpanLiteral(options_.once ? milliseconds(0) : kWait), RATCHET_CLIENT_VERSION,
-                ArrayOf(missing_secrets_)},
-               kPatience, [this](const Answer& answer) { Take(answer); });
+                text::SpanLiteral(options_.once ? milliseconds(0) : postgres::kClaimWait),
+                RATCHET_CLIENT_VERSION, ArrayOf(missing_secrets_)},
+               postgres::kPatience, [this](const Answer& answer) { Take(answer); });
 }
 
 void Outbox::Take(const Answer& answer) {
@@ -75,13 +67,14 @@ void Outbox::Take(const Answer& answer) {
                      {{"sqlstate", answer.sqlstate}, {"error", answer.message}});
       refusal_ = answer.sqlstate;
     }
-    next_claim_ = postgres::Session::Clock::now() + (answer.lost ? milliseconds(0) : kAfterError);
+    next_claim_ =
+        postgres::Session::Clock::now() + (answer.lost ? milliseconds(0) : postgres::kAfterError);
     return;
   }
   refusal_.clear();
   found_nothing_ = answer.rows.empty();
   if (options_.once && found_nothing_) {
-    next_claim_ = postgres::Session::Clock::now() + kOnceAgain;
+    next_claim_ = postgres::Session::Clock::now() + postgres::kOnceAgain;
   }
   for (const std::vector<Value>& row : answer.rows) {
     Send(row);

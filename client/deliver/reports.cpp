@@ -1,6 +1,7 @@
 #include "deliver/reports.h"
 
 #include "journal/journal.h"
+#include "postgres/patience.h"
 
 namespace client::deliver {
 
@@ -10,7 +11,6 @@ using postgres::Answer;
 using postgres::Value;
 
 constexpr std::size_t kMostAtOnce = 100;
-constexpr std::chrono::milliseconds kPatience{60000};
 constexpr const char* kStale = "55000";
 
 struct Columns {
@@ -68,7 +68,7 @@ void Reports::TellEnded() {
       {postgres::ArrayLiteral(columns.ids), postgres::ArrayLiteral(columns.tokens),
        postgres::ArrayLiteral(columns.outcomes), postgres::ArrayLiteral(columns.codes),
        postgres::ArrayLiteral(columns.errors), postgres::ArrayLiteral(columns.retries)},
-      kPatience, [this, told = std::move(told)](const Answer& answer) mutable {
+      postgres::kPatience, [this, told = std::move(told)](const Answer& answer) mutable {
         in_hand_ = 0;
         if (answer.ok) {
           return;
@@ -97,7 +97,7 @@ void Reports::TellStatement() {
   in_hand_ = 1;
   const std::string sql = statement.sql;
   const std::vector<Value> values = statement.values;
-  session_.Run(sql, values, kPatience,
+  session_.Run(sql, values, postgres::kPatience,
                [this, statement = std::move(statement)](const Answer& answer) mutable {
                  in_hand_ = 0;
                  if (answer.lost) {

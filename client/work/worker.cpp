@@ -7,6 +7,7 @@
 #include <csignal>
 
 #include "journal/journal.h"
+#include "postgres/patience.h"
 #include "text/span.h"
 
 namespace client::work {
@@ -17,9 +18,6 @@ using postgres::Answer;
 using postgres::Value;
 using std::chrono::milliseconds;
 
-constexpr milliseconds kWait{20000};
-constexpr milliseconds kPatience{60000};
-constexpr milliseconds kLongest{1000};
 // Between SIGTERM and SIGKILL.
 constexpr milliseconds kToEnd{10000};
 constexpr const char* kStale = "55000";
@@ -44,8 +42,8 @@ void Worker::Claim() {
       "SELECT task_id, token, payload, attempt, ordering_key, group_key"
       " FROM ratchet.claim($1, $2::integer, $3::interval, $4::interval)",
       {options_.queue, std::to_string(room), text::SpanLiteral(options_.lease),
-       text::SpanLiteral(options_.once ? milliseconds(0) : kWait)},
-      kPatience, [this](const Answer& answer) { Take(answer); });
+       text::SpanLiteral(options_.once ? milliseconds(0) : postgres::kClaimWait)},
+      postgres::kPatience, [this](const Answer& answer) { Take(answer); });
 }
 
 void Worker::Take(const Answer& answer) {
@@ -215,7 +213,8 @@ void Worker::HandleSignal(int signal, Clock::time_point now) {
 int Worker::Run(process::Signals& signals) {
   while (true) {
     const Clock::time_point now = Clock::now();
-    milliseconds idle = std::min({kLongest, claim_session_.Step(now), report_session_.Step(now)});
+    milliseconds idle =
+        std::min({postgres::kLongestSleep, claim_session_.Step(now), report_session_.Step(now)});
     if (!stopping_ && claim_session_.ready() && now >= next_claim_ &&
         tasks_.size() < static_cast<std::size_t>(options_.concurrency) &&
         !(options_.once && found_nothing_)) {
