@@ -1,7 +1,10 @@
 // What a sender does with a delivery that it has claimed: ratchet.end_delivery(),
 // ratchet.end_deliveries() and ratchet.extend_delivery()
 #include <algorithm>
+#include <iterator>
 #include <map>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "api/argument.h"
@@ -46,12 +49,20 @@ struct End {
                   "It has ended, or its lease was over and it was given to somebody else.");
 }
 
+constexpr std::pair<std::string_view, DeliveryOutcome> kOutcomes[] = {
+    {"delivered", DeliveryOutcome::kDelivered},
+    {"retry", DeliveryOutcome::kRetry},
+    {"failed", DeliveryOutcome::kFailed}};
+
+std::string_view Name(DeliveryOutcome outcome) {
+  const auto* found = std::find_if(std::begin(kOutcomes), std::end(kOutcomes),
+                                   [outcome](const auto& word) { return word.second == outcome; });
+  Assert(found != std::end(kOutcomes));
+  return found->first;
+}
+
 DeliveryOutcome OutcomeOf(const std::string& word) {
-  constexpr std::pair<const char*, DeliveryOutcome> kWords[] = {
-      {"delivered", DeliveryOutcome::kDelivered},
-      {"retry", DeliveryOutcome::kRetry},
-      {"failed", DeliveryOutcome::kFailed}};
-  for (const auto& [name, outcome] : kWords) {
+  for (const auto& [name, outcome] : kOutcomes) {
     if (word == name) {
       return outcome;
     }
@@ -79,15 +90,14 @@ void Hold(const End& end, HeldDelivery* held) {
   }
 }
 
-// ["…", {"at": …, "code": 503, "error": "…"}]: the oldest of many are let go of.
+// [{"at": …, "outcome": "retry", "code": 503, "error": "…", "sender": "…"}, …]: of very many, the
+// first ones.
 void AddTry(catalog::Delivery* delivery, const End& end, TimestampTz now) {
   constexpr std::size_t kLongest = 16'000;
   constexpr std::size_t kLongestError = 300;
   policy::JsonText text;
   catalog::AddTime(&text, "at", now);
-  text.Text("outcome", end.outcome == DeliveryOutcome::kDelivered ? "delivered"
-                       : end.outcome == DeliveryOutcome::kRetry   ? "retry"
-                                                                  : "failed")
+  text.Text("outcome", Name(end.outcome))
       .NumberOrNull("code", end.code)
       .TextOrNull("error", ShortenedTo(end.error, kLongestError))
       .Text("sender", delivery->claimed_by);

@@ -58,7 +58,17 @@ constexpr int kSlice = 500;
 
 // All that follows is for use inside pg::Call.
 
-// A row that was held back stays so.
+// A row that is held. One that was held back (seal.h) stays so. `seal` is null where rows have
+// none.
+void MakeNobodys(const RowSeal* seal, int owner, Relation table, ItemPointer tid, pg::Row* row) {
+  const bool is_sealed = seal != nullptr && seal->Fits(*row);
+  row->SetOid(owner, InvalidOid);
+  if (is_sealed) {
+    seal->Put(row);
+  }
+  pg::UpdateRowOfSameKey(table, tid, *row);
+}
+
 bool DisownRow(const Owned& owned, Relation table, ItemPointer tid, Oid role) {
   pg::Row row;
   switch (pg::HoldRow(table, tid, pg::IfBusy::kGiveUp, &row)) {
@@ -70,12 +80,7 @@ bool DisownRow(const Owned& owned, Relation table, ItemPointer tid, Oid role) {
       break;
   }
   if (owned.OwnerIn(row) == role) {
-    const bool is_sealed = owned.sealed->seal->Fits(row);
-    row.SetOid(owned.sealed->owner, InvalidOid);
-    if (is_sealed) {
-      owned.sealed->seal->Put(&row);
-    }
-    pg::UpdateRowOfSameKey(table, tid, row);
+    MakeNobodys(owned.sealed->seal, owned.sealed->owner, table, tid, &row);
   }
   return true;
 }
@@ -116,21 +121,6 @@ void AddGoneOwners(const pg::TableLayout& layout, std::vector<Oid>* gone) {
   scan.End();
 }
 
-// A row that is held and of a role that is gone.
-void DisownMessageRow(const OfMessages& of, Relation table, ItemPointer tid, pg::Row* row) {
-  if (of.ends) {
-    pg::DeleteRow(table, tid);
-    return;
-  }
-  // One that was held back stays so.
-  const bool is_sealed = of.sealed != nullptr && of.sealed->seal->Fits(*row);
-  row->SetOid(of.table.Number("owner"), InvalidOid);
-  if (is_sealed) {
-    of.sealed->seal->Put(row);
-  }
-  pg::UpdateRowOfSameKey(table, tid, *row);
-}
-
 bool DisownMessagesIn(const OfMessages& of, const std::vector<Oid>& gone, bool* changed) {
   const int owner = of.table.Number("owner");
   bool is_complete = true;
@@ -144,7 +134,12 @@ bool DisownMessagesIn(const OfMessages& of, const std::vector<Oid>& gone, bool* 
     }
     const pg::RowHold hold = pg::HoldRow(scan.table(), &tid, pg::IfBusy::kGiveUp, &row);
     if (hold == pg::RowHold::kHeld && IsOneOf(gone, row.ObjectId(owner))) {
-      DisownMessageRow(of, scan.table(), &tid, &row);
+      if (of.ends) {
+        pg::DeleteRow(scan.table(), &tid);
+      } else {
+        const RowSeal* seal = of.sealed != nullptr ? of.sealed->seal : nullptr;
+        MakeNobodys(seal, owner, scan.table(), &tid, &row);
+      }
       *changed = *changed || of.is_told;
     }
     is_complete = is_complete && hold != pg::RowHold::kBusy;
