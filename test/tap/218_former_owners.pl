@@ -461,4 +461,20 @@ promise 'a role that gets the number of a dropped one inherits nothing' => sub {
 	value($node, q{SELECT ratchet.unschedule(job_name) FROM ratchet.jobs});
 };
 
+promise 'a dropped role that had messages only, one of them in the hands of a transaction' => sub {
+	my %as = (user => 'Only Tells');
+	value($node, q{CREATE ROLE "Only Tells" LOGIN; GRANT USAGE ON SCHEMA ratchet TO "Only Tells"});
+	value($node, q{SELECT ratchet.create_channel('it''s told', 'slack', '{"url": {"secret": "told"}}');
+		SELECT ratchet.silence(now() + '1 year', 'told')}, %as);
+	my $oid = value($node, q{SELECT '"Only Tells"'::regrole::oid});
+	my $session = session($node);
+	$session->query_safe(q{BEGIN; SELECT ratchet.alter_channel('it''s told')});
+	value($node, q{DROP OWNED BY "Only Tells"; DROP ROLE "Only Tells"});
+	wait_until($node, "SELECT count(*) = 0 FROM ratchet.silence WHERE owner = $oid", 'its silence has ended');
+	$session->query_safe('COMMIT');
+	$session->quit;
+	wait_until($node, "SELECT count(*) = 0 FROM ratchet.channel WHERE owner = $oid", 'the channel is given up when the transaction has ended');
+	is(value($node, q{SELECT owner::oid FROM ratchet.channel WHERE channel_name = 'it''s told'}), 0, 'and is nobody\'s');
+};
+
 finish();
